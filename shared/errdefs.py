@@ -95,7 +95,7 @@ class DeadlineExceeded(Error):
 
 
 class Unimplemented(Error):
-    """This node cannot do that at all."""
+    """What was asked is beyond this node."""
 
     code = "unimplemented"
 

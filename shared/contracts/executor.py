@@ -1,0 +1,260 @@
+"""Messages of the executor: it runs containers and knows no plugins."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.contracts.message import Command, Done, Message, Value
+
+
+class ContainerMount(Value):
+    """A mount of the container, as the OCI runtime specification has it."""
+
+    type: str
+    source: str
+    destination: str
+    options: tuple[str, ...] = ()
+
+
+class PropagatedMount(Value):
+    """A host folder shared both ways: what the container mounts below it outlives the container."""
+
+    source: str
+    destination: str
+
+
+class Resources(Value):
+    """Limits; None leaves the kernel's default."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+class ContainerConfig(Value):
+    """What runs in a container, in words that fit any container."""
+
+    #: Host path of the root file system, read and written in place.
+    rootfs: str
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    uid: int = 0
+    gid: int = 0
+    #: Capabilities beyond Docker's fourteen defaults, as `CAP_…`.
+    capabilities: tuple[str, ...] = ()
+    host_network: bool = False
+    host_pid: bool = False
+    host_ipc: bool = False
+    #: Whether the host's /etc/hosts and /etc/resolv.conf are shown to it, read-only.
+    host_names: bool = False
+    mounts: tuple[ContainerMount, ...] = ()
+    #: Host paths of device nodes, or of folders of them.
+    devices: tuple[str, ...] = ()
+    allow_all_devices: bool = False
+    propagated_mount: PropagatedMount | None = None
+    #: Where the container's own socket folder is seen inside it.
+    socket_dir: str = "/run/docker/plugins"
+    resources: Resources = Resources()
+
+
+class Ready(Value):
+    """When a started container counts as ready: its socket accepts a connection in time."""
+
+    #: Path of the socket, relative to the container's socket folder.
+    unix_socket: str
+    deadline_s: float = Field(gt=0)
+
+
+class HealthCheck(Value):
+    """How a running container is asked whether it still works; one of the two ways."""
+
+    unix_socket: str | None = None
+    exec: tuple[str, ...] | None = None
+    interval_s: float = Field(default=10.0, gt=0)
+    timeout_s: float = Field(default=5.0, gt=0)
+    #: Failures in a row that make it unhealthy.
+    retries: int = Field(default=3, ge=1)
+
+
+class ContainerStatus(StrEnum):
+    """What is observed of a container."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+
+
+class HealthStatus(StrEnum):
+    """What health checks found; NONE when there are none."""
+
+    NONE = "none"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Exit(Value):
+    """How a container ended; *exit_code* is None when nobody could record it."""
+
+    exit_code: int | None
+    oom_killed: bool = False
+    exited_at_ns: int
+
+
+class Container(Value):
+    """A container as the executor sees it."""
+
+    container_id: str
+    status: ContainerStatus
+    pid: int | None = None
+    started_at_ns: int | None = None
+    #: Host folder that holds the container's sockets.
+    socket_dir: str
+    #: Its supervisor died: output is lost and no exit status will be recorded.
+    degraded: bool = False
+    health: HealthStatus = HealthStatus.NONE
+    exit: Exit | None = None
+
+
+class ContainerReply(Message):
+    """The container after the command."""
+
+    TYPE: ClassVar[str] = "executor.container.reply.v1"
+
+    container: Container
+
+
+class StartContainer(Command[ContainerReply]):
+    """Create and start a container and wait until it is ready.
+
+    A repeat finds it by its id and waits on. When it does not become ready in time, or ends
+    first, it is stopped and the error says so, with its exit code and last lines of output.
+    """
+
+    TYPE: ClassVar[str] = "executor.container.start.v1"
+
+    container_id: str
+    config: ContainerConfig
+    ready: Ready | None = None
+    health: HealthCheck | None = None
+
+
+class StopContainer(Command[ContainerReply]):
+    """Send a signal, wait *grace_s*, then kill; answers with the exit. Repeats find it exited."""
+
+    TYPE: ClassVar[str] = "executor.container.stop.v1"
+
+    container_id: str
+    signal: str = "SIGTERM"
+    grace_s: float = 10.0
+
+
+class SignalContainer(Command[Done]):
+    """Send a signal to the container's init process."""
+
+    TYPE: ClassVar[str] = "executor.container.signal.v1"
+
+    container_id: str
+    signal: str
+
+
+class DeleteContainer(Command[Done]):
+    """Delete what is left of an ended container: state, bundle, sockets, exit file, log.
+
+    A container that is not there is success.
+    """
+
+    TYPE: ClassVar[str] = "executor.container.delete.v1"
+
+    container_id: str
+
+
+class GetContainer(Command[ContainerReply]):
+    """Ask for one container."""
+
+    TYPE: ClassVar[str] = "executor.container.get.v1"
+
+    container_id: str
+
+
+class ContainerList(Message):
+    """All containers of the node."""
+
+    TYPE: ClassVar[str] = "executor.container.listed.v1"
+
+    containers: tuple[Container, ...]
+
+
+class ListContainers(Command[ContainerList]):
+    """Ask for all containers of the node."""
+
+    TYPE: ClassVar[str] = "executor.container.list.v1"
+
+
+class LogLine(Value):
+    """One line of a container's output."""
+
+    time_ns: int
+    stream: str
+    text: str
+
+
+class LogLines(Message):
+    """The lines asked for, oldest first."""
+
+    TYPE: ClassVar[str] = "executor.container.logged.v1"
+
+    lines: tuple[LogLine, ...]
+
+
+class ReadLogs(Command[LogLines]):
+    """Ask for the last lines of a container's output."""
+
+    TYPE: ClassVar[str] = "executor.container.logs.v1"
+
+    container_id: str
+    tail: int = Field(default=100, ge=0, le=10_000)
+
+
+class UnmountTree(Command[Done]):
+    """Unmount all mounts at and below a host folder, deepest first; none there is success."""
+
+    TYPE: ClassVar[str] = "executor.mount.unmount.v1"
+
+    path: str
+
+
+class ReleaseNode(Command[Done]):
+    """Undo the shared mounts and cgroups that the executor made; refused while a container is left."""
+
+    TYPE: ClassVar[str] = "executor.node.release.v1"
+
+
+class ContainerExited(Message):
+    """A container ended. Its message id is the container id; repeated until it is deleted."""
+
+    TYPE: ClassVar[str] = "executor.container.exited.v1"
+
+    container_id: str
+    exit: Exit
+
+
+class ContainerObserved(Message):
+    """A running container's health, or its supervisor's, has changed."""
+
+    TYPE: ClassVar[str] = "executor.container.observed.v1"
+
+    container_id: str
+    degraded: bool
+    health: HealthStatus
+    message: str = ""
+
+
+class ExecutorStarted(Message):
+    """The executor has (re)started and taken up what runs: compare lists now."""
+
+    TYPE: ClassVar[str] = "executor.node.started.v1"

@@ -1,0 +1,47 @@
+"""What all messages share: frozen pydantic models that carry their type and version."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict
+
+R = TypeVar("R", bound="Message")
+
+
+class Value(BaseModel):
+    """A part of a message: frozen, and deaf to fields that a newer peer added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Value):
+    """A message: TYPE is `<owner>.<noun>.<verb>.v<version>`."""
+
+    TYPE: ClassVar[str]
+
+
+class Command(Message, Generic[R]):
+    """A wish to one owner, answered by a reply of type R or by an error."""
+
+    @classmethod
+    def reply_type(cls) -> type[R]:
+        """Return the model of the reply."""
+        for base in cls.__mro__:
+            args = cast("dict[str, Any]", getattr(base, "__pydantic_generic_metadata__", {})).get(
+                "args"
+            )
+            if args:
+                return cast("type[R]", args[0])
+        raise TypeError(f"{cls.__name__} does not say what its reply is")
+
+
+class Done(Message):
+    """The reply of a command that has nothing more to say than that it succeeded."""
+
+    TYPE: ClassVar[str] = "bus.command.done.v1"
+
+
+def owner_of(message_type: str) -> str:
+    """Return the service that handles commands, or publishes facts, of this type."""
+    return message_type.partition(".")[0]

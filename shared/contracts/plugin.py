@@ -1,0 +1,96 @@
+"""A plugin as the store publishes it, and how people name one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any
+
+from shared import errdefs
+from shared.contracts.executor import Exit, HealthStatus
+from shared.contracts.message import Value
+from shared.oci.reference import Reference
+
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class PluginState(StrEnum):
+    """What is observed of a plugin's process."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    #: It ended unasked and waits for its next start.
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+
+
+class PluginStatus(Value):
+    """What is observed; written by the store from what the executor reports."""
+
+    state: PluginState = PluginState.STOPPED
+    container_id: str | None = None
+    pid: int | None = None
+    socket_dir: str | None = None
+    started_at_ns: int | None = None
+    #: Starts in a row that did not last.
+    restarts: int = 0
+    #: When the next start is due, while RESTARTING.
+    restart_at_ns: int | None = None
+    degraded: bool = False
+    health: HealthStatus = HealthStatus.NONE
+    last_exit: Exit | None = None
+    message: str = ""
+
+
+class Plugin(Value):
+    """A plugin: what was installed, what is wished, what is observed."""
+
+    plugin_id: str
+    name: str
+    reference: str
+    #: The wish, shown by Docker's API as Enabled.
+    enabled: bool
+    #: Docker's plugin config, in Docker's own keys and order.
+    config: dict[str, Any]
+    #: Docker's plugin settings (Mounts, Devices, Env, Args), in Docker's own keys.
+    settings: dict[str, Any]
+    config_digest: str
+    manifest_digest: str
+    layer_digests: tuple[str, ...] = ()
+    created_at_ns: int
+    status: PluginStatus = PluginStatus()
+
+
+def resolve(raw: str, id_by_name: Mapping[str, str], ids: Collection[str]) -> str:
+    """Return the id of the plugin that *raw* names: full id, name, or unique id prefix.
+
+    Raises NotFound, or InvalidArgument when a prefix fits several. Follows dockerd's order: an
+    exact name wins over an id prefix.
+    """
+    if _FULL_ID.fullmatch(raw):
+        if raw in ids:
+            return raw
+        raise _not_found(raw)
+    try:
+        reference = Reference.parse(raw)
+    except errdefs.InvalidArgument as error:
+        raise _not_found(raw) from error
+    if reference.digest is not None:
+        raise _not_found(raw)
+    named = id_by_name.get(reference.with_default_tag().familiar)
+    return named if named is not None else _by_prefix(raw, ids)
+
+
+def _by_prefix(raw: str, ids: Collection[str]) -> str:
+    hits = [plugin_id for plugin_id in ids if plugin_id.startswith(raw)]
+    if len(hits) > 1:
+        raise errdefs.InvalidArgument(f'multiple plugins found for "{raw}"')
+    if not hits:
+        raise _not_found(raw)
+    return hits[0]
+
+
+def _not_found(raw: str) -> errdefs.NotFound:
+    return errdefs.NotFound(f'plugin "{raw}" not found', detail={"plugin": raw})
