@@ -229,7 +229,7 @@ class UnmountTree(Command[Done]):
 
 
 class ReleaseNode(Command[Done]):
-    """Undo the shared mounts and cgroups that the executor made; refused while a container is left."""
+    """Undo the executor's shared mounts and cgroups; refused while a container is left."""
 
     TYPE: ClassVar[str] = "executor.node.release.v1"
 

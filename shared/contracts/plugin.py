@@ -10,7 +10,7 @@ from typing import Any
 from shared import errdefs
 from shared.contracts.executor import Exit, HealthStatus
 from shared.contracts.message import Value
-from shared.oci.reference import Reference
+from shared.oci import reference
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -74,12 +74,12 @@ def resolve(raw: str, id_by_name: Mapping[str, str], ids: Collection[str]) -> st
             return raw
         raise _not_found(raw)
     try:
-        reference = Reference.parse(raw)
+        named_as = reference.parse(raw)
     except errdefs.InvalidArgument as error:
         raise _not_found(raw) from error
-    if reference.digest is not None:
+    if named_as.digest is not None:
         raise _not_found(raw)
-    named = id_by_name.get(reference.with_default_tag().familiar)
+    named = id_by_name.get(named_as.with_default_tag().familiar)
     return named if named is not None else _by_prefix(raw, ids)
 
 

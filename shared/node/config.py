@@ -1,0 +1,69 @@
+"""The settings that all processes of one node share."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import errdefs
+
+#: Becomes part of stream names and cgroup paths.
+_NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """Where a node lives and how its processes find one another."""
+
+    #: Name in every message, queue and cgroup; unique in the fleet.
+    name: str
+    #: What must survive a reboot.
+    root: Path
+    #: What must not: sockets, bundles, locks.
+    exec_root: Path
+    #: The Docker-compatible socket.
+    socket: Path
+    redis_url: str
+    #: Whether the node runs a redis-server of its own because nobody named one.
+    private_redis: bool
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> NodeConfig:
+        """Read WHERRY_NODE, _ROOT, _EXEC_ROOT, _SOCKET and _REDIS_URL.
+
+        Raises InvalidArgument naming the variable that is wrong.
+        """
+        exec_root = _absolute(env, "WHERRY_EXEC_ROOT", "/run/wherry")
+        redis_url = env.get("WHERRY_REDIS_URL", "")
+        return cls(
+            name=_node_name(env),
+            root=_absolute(env, "WHERRY_ROOT", "/var/lib/wherry"),
+            exec_root=exec_root,
+            socket=_absolute(env, "WHERRY_SOCKET", str(exec_root / "docker.sock")),
+            redis_url=redis_url or f"unix://{exec_root / 'redis.sock'}",
+            private_redis=not redis_url,
+        )
+
+    def lock_path(self, service: str) -> Path:
+        """Return the file whose lock says that *service* runs on this node."""
+        return self.exec_root / "locks" / f"{service}.lock"
+
+
+def _absolute(env: Mapping[str, str], variable: str, default: str) -> Path:
+    path = Path(env.get(variable) or default)
+    if not path.is_absolute():
+        raise errdefs.InvalidArgument(f"{variable}={path}: must be an absolute path")
+    return path
+
+
+def _node_name(env: Mapping[str, str]) -> str:
+    name = env.get("WHERRY_NODE") or socket.gethostname()
+    if not _NODE_NAME.fullmatch(name):
+        raise errdefs.InvalidArgument(
+            f"WHERRY_NODE={name}: a node's name is a letter or digit, then up to 62 letters, "
+            "digits, dots, dashes or underscores"
+        )
+    return name

@@ -1,0 +1,65 @@
+"""A service's life: settings, lock, telemetry, then its own loop until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import setproctitle
+import structlog
+
+from shared import errdefs, telemetry
+from shared.bus.redis_bus import RedisBus
+from shared.node.config import NodeConfig
+from shared.node.lock import ServiceLock
+
+C = TypeVar("C")
+#: Runs a service until the event is set: registers its handlers, opens the bus, closes it.
+Serve = Callable[[C, RedisBus, asyncio.Event], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+def run_service(
+    service: str,
+    load: Callable[[NodeConfig, Mapping[str, str]], C],
+    serve: Serve[C],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Run *service* until SIGTERM or SIGINT and return the process's exit status.
+
+    *load* makes the service's own configuration of the node's and the environment.
+    """
+    setproctitle.setproctitle(f"wherry-{service}")
+    telemetry.set_up_logs(service)
+    try:
+        node = NodeConfig.from_env(os.environ)
+        config = load(node, os.environ)
+        lock = ServiceLock(node.lock_path(service))
+        lock.acquire()
+    except errdefs.Error as error:
+        print(f"wherry {service}: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
+        return 1
+    telemetry.set_up_traces(service, node.name)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_until_told(service, node, config, serve))
+    finally:
+        telemetry.shut_down()
+        lock.release()
+    return 0
+
+
+async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    bus = RedisBus(url=node.redis_url, node=node.name, service=service)
+    log.info("starting", service=service, pid=os.getpid(), node=node.name)
+    await serve(config, bus, stop)
+    log.info("stopped", service=service)
