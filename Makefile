@@ -1,0 +1,94 @@
+# The verbs of this repository; `make` alone lists them. Each one first sees to what it needs itself.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# Debian leaves runc's folder out of the PATH of users who are not root.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+# Verbs given together run one after the other; only the steps of `check` run side by side.
+ifeq ($(MAKELEVEL),0)
+.NOTPARALLEL:
+endif
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo up down
+demo: for-run ## Show Wherry at work, from nothing to a running plugin and back
+	$(BIN)/python -m deploy.demo
+
+up: for-run ## Start Wherry on this machine
+	$(BIN)/wherry up
+
+down: for-run ## Stop Wherry and its plugins; leave nothing behind
+	$(BIN)/wherry down
+
+.PHONY: test test-all slow
+test: for-test ## Run the tests: unit, integration, conformance, chaos (ten minutes at most)
+	$(BIN)/pytest tests -q --durations=10
+
+test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo
+
+slow: for-test
+	$(BIN)/python -m deploy.demo
+
+.PHONY: check format lint types imports spelling unit
+check: for-check ## Check format, lint, types, imports, spelling and unit tests (a minute at most)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
+		types unit lint format imports spelling
+
+types:
+	$(BIN)/mypy
+
+unit:
+	$(BIN)/pytest tests/unit -q
+
+lint:
+	$(BIN)/ruff check --quiet
+
+format:
+	$(BIN)/ruff format --quiet --check
+
+imports:
+	$(BIN)/lint-imports --no-logo
+
+spelling:
+	$(BIN)/codespell
+
+.PHONY: fix
+fix: for-check ## Put format and lint right where that needs no thought
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: bench
+bench: for-test ## Measure how fast Wherry is
+	$(BIN)/python -m tests.bench
+
+# dev.txt is locked first and holds the other two to its choice of versions.
+LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --python-version 3.11 $(LOCK_FLAGS)
+
+.PHONY: lock
+lock: for-check ## Lock requirements/*.in anew (LOCK_FLAGS=--upgrade takes the newest releases)
+	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	$(LOCK) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
+
+.PHONY: clean
+clean: ## Remove all that these verbs have made here: .venv, caches, build output
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: for-run for-check for-test
+for-run:
+	@deploy/setup/packages runtime
+	@deploy/setup/venv runtime
+
+for-check:
+	@deploy/setup/venv dev
+
+for-test:
+	@deploy/setup/packages runtime test
+	@deploy/setup/venv dev
