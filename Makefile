@@ -4,7 +4,7 @@
 BIN := .venv/bin
 
 # Debian leaves runc's folder out of the PATH of users who are not root.
-export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export PATH := $(PATH):/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin
 
 # Verbs given together run one after the other; only the steps of `check` run side by side.
 ifeq ($(MAKELEVEL),0)
