@@ -20,7 +20,7 @@ logged() {
     mkdir -p build
     printf '\n== %s: %s\n' "$what" "$*" >>"$log"
     "$@" >>"$log" 2>&1 </dev/null && return
-    tail -n 40 "$log" >&2
+    awk '/^== / { step = "" } { step = step $0 "\n" } END { printf "%s", step }' "$log" | tail -n 40 >&2
     stop "failed: $what" "the whole output is in $log; once the cause is gone, run make again"
 }
 
