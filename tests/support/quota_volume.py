@@ -1,0 +1,93 @@
+"""The sample volume plugin as a process in a mount namespace of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+SOURCE = Path(__file__).parents[2] / "deploy" / "plugins" / "quota-volume"
+
+
+def eventually(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    """Wait until *condition* holds; fail the test after *within_s* seconds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def client_at(socket: Path) -> httpx.Client:
+    """Return a client of the plugin that listens at *socket*."""
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://plugin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A mount namespace that lives as long as its holder process."""
+
+    pid: int
+
+    def enter(self, *argv: str) -> list[str]:
+        """Return the command line that runs *argv* inside."""
+        return ["nsenter", f"--mount=/proc/{self.pid}/ns/mnt", "--", *argv]
+
+    def path(self, inside: Path) -> Path:
+        """Return where a path of the namespace is seen from here."""
+        return Path(f"/proc/{self.pid}/root{inside}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A running plugin and how to talk to it."""
+
+    process: subprocess.Popen[str]
+    socket: Path
+
+    def client(self) -> httpx.Client:
+        """Return a new client of the plugin."""
+        return client_at(self.socket)
+
+    def call(self, method: str, **arguments: object) -> dict[str, Any]:
+        """Call a method of VolumeDriver and return its answer."""
+        with self.client() as client:
+            answer = client.post(f"/VolumeDriver.{method}", json=arguments)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def error(self, method: str, **arguments: object) -> str:
+        """Call a method and return the error it answers with, "" for none."""
+        return str(self.call(method, **arguments)["Err"])
+
+    def terminate(self) -> int:
+        """End the process as the engine does and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout=5)
+
+
+def answers(socket: Path) -> bool:
+    """Say whether a plugin answers at *socket*."""
+    try:
+        with client_at(socket) as client:
+            return client.post("/Plugin.Activate").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Kill *process*, if it still runs, when the block is left."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=5)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
