@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +24,6 @@ def eventually(condition: Callable[[], bool], *, within_s: float = 10.0) -> None
         time.sleep(0.005)
 
 
-def client_at(socket: Path) -> httpx.Client:
-    """Return a client of the plugin that listens at *socket*."""
-    return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://plugin")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
     """A mount namespace that lives as long as its holder process."""
@@ -47,12 +43,16 @@ class Namespace:
 class Plugin:
     """A running plugin and how to talk to it."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     socket: Path
+    #: what it wrote to stdout and stderr
+    out: Path
+    errors: Path
 
     def client(self) -> httpx.Client:
         """Return a new client of the plugin."""
-        return client_at(self.socket)
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return httpx.Client(transport=transport, base_url="http://plugin")
 
     def call(self, method: str, **arguments: object) -> dict[str, Any]:
         """Call a method of VolumeDriver and return its answer."""
@@ -71,23 +71,21 @@ class Plugin:
         return self.process.wait(timeout=5)
 
 
-def answers(socket: Path) -> bool:
-    """Say whether a plugin answers at *socket*."""
-    try:
-        with client_at(socket) as client:
-            return client.post("/Plugin.Activate").status_code == 200
-    except httpx.TransportError:
-        return False
+def answers(path: Path) -> bool:
+    """Say whether something accepts connections at *path*."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 @contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Kill *process*, if it still runs, when the block is left."""
     try:
         yield process
     finally:
         process.kill()
         process.wait(timeout=5)
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()

@@ -24,7 +24,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def namespace() -> Iterator[Namespace]:
     """Keep a mount namespace; what is mounted inside goes with it."""
     argv = ["unshare", "--mount", "--propagation", "private", "--", "sleep", "infinity"]
-    with ended(subprocess.Popen(argv, text=True)) as holder:
+    with ended(subprocess.Popen(argv)) as holder:
         comm = Path(f"/proc/{holder.pid}/comm")
         eventually(lambda: comm.read_text() == "sleep\n")  # unshare is done with the mounts by then
         yield Namespace(pid=holder.pid)
@@ -46,16 +46,18 @@ def start(
     socket = tmp_path / "quota.sock"
     binary = context / "rootfs" / "quota-volume"
 
+    out, errors = tmp_path / "out", tmp_path / "errors"
+
     with ExitStack() as stack:
 
         def run(**env: str) -> Plugin:
             argv = namespace.enter(str(binary), "--root", str(root), "--socket", str(socket))
-            popen = subprocess.Popen(
-                argv, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
+            # Files, not pipes: a pipe that is full and not read would stop the plugin.
+            with out.open("ab") as stdout, errors.open("ab") as stderr:
+                popen = subprocess.Popen(argv, env=env, stdout=stdout, stderr=stderr)
             process = stack.enter_context(ended(popen))
             eventually(lambda: process.poll() is not None or answers(socket))
-            return Plugin(process=process, socket=socket)
+            return Plugin(process=process, socket=socket, out=out, errors=errors)
 
         yield run
 

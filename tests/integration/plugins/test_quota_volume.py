@@ -75,10 +75,8 @@ def test_a_bad_environment_stops_the_start(start: Callable[..., Plugin]) -> None
     """A size that cannot be read ends the plugin with the variable's name."""
     plugin = start(DEFAULT_SIZE="much")
 
-    _, errors = plugin.process.communicate(timeout=5)
-
-    assert plugin.process.returncode == 1
-    assert errors.startswith("DEFAULT_SIZE much: ")
+    assert plugin.process.wait(timeout=5) == 1
+    assert plugin.errors.read_text().startswith("DEFAULT_SIZE much: ")
 
 
 @pytest.mark.parametrize(
@@ -257,9 +255,9 @@ def test_operations_are_logged(plugin: Plugin) -> None:
     plugin.call("Create", Name="data")
     plugin.call("Mount", Name="data", ID="c1")
     plugin.call("Create", Name="a\nforged")
-    plugin.process.terminate()
-    out, errors = plugin.process.communicate(timeout=5)
 
-    assert 'VolumeDriver.Mount name="data" id="c1"\n' in out
+    errors = plugin.errors.read_text()
+
+    assert 'VolumeDriver.Mount name="data" id="c1"\n' in plugin.out.read_text()
     assert errors.startswith('VolumeDriver.Create name="a\\u000aforged" error="volume name ')
     assert errors.count("\n") == 1

@@ -22,8 +22,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def connect(plugin: Plugin) -> socket.socket:
     """Return a new connection."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(5)
     connection.connect(str(plugin.socket))
+    connection.settimeout(5)
     return connection
 
 
