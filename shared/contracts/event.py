@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from shared import errdefs
 from shared.contracts.message import Command, Message, Value
+from shared.oci import reference
 
 #: Filter values that Docker matches as prefixes: their events carry text behind a colon.
 _PREFIX_EVENTS = frozenset({"health_status", "exec_create", "exec_start"})
@@ -79,8 +81,9 @@ class FeedFilter(Value):
         if not values:
             return True
         name = event.attributes.get("name" if event.type == "image" else "image", "")
-        candidates = {event.actor_id if event.type == "image" else name, name, _untagged(name)}
-        return any(value in candidates for value in values)
+        # The id whatever the event's type: a plugin's pull carries a reference there.
+        names = {event.actor_id, _untagged(event.actor_id), name, _untagged(name)}
+        return not names.isdisjoint(values)
 
     def _actor(self, key: str, event: FeedEvent) -> bool:
         values = self.terms.get(key)
@@ -91,8 +94,10 @@ class FeedFilter(Value):
 
 
 def _untagged(name: str) -> str:
-    head, colon, tail = name.rpartition(":")
-    return head if colon and "/" not in tail else name
+    try:
+        return reference.parse(name).familiar_name
+    except errdefs.InvalidArgument:
+        return name
 
 
 class EventPublished(Message):
@@ -111,7 +116,7 @@ class FeedPage(Message):
     events: tuple[FeedEvent, ...]
     #: The feed's last number when the page was read: where a live reader goes on.
     last_seq: int
-    #: Where the next page begins, when *more* says that there is one.
+    #: The *after_seq* of the next page, when *more* says that there is one.
     next_seq: int
     more: bool = False
     #: The oldest number still kept; a reader whose cursor is older has missed events.

@@ -62,9 +62,8 @@ class Database:
         return await self._in(self._writer, lambda: self._transact(change))
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run *query* on what was last committed."""
-        connection = self._opened(self._read_connection)
-        return await self._in(self._reader, lambda: query(connection))
+        """Run *query* on what was last committed: all its statements see the same state."""
+        return await self._in(self._reader, lambda: self._snapshot(query))
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(executor, self._translated, work)
@@ -74,7 +73,7 @@ class Database:
     def _translated(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in _FULL:
                 raise errdefs.ResourceExhausted(
@@ -120,6 +119,14 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+    def _snapshot(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._opened(self._read_connection)
+        connection.execute("BEGIN DEFERRED")
+        try:
+            return query(connection)
+        finally:
+            connection.execute("ROLLBACK")
 
     def _opened(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:
