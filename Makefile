@@ -16,7 +16,7 @@ help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo up down
-demo: for-run ## Show Wherry at work, from nothing to a running plugin and back
+demo: for-demo ## Show Wherry at work, from nothing to a running plugin and back
 	$(BIN)/python -m deploy.demo
 
 up: for-run ## Start Wherry on this machine
@@ -81,14 +81,18 @@ clean: ## Remove all that these verbs have made here: .venv, caches, build outpu
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: for-run for-check for-test
+.PHONY: for-run for-demo for-check for-test
 for-run:
 	@deploy/setup/packages runtime
+	@deploy/setup/venv runtime
+
+for-demo:
+	@deploy/setup/packages runtime plugin
 	@deploy/setup/venv runtime
 
 for-check:
 	@deploy/setup/venv dev
 
 for-test:
-	@deploy/setup/packages runtime test
+	@deploy/setup/packages runtime plugin test
 	@deploy/setup/venv dev
