@@ -34,6 +34,8 @@ class PluginStatus(Value):
     pid: int | None = None
     socket_dir: str | None = None
     started_at_ns: int | None = None
+    #: How often it was ever started; the next container's number is one more.
+    starts: int = 0
     #: Starts in a row that did not last.
     restarts: int = 0
     #: When the next start is due, while RESTARTING.

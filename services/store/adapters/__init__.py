@@ -1,0 +1,1 @@
+"""The store's doors to the world: its database and the disk."""

@@ -1,0 +1,74 @@
+"""ports.Content on disk: `blobs/sha256/<hex>`, filled by rename from `ingest/`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+
+from services.store.adapters import disk
+from services.store.ports import Blob
+from shared import errdefs
+
+
+class DiskContent:
+    """Blobs by digest; a blob is whole, or it is not there."""
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs" / "sha256"
+        self._ingest = root / "ingest"
+
+    def make_folders(self) -> None:
+        """Make the folders, private to root."""
+        for folder in (self._blobs, self._ingest):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def new_ingest(self) -> Path:
+        """Return a path nobody uses, for bytes that are to become a blob."""
+        return self._ingest / secrets.token_hex(16)
+
+    async def put(self, data: bytes) -> Blob:
+        """Keep bytes under their digest; a blob that exists is success."""
+        return await asyncio.to_thread(self._put, data)
+
+    def commit(self, ingest: Path, digest: str, size: int) -> Blob:
+        """Make a written file the blob of *digest*; a blob that exists is success.
+
+        The caller has computed digest and size while writing. Raises Internal when the file is
+        not as long as it should be; the file is gone in every case.
+        """
+        try:
+            if ingest.stat().st_size != size:
+                raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
+            disk.sync_file(ingest)
+            ingest.chmod(0o400)
+            target = self._blobs / digest.removeprefix("sha256:")
+            ingest.rename(target)
+            disk.sync_file(target.parent)
+        finally:
+            ingest.unlink(missing_ok=True)
+        return Blob(digest=digest, size=size)
+
+    async def sweep(self, keep: Collection[str]) -> int:
+        """Delete all blobs but *keep*; return how many went."""
+        return await asyncio.to_thread(self._sweep, frozenset(keep))
+
+    def clear_ingest(self) -> None:
+        """Delete what a crash left half written; only while nothing is being written."""
+        for path in self._ingest.iterdir():
+            path.unlink()
+
+    def _put(self, data: bytes) -> Blob:
+        ingest = self.new_ingest()
+        with disk.full_disk_named(self._ingest):
+            ingest.write_bytes(data)
+            digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            return self.commit(ingest, digest, len(data))
+
+    def _sweep(self, keep: frozenset[str]) -> int:
+        doomed = [blob for blob in self._blobs.iterdir() if f"sha256:{blob.name}" not in keep]
+        for path in doomed:
+            path.unlink()
+        return len(doomed)

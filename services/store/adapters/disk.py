@@ -1,0 +1,56 @@
+"""What makes files durable, and what a full disk is called."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared import errdefs
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def sync_file(path: Path) -> None:
+    """Force a file, or a folder's entries, to disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file_system(path: Path) -> None:
+    """Force all that was written to the file system of *path* to disk (syncfs(2))."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(fd) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Turn an OSError into errdefs that say which disk, and what to do.
+
+    Raises ResourceExhausted for a full disk or quota, Unavailable for a failing one.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise errdefs.ResourceExhausted(
+                f"the disk that holds {folder} is full: free some room, then try again"
+            ) from error
+        if error.errno in (errno.EIO, errno.EROFS):
+            raise errdefs.Unavailable(
+                f"{folder} cannot be written ({error.strerror}): look at its disk"
+            ) from error
+        raise

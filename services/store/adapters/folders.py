@@ -1,0 +1,129 @@
+"""ports.Folders on disk: each plugin's files, moved by rename so that they are whole or absent.
+
+`plugins/<id>/` is a plugin, `work/<id>/` one that is being made, `trash/<random>/` one that is
+being deleted; all three lie on one file system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+import structlog
+
+from services.store.adapters import context, disk
+from services.store.adapters.content import DiskContent
+from services.store.ports import UnpackedContext
+from shared import errdefs
+
+log = structlog.get_logger()
+
+
+class DiskFolders:
+    """The plugins' folders below the data root."""
+
+    def __init__(self, root: Path, content: DiskContent) -> None:
+        self._plugins = root / "plugins"
+        self._work = root / "work"
+        self._trash = root / "trash"
+        self._spool = root / "staging"
+        self._content = content
+        self._deletions: set[asyncio.Task[None]] = set()
+
+    def make_folders(self) -> None:
+        """Make the folders, private to root."""
+        for folder in (self._plugins, self._work, self._trash, self._spool):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def home(self, plugin_id: str) -> Path:
+        """Return the folder that holds all of a plugin's files."""
+        return self._plugins / plugin_id
+
+    def rootfs(self, plugin_id: str) -> Path:
+        """Return where a plugin's root file system lies."""
+        return self.home(plugin_id) / "rootfs"
+
+    def propagated(self, plugin_id: str) -> Path:
+        """Return the folder of a plugin's propagated mount."""
+        return self.home(plugin_id) / "propagated-mount"
+
+    async def unpack_context(self, spooled: Path, plugin_id: str) -> UnpackedContext:
+        """Take a context apart into `work/<id>/rootfs` and the content store."""
+        self._require_spooled(spooled)
+        return await asyncio.to_thread(self._unpack, spooled, plugin_id)
+
+    async def install(self, plugin_id: str) -> None:
+        """Move the staged files into place, on disk before it returns; a repeat is safe."""
+        await asyncio.to_thread(self._install, plugin_id)
+
+    async def discard(self, plugin_id: str) -> None:
+        """Delete the staged files of a plugin; none is success."""
+        await asyncio.to_thread(shutil.rmtree, self._work / plugin_id, ignore_errors=True)
+
+    async def bury(self, plugin_id: str) -> None:
+        """Move a plugin's files aside and delete them in the background; none is success."""
+        grave = self._trash / secrets.token_hex(8)
+        try:
+            self.home(plugin_id).rename(grave)
+        except FileNotFoundError:
+            return
+        await asyncio.to_thread(disk.sync_file, self._plugins)
+        self._delete_soon(grave)
+
+    async def sweep(self, keep: Collection[str]) -> None:
+        """Delete all folders but those of the plugins *keep*: leftovers of a crash."""
+        for plugin_id in {path.name for path in self._plugins.iterdir()} - set(keep):
+            log.warning("folder without a plugin", plugin_id=plugin_id)
+            await self.bury(plugin_id)
+        for leftover in (*self._work.iterdir(), *self._trash.iterdir()):
+            self._delete_soon(leftover)
+
+    async def drop_context(self, spooled: Path) -> None:
+        """Delete a spooled context; none is success."""
+        self._require_spooled(spooled)
+        await asyncio.to_thread(spooled.unlink, missing_ok=True)
+
+    async def close(self) -> None:
+        """Leave the rest of the deleting to the next start."""
+        for task in self._deletions:
+            task.cancel()
+        await asyncio.gather(*self._deletions, return_exceptions=True)
+
+    def _unpack(self, spooled: Path, plugin_id: str) -> UnpackedContext:
+        staged = self._work / plugin_id / "rootfs"
+        with disk.full_disk_named(self._work):
+            staged.mkdir(parents=True, mode=0o755)
+            return context.take_apart(spooled, staged, self._content)
+
+    def _install(self, plugin_id: str) -> None:
+        staged, home = self._work / plugin_id, self.home(plugin_id)
+        with disk.full_disk_named(self._plugins):
+            (staged / "propagated-mount").mkdir(mode=0o755, exist_ok=True)
+            disk.sync_file_system(staged)
+            staged.rename(home)
+            disk.sync_file(self._plugins)
+
+    def _require_spooled(self, path: Path) -> None:
+        # The path comes from another process: it names a file of the spool, or nothing.
+        if path.parent != self._spool or path.name in ("", ".", ".."):
+            raise errdefs.PermissionDenied(
+                f"{path} is not a spooled context: contexts lie in {self._spool}"
+            )
+
+    def _delete_soon(self, path: Path) -> None:
+        task = asyncio.create_task(asyncio.to_thread(_delete, path))
+        self._deletions.add(task)
+        task.add_done_callback(self._deletions.discard)
+
+
+def _delete(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("not deleted, tried again at the next start", path=str(path), reason=str(error))

@@ -1,0 +1,191 @@
+"""ports.Records on SQLite: each unit is one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.store import ports
+from services.store.domain.operation import Change, Kind, Operation, Unit
+from shared import errdefs
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed, PluginChanged
+from shared.sqlite import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: How long replies and revisions are kept for those that missed them.
+_INBOX_KEPT_NS = 24 * 3600 * 10**9
+_OUTBOX_KEPT_NS = 7 * 24 * 3600 * 10**9
+_OUTBOX_KEPT_ROWS = 100_000
+#: Old rows go in the commit that makes a revision divisible by this.
+_PRUNE_EVERY = 256
+
+
+class SqliteRecords:
+    """The store's tables."""
+
+    def __init__(self, database: Database, clock: ports.Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def load(self) -> ports.Loaded:
+        """Read everything."""
+        return await self._database.read(_load)
+
+    async def commit(self, unit: Unit) -> ports.Committed:
+        """Commit a unit whole; see ports.Records."""
+        now_ns = self._clock()
+        return await self._database.write(lambda connection: _commit(connection, unit, now_ns))
+
+    async def replied(self, message_id: str) -> Changed | None:
+        """Return the reply that a command was already given."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT reply FROM inbox WHERE message_id = ?", (message_id,)
+            ).fetchone()
+        )
+        return Changed.model_validate_json(row["reply"]) if row else None
+
+    async def published_after(
+        self, revision: int, limit: int
+    ) -> Sequence[tuple[int, PluginChanged]]:
+        """Return the kept revisions after *revision*, oldest first, for the relay."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT revision, message FROM outbox WHERE revision > ? ORDER BY revision LIMIT ?",
+                (revision, limit),
+            ).fetchall()
+        )
+        return [(row["revision"], _message(row["message"])) for row in rows]
+
+    async def last_revision(self) -> int:
+        """Return the newest revision, 0 before the first."""
+        return await self._database.read(_last_revision)
+
+
+def _load(connection: sqlite3.Connection) -> ports.Loaded:
+    plugins = connection.execute("SELECT record FROM plugins").fetchall()
+    operations = connection.execute("SELECT * FROM operations ORDER BY token").fetchall()
+    return ports.Loaded(
+        epoch=_epoch(connection),
+        revision=_last_revision(connection),
+        plugins=tuple(Plugin.model_validate_json(row["record"]) for row in plugins),
+        operations=tuple(_operation(row) for row in operations),
+    )
+
+
+def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Committed:
+    if unit.end is not None:
+        _end(connection, unit.end)
+    operation = _begin(connection, unit.begin, now_ns) if unit.begin else None
+    epoch = _epoch(connection)
+    first = _last_revision(connection) + 1
+    changes = tuple(
+        PluginChanged(
+            epoch=epoch,
+            revision=revision,
+            plugin_id=change.plugin_id,
+            plugin=change.plugin,
+            facts=change.facts,
+        )
+        for revision, change in enumerate(unit.changes, start=first)
+    )
+    for change, message in zip(unit.changes, changes, strict=True):
+        _write(connection, change)
+        _publish(connection, message, now_ns)
+    changed = Changed(epoch=epoch, revision=first - 1 + len(changes), changes=changes)
+    if unit.answers:
+        connection.execute(
+            "INSERT INTO inbox (message_id, reply, at_ns) VALUES (?, ?, ?)",
+            (unit.answers, changed.model_dump_json(), now_ns),
+        )
+    return ports.Committed(changed=changed, operation=operation)
+
+
+def _begin(connection: sqlite3.Connection, operation: Operation, now_ns: int) -> Operation:
+    try:
+        cursor = connection.execute(
+            "INSERT INTO operations (plugin_id, kind, message_id, container_id, begun_at_ns)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (
+                operation.plugin_id,
+                operation.kind,
+                operation.message_id,
+                operation.container_id,
+                now_ns,
+            ),
+        )
+    except sqlite3.IntegrityError as error:
+        raise errdefs.Conflict(
+            f"another operation is under way on plugin {operation.plugin_id}: try again later"
+        ) from error
+    return Operation(
+        token=cursor.lastrowid or 0,
+        plugin_id=operation.plugin_id,
+        kind=operation.kind,
+        message_id=operation.message_id,
+        container_id=operation.container_id,
+    )
+
+
+def _end(connection: sqlite3.Connection, token: int) -> None:
+    if connection.execute("DELETE FROM operations WHERE token = ?", (token,)).rowcount != 1:
+        raise errdefs.Conflict(f"operation {token} is no longer under way: another took its place")
+
+
+def _write(connection: sqlite3.Connection, change: Change) -> None:
+    if change.plugin is None:
+        connection.execute("DELETE FROM plugins WHERE plugin_id = ?", (change.plugin_id,))
+        return
+    plugin = change.plugin
+    try:
+        connection.execute(
+            "INSERT INTO plugins (plugin_id, name, record) VALUES (?, ?, ?)"
+            " ON CONFLICT (plugin_id) DO UPDATE SET name = excluded.name, record = excluded.record",
+            (plugin.plugin_id, plugin.name, plugin.model_dump_json()),
+        )
+    except sqlite3.IntegrityError as error:
+        raise errdefs.AlreadyExists(f"plugin {plugin.name} already exists") from error
+
+
+def _publish(connection: sqlite3.Connection, message: PluginChanged, now_ns: int) -> None:
+    connection.execute(
+        "INSERT INTO outbox (revision, message, at_ns) VALUES (?, ?, ?)",
+        (message.revision, message.model_dump_json(), now_ns),
+    )
+    if message.revision % _PRUNE_EVERY == 0:
+        connection.execute(
+            "DELETE FROM outbox WHERE revision <= ? OR (at_ns < ? AND revision < ?)",
+            (
+                message.revision - _OUTBOX_KEPT_ROWS,
+                now_ns - _OUTBOX_KEPT_NS,
+                message.revision,
+            ),
+        )
+        connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
+
+
+def _epoch(connection: sqlite3.Connection) -> str:
+    (epoch,) = connection.execute("SELECT epoch FROM epoch").fetchone()
+    return str(epoch)
+
+
+def _last_revision(connection: sqlite3.Connection) -> int:
+    (revision,) = connection.execute("SELECT COALESCE(MAX(revision), 0) FROM outbox").fetchone()
+    return int(revision)
+
+
+def _operation(row: sqlite3.Row) -> Operation:
+    return Operation(
+        token=row["token"],
+        plugin_id=row["plugin_id"],
+        kind=Kind(row["kind"]),
+        message_id=row["message_id"],
+        container_id=row["container_id"],
+    )
+
+
+def _message(text: str) -> PluginChanged:
+    return PluginChanged.model_validate_json(text)

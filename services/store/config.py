@@ -1,0 +1,48 @@
+"""The store's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """Where the store keeps things, and the times it grants."""
+
+    node: NodeConfig
+    #: Seconds for a plugin to become ready when the request names none.
+    ready_timeout_s: float
+    #: Seconds between SIGTERM and SIGKILL when a plugin is stopped.
+    stop_grace_s: float
+
+    @classmethod
+    def load(cls, node: NodeConfig, env: Mapping[str, str]) -> StoreConfig:
+        """Read WHERRY_READY_TIMEOUT_S and WHERRY_STOP_GRACE_S; raises InvalidArgument."""
+        return cls(
+            node=node,
+            ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
+            stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
+        )
+
+    @property
+    def database(self) -> Path:
+        """Return the path of store.db."""
+        return self.node.root / "store" / "store.db"
+
+
+def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:
+    text = env.get(variable)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86_400:
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be seconds, above 0, below a day")
+    return seconds

@@ -1,0 +1,56 @@
+"""An operation under way on a plugin, and the unit of work that a database commits whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Fact
+
+
+class Kind(StrEnum):
+    """What is under way."""
+
+    ENABLE = "enable"
+    RESTART = "restart"
+    DISABLE = "disable"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One row of operations; *token* is 0 until it is committed."""
+
+    token: int = 0
+    plugin_id: str
+    kind: Kind
+    #: The command that asked for it; answers its redelivery.
+    message_id: str
+    container_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A plugin's new record (None: removed), and what happened to it."""
+
+    plugin_id: str
+    plugin: Plugin | None
+    facts: tuple[Fact, ...] = ()
+
+    @classmethod
+    def of(cls, plugin: Plugin, *facts: Fact) -> Change:
+        """Return the change that makes *plugin* the record of its id."""
+        return cls(plugin_id=plugin.plugin_id, plugin=plugin, facts=facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is committed in one transaction, or not at all."""
+
+    changes: tuple[Change, ...] = ()
+    begin: Operation | None = None
+    #: Token of the operation that ends; a token that is no longer valid fails the unit.
+    end: int | None = None
+    #: Id of the command that the resulting reply answers.
+    answers: str | None = None

@@ -1,0 +1,74 @@
+"""How a plugin runs: its config and settings as a container."""
+
+from __future__ import annotations
+
+from shared import errdefs
+from shared.contracts.executor import ContainerConfig, ContainerMount, PropagatedMount, Ready
+from shared.contracts.plugin import Plugin
+from shared.oci.plugin_config import PluginConfig, PluginMount
+from shared.oci.settings import Settings
+
+
+def container_config(plugin: Plugin, *, rootfs: str, propagated: str) -> ContainerConfig:
+    """Return the container that runs a plugin from host folders *rootfs* and *propagated*.
+
+    Raises InvalidArgument in dockerd's words when a setting that it needs is missing.
+    """
+    config = PluginConfig.from_go(plugin.config)
+    settings = Settings.from_go(plugin.settings)
+    return ContainerConfig(
+        rootfs=rootfs,
+        args=(*(config.entrypoint or ()), *settings.args),
+        env=settings.env,
+        cwd=config.work_dir or "/",
+        uid=config.user.uid,
+        gid=config.user.gid,
+        capabilities=config.linux.capabilities or (),
+        host_network=config.network.type == "host",
+        host_pid=config.pid_host,
+        host_ipc=config.ipc_host,
+        host_names=config.network.type != "",
+        mounts=tuple(_mount(mount) for mount in settings.mounts),
+        devices=tuple(_device(device.path) for device in settings.devices),
+        allow_all_devices=config.linux.allow_all_devices,
+        propagated_mount=_propagated(config, propagated),
+    )
+
+
+def ready(plugin: Plugin, deadline_s: float) -> Ready:
+    """Return when the plugin counts as ready: its socket accepts a connection."""
+    socket = PluginConfig.from_go(plugin.config).interface.socket
+    if not socket:
+        raise errdefs.InvalidArgument(
+            f"plugin {plugin.name} names no socket (Interface.Socket in its config.json), so "
+            "nothing could ever call it: create it again with one",
+            docker_unclassed=True,
+        )
+    return Ready(unix_socket=socket, deadline_s=deadline_s)
+
+
+def _mount(mount: PluginMount) -> ContainerMount:
+    if mount.source is None:
+        raise errdefs.InvalidArgument("mount source is not specified", docker_unclassed=True)
+    return ContainerMount(
+        type=mount.type,
+        source=mount.source,
+        destination=mount.destination,
+        options=mount.options or (),
+    )
+
+
+def _device(path: str | None) -> str:
+    if path is None:
+        raise errdefs.InvalidArgument(
+            'error gathering device information while adding custom device "": '
+            "no path is set: give the device one with `docker plugin set`",
+            docker_unclassed=True,
+        )
+    return path
+
+
+def _propagated(config: PluginConfig, host_folder: str) -> PropagatedMount | None:
+    if not config.propagated_mount:
+        return None
+    return PropagatedMount(source=host_folder, destination=config.propagated_mount)

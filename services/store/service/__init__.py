@@ -1,0 +1,1 @@
+"""The store's handlers, a module a concern."""

@@ -1,0 +1,38 @@
+"""What every verb passes: the replies already given, and whether the node still takes orders."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from services.store.service.inventory import PluginInventory
+from shared import errdefs
+from shared.bus.ports import CommandHandler, Delivery
+from shared.contracts.store import Changed
+
+Verb = Callable[[Any, Delivery], Awaitable[Changed]]
+
+
+class Gate:
+    """Lets a verb through once per message id."""
+
+    def __init__(self, inventory: PluginInventory) -> None:
+        self._inventory = inventory
+        self._closed_because = ""
+
+    def close(self, because: str) -> None:
+        """Refuse all verbs from now on, saying why."""
+        self._closed_because = because
+
+    def guard(self, verb: Verb) -> CommandHandler:
+        """Return *verb* made safe against redelivery: a second arrival gets the first reply."""
+
+        async def guarded(command: Any, delivery: Delivery) -> Changed:
+            replied = await self._inventory.replied(delivery.message_id)
+            if replied is not None:
+                return replied
+            if self._closed_because:
+                raise errdefs.Unavailable(self._closed_because)
+            return await verb(command, delivery)
+
+        return guarded

@@ -1,0 +1,105 @@
+"""The plugins in memory, always as the database last committed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from services.store import ports
+from services.store.domain.operation import Operation, Unit
+from shared import errdefs
+from shared.contracts import plugin as plugins
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed, Inventory
+
+
+class PluginInventory:
+    """What exists: looked up in memory, changed only through a commit."""
+
+    def __init__(self, records: ports.Records, *, committed: Callable[[], None]) -> None:
+        """Read and write *records*; call *committed* when there is something to publish."""
+        self._records = records
+        self._committed = committed
+        self._plugins: dict[str, Plugin] = {}
+        self._id_by_name: dict[str, str] = {}
+        self._epoch = ""
+        self._revision = 0
+
+    async def load(self) -> tuple[Operation, ...]:
+        """Read the database; return the operations that a crash interrupted."""
+        loaded = await self._records.load()
+        self._epoch, self._revision = loaded.epoch, loaded.revision
+        for plugin in loaded.plugins:
+            self._put(plugin)
+        return loaded.operations
+
+    @property
+    def epoch(self) -> str:
+        """Return the epoch that the revisions belong to."""
+        return self._epoch
+
+    def all(self) -> tuple[Plugin, ...]:
+        """Return all plugins."""
+        return tuple(self._plugins.values())
+
+    def get(self, plugin_id: str) -> Plugin | None:
+        """Return a plugin by its full id."""
+        return self._plugins.get(plugin_id)
+
+    def resolve(self, raw: str) -> Plugin:
+        """Return the plugin that a person named; raises NotFound or InvalidArgument."""
+        return self._plugins[plugins.resolve(raw, self._id_by_name, self._plugins.keys())]
+
+    def require(self, plugin_id: str, raw: str) -> Plugin:
+        """Return a plugin by id; raises NotFound, naming it as the person did, when it is gone."""
+        plugin = self._plugins.get(plugin_id)
+        if plugin is None:
+            raise errdefs.NotFound(f'plugin "{raw}" not found', detail={"plugin": raw})
+        return plugin
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether a plugin has this name."""
+        return name in self._id_by_name
+
+    def by_container(self, container_id: str) -> Plugin | None:
+        """Return the plugin that runs in a container."""
+        for plugin in self._plugins.values():
+            if plugin.status.container_id == container_id:
+                return plugin
+        return None
+
+    def blobs(self) -> set[str]:
+        """Return the digests that plugins need."""
+        needed: set[str] = set()
+        for plugin in self._plugins.values():
+            needed.update((plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests))
+        return needed
+
+    def snapshot(self) -> Inventory:
+        """Return all plugins at the present revision."""
+        return Inventory(epoch=self._epoch, revision=self._revision, plugins=self.all())
+
+    async def replied(self, message_id: str) -> Changed | None:
+        """Return the reply that a command was already given."""
+        return await self._records.replied(message_id)
+
+    async def commit(self, unit: Unit) -> ports.Committed:
+        """Commit a unit, then show it; see ports.Records.commit."""
+        committed = await self._records.commit(unit)
+        self._revision = max(self._revision, committed.changed.revision)
+        for change in committed.changed.changes:
+            if change.plugin is None:
+                self._drop(change.plugin_id)
+            else:
+                self._put(change.plugin)
+        self._committed()
+        return committed
+
+    def _put(self, plugin: Plugin) -> None:
+        self._drop(plugin.plugin_id)
+        self._plugins[plugin.plugin_id] = plugin
+        self._id_by_name[plugin.name] = plugin.plugin_id
+
+    def _drop(self, plugin_id: str) -> None:
+        gone = self._plugins.pop(plugin_id, None)
+        if gone is not None:
+            del self._id_by_name[gone.name]

@@ -1,0 +1,149 @@
+"""Enable and disable: a plugin's wish, and the container that follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.store import ports
+from services.store.domain import status
+from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.service.containers import Containers
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from services.store.service.recovery import Recovery
+from services.store.service.supervisor import Supervisor
+from shared import errdefs
+from shared.bus.ports import Delivery
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """The verbs that start and stop a plugin."""
+
+    inventory: PluginInventory
+    lanes: Lanes
+    containers: Containers
+    supervisor: Supervisor
+    recovery: Recovery
+    clock: ports.Clock
+
+    async def enable(self, command: EnablePlugin, delivery: Delivery) -> Changed:
+        """Start a plugin and wish it running; only a plugin that became ready is enabled."""
+        plugin_id = self.inventory.resolve(command.name).plugin_id
+        async with self.lanes.hold(plugin_id, delivery.deadline_ns):
+            plugin = self.inventory.require(plugin_id, command.name)
+            if plugin.enabled:
+                raise errdefs.Conflict(
+                    f"plugin already enabled: plugin {plugin.name} is enabled",
+                    detail={"plugin": plugin.name},
+                )
+            return await self._enable(plugin, command.timeout_s, delivery.message_id)
+
+    async def disable(self, command: DisablePlugin, delivery: Delivery) -> Changed:
+        """Stop a plugin and wish it stopped."""
+        plugin_id = self.inventory.resolve(command.name).plugin_id
+        await self.supervisor.interrupt(plugin_id)
+        async with self.lanes.hold(plugin_id, delivery.deadline_ns):
+            plugin = self.inventory.require(plugin_id, command.name)
+            if not plugin.enabled:
+                raise errdefs.Conflict(
+                    f"plugin is already disabled: plugin {plugin.name} found but disabled",
+                    detail={"plugin": plugin.name},
+                )
+            operation = await self.begin_stop(plugin, Kind.DISABLE, delivery.message_id)
+            return await self.finished(operation, self.finish_disable)
+
+    async def begin_stop(self, plugin: Plugin, kind: Kind, message_id: str) -> Operation:
+        """Commit that a plugin is being stopped for good: a crash from now on finishes it."""
+        begun = await self.inventory.commit(
+            Unit(
+                changes=(Change.of(status.stopping(plugin)),),
+                begin=Operation(
+                    plugin_id=plugin.plugin_id,
+                    kind=kind,
+                    message_id=message_id,
+                    container_id=plugin.status.container_id,
+                ),
+            )
+        )
+        return _begun(begun)
+
+    async def finished(
+        self, operation: Operation, finish: Callable[[Operation], Awaitable[Changed]]
+    ) -> Changed:
+        """Finish an operation now, or leave it to recovery and raise what was in the way."""
+        try:
+            return await finish(operation)
+        except BaseException:
+            self.recovery.resume(operation)
+            raise
+
+    async def finish_disable(self, operation: Operation) -> Changed:
+        """Stop the container and commit that the plugin is disabled; safe to repeat."""
+        if operation.container_id is not None:
+            await self.containers.discard(operation.container_id)
+        plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
+        disabled = status.stopped(plugin).model_copy(update={"enabled": False})
+        committed = await self.inventory.commit(
+            Unit(
+                changes=(Change.of(disabled, status.fact(plugin, "disable", self.clock())),),
+                end=operation.token,
+                answers=operation.message_id,
+            )
+        )
+        return committed.changed
+
+    async def undo_enable(self, operation: Operation) -> None:
+        """Clear away a start that was cut short, and commit that the plugin is stopped."""
+        await self._undo_start(operation, wished=False)
+
+    async def undo_restart(self, operation: Operation) -> None:
+        """Clear away a restart that was cut short, and commit that it is due again."""
+        await self._undo_start(operation, wished=True)
+
+    async def _undo_start(self, operation: Operation, *, wished: bool) -> None:
+        await self.containers.discard(operation.container_id or "")
+        plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
+        undone = status.due_now(plugin, self.clock()) if wished else status.stopped(plugin)
+        await self.inventory.commit(Unit(changes=(Change.of(undone),), end=operation.token))
+        self.supervisor.compare_soon()
+
+    async def _enable(self, plugin: Plugin, timeout_s: float, message_id: str) -> Changed:
+        begin = Operation(
+            plugin_id=plugin.plugin_id,
+            kind=Kind.ENABLE,
+            message_id=message_id,
+            container_id=status.next_container_id(plugin),
+        )
+        begun = await self.inventory.commit(
+            Unit(changes=(Change.of(status.starting(plugin)),), begin=begin)
+        )
+        operation = _begun(begun)
+        plugin = self.inventory.require(plugin.plugin_id, plugin.name)
+        try:
+            container = await self.containers.start(plugin, begin.container_id or "", timeout_s)
+        except BaseException as error:
+            failed = status.stopped(plugin, message=str(error))
+            await asyncio.shield(
+                self.inventory.commit(Unit(changes=(Change.of(failed),), end=operation.token))
+            )
+            raise
+        enabled = status.running(plugin, container).model_copy(update={"enabled": True})
+        committed = await self.inventory.commit(
+            Unit(
+                changes=(Change.of(enabled, status.fact(plugin, "enable", self.clock())),),
+                end=operation.token,
+                answers=message_id,
+            )
+        )
+        return committed.changed
+
+
+def _begun(committed: ports.Committed) -> Operation:
+    if committed.operation is None:
+        raise errdefs.Internal("an operation was committed, but is not there")
+    return committed.operation

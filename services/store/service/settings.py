@@ -1,0 +1,52 @@
+"""Change a stopped plugin's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.store import ports
+from services.store.domain import status
+from services.store.domain.operation import Change, Unit
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from shared import errdefs
+from shared.bus.ports import Delivery
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed, SetPlugin
+from shared.oci import settings
+from shared.oci.plugin_config import PluginConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChange:
+    """The verb that lays new settings over an unchanging config."""
+
+    inventory: PluginInventory
+    lanes: Lanes
+    clock: ports.Clock
+
+    async def set(self, command: SetPlugin, delivery: Delivery) -> Changed:
+        """Apply all arguments, or none when one of them is refused."""
+        plugin_id = self.inventory.resolve(command.name).plugin_id
+        async with self.lanes.hold(plugin_id, delivery.deadline_ns):
+            plugin = self.inventory.require(plugin_id, command.name)
+            if plugin.enabled:
+                raise errdefs.Conflict(
+                    "cannot set on an active plugin, disable plugin before setting",
+                    detail={"plugin": plugin.name},
+                    docker_unclassed=True,
+                )
+            changed = _applied(plugin, command.args)
+            committed = await self.inventory.commit(
+                Unit(
+                    changes=(Change.of(changed, status.fact(plugin, "set", self.clock())),),
+                    answers=delivery.message_id,
+                )
+            )
+        return committed.changed
+
+
+def _applied(plugin: Plugin, args: tuple[str, ...]) -> Plugin:
+    config = PluginConfig.from_go(plugin.config)
+    overlay = settings.apply(config, settings.Settings.from_go(plugin.settings), args)
+    return plugin.model_copy(update={"settings": overlay.to_dict()})

@@ -1,0 +1,56 @@
+"""Background tasks by key: one at a time each, cancelled and awaited when told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Tasks:
+    """Owns its tasks: none is forgotten, and the fault of one is logged."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, Coroutine[Any, Any, None]] = {}
+
+    def ensure(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run *work*, after the task of this key if one runs: it may have looked already."""
+        if key in self._tasks:
+            self._replace_next(key, work)
+            return
+        task = asyncio.create_task(work, name=key)
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._ended(key, done))
+
+    async def cancel(self, key: str) -> None:
+        """Cancel the task of this key and wait until it has cleaned up."""
+        waiting = self._again.pop(key, None)
+        if waiting is not None:
+            waiting.close()
+        task = self._tasks.get(key)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def cancel_all(self) -> None:
+        """Cancel all tasks and wait until they have cleaned up."""
+        await asyncio.gather(*(self.cancel(key) for key in list(self._tasks)))
+
+    def _replace_next(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        waiting = self._again.pop(key, None)
+        if waiting is not None:
+            waiting.close()
+        self._again[key] = work
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._tasks[key]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background work failed", work=key, exc_info=task.exception())
+        again = self._again.pop(key, None)
+        if again is not None:
+            self.ensure(key, again)
