@@ -46,7 +46,7 @@ unit:
 	$(BIN)/pytest tests/unit -q
 
 lint:
-	$(BIN)/ruff check --quiet
+	$(BIN)/ruff check --quiet --output-format=concise
 
 format:
 	$(BIN)/ruff format --quiet --check
