@@ -49,7 +49,7 @@ lint:
 	$(BIN)/ruff check --quiet --output-format=concise
 
 format:
-	$(BIN)/ruff format --quiet --check
+	$(BIN)/ruff format --quiet --check --output-format=concise
 
 imports:
 	$(BIN)/lint-imports --no-logo
