@@ -1,0 +1,1 @@
+"""One module per outside thing; built in bootstrap and nowhere else."""

@@ -1,0 +1,160 @@
+"""The folders of containers: bundle, record, sockets, exit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from services.executor.adapters import rootfs
+from services.executor.domain.layout import Bundle, Layout
+from services.executor.domain.record import Record
+from shared import errdefs
+from shared.contracts.executor import ContainerConfig, Exit
+from shared.oci import runtime_spec
+from shared.oci.devices import resolve_devices
+
+_CPU_PERIOD_US = 100_000
+_HOST_NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleFolders:
+    """ports.Bundles."""
+
+    layout: Layout
+
+    def prepare(self, container_id: str, config: ContainerConfig) -> None:
+        """Make the container's folder, ready its root file system and write its spec.
+
+        Raises InvalidArgument when the configuration names what the host does not have.
+        """
+        bundle = self.layout.bundle(container_id)
+        bundle.sockets.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.chown(bundle.sockets, config.uid, config.gid)
+        if not Path(config.rootfs).is_dir():
+            raise errdefs.InvalidArgument(f"root file system {config.rootfs} is no folder")
+        rootfs.prepare(Path(config.rootfs))
+        if config.propagated_mount is not None:
+            Path(config.propagated_mount.source).mkdir(mode=0o755, parents=True, exist_ok=True)
+        bundle.spec.write_text(json.dumps(_spec(config, bundle, self.layout)))
+
+    def load(self, container_id: str) -> Record | None:
+        """Return what the container's folder remembers; None when it is not (all) there."""
+        try:
+            return Record.model_validate_json(self.layout.bundle(container_id).record.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def save(self, record: Record) -> None:
+        """Replace what the container's folder remembers, atomically."""
+        path = self.layout.bundle(record.container_id).record
+        # For root alone: specs hold the environment, and with it people's secrets.
+        self.layout.containers.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_text(record.model_dump_json())
+        new.replace(path)
+
+    def container_ids(self) -> list[str]:
+        """Return the ids of all folders."""
+        try:
+            return sorted(path.name for path in self.layout.containers.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def exit_of(self, container_id: str) -> Exit | None:
+        """Return the exit that the supervisor recorded; None when it recorded none."""
+        bundle = self.layout.bundle(container_id)
+        try:
+            return Exit(
+                exit_code=int(bundle.exit_file.read_text()),
+                oom_killed=self.ran_out_of_memory(container_id),
+                exited_at_ns=bundle.exit_file.stat().st_mtime_ns,
+            )
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the supervisor saw the kernel kill for want of memory."""
+        return self.layout.bundle(container_id).oom_file.exists()
+
+    def sockets(self, container_id: str) -> str:
+        """Return the host folder of the container's sockets."""
+        return str(self.layout.bundle(container_id).sockets)
+
+    def remove(self, container_id: str) -> None:
+        """Delete the container's folder with all that is in it; none there is success."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.layout.bundle(container_id).path)
+
+    def remove_all(self) -> None:
+        """Delete the empty folders that the bundles and the runtime's state lay in."""
+        for folder in (self.layout.containers, self.layout.state_root):
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                raise errdefs.Conflict(f"{folder} is not empty; delete its containers") from error
+
+
+def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, object]:
+    limits = config.resources
+    quota = None if limits.cpus is None else int(limits.cpus * _CPU_PERIOD_US)
+    propagated = config.propagated_mount
+    return runtime_spec.build(
+        runtime_spec.ContainerSpec(
+            rootfs=config.rootfs,
+            args=config.args,
+            env=config.env,
+            cwd=config.cwd,
+            uid=config.uid,
+            gid=config.gid,
+            capabilities=config.capabilities,
+            shares_host_network=config.host_network,
+            shares_host_pid=config.host_pid,
+            shares_host_ipc=config.host_ipc,
+            mounts=_mounts(config, bundle),
+            propagated_mount=None
+            if propagated is None
+            else runtime_spec.propagated(propagated.source, propagated.destination),
+            devices=resolve_devices(config.devices),
+            allows_all_devices=config.allow_all_devices,
+            cgroups_path=layout.cgroup_of(bundle.container_id),
+            resources=runtime_spec.Resources(
+                memory_bytes=limits.memory_bytes,
+                cpu_quota_us=quota,
+                cpu_period_us=None if quota is None else _CPU_PERIOD_US,
+                pids=limits.pids,
+            ),
+            masked_paths=runtime_spec.thermal_throttle_paths(),
+        )
+    )
+
+
+def _mounts(config: ContainerConfig, bundle: Bundle) -> tuple[runtime_spec.Mount, ...]:
+    asked = [
+        runtime_spec.Mount(
+            destination=mount.destination,
+            type=mount.type,
+            source=mount.source,
+            options=mount.options,
+        )
+        for mount in config.mounts
+    ]
+    sockets = _bind(str(bundle.sockets), config.socket_dir, "rbind", "rshared")
+    names = [_bind(path, path, "rbind", "ro") for path in _HOST_NAME_FILES if config.host_names]
+    return (*asked, sockets, *names)
+
+
+def _bind(source: str, destination: str, *options: str) -> runtime_spec.Mount:
+    return runtime_spec.Mount(destination=destination, type="bind", source=source, options=options)

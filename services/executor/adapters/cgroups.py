@@ -1,0 +1,107 @@
+"""Cgroups in every hierarchy: version 1, version 2, and both at once ("hybrid")."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from services.executor.domain import mount_table
+from services.executor.domain.layout import SUPERVISORS, Layout
+from shared import errdefs
+
+#: A new cpuset takes no process before these are set.
+_CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostCgroups:
+    """ports.Cgroups."""
+
+    layout: Layout
+
+    def admit_supervisor(self, pid: int) -> None:
+        """Move a supervisor out of our own cgroup, so that who stops us does not stop it."""
+        for hierarchy in self._hierarchies:
+            cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
+            cgroup.mkdir(parents=True, exist_ok=True)
+            for name in _CPUSET_FILES:
+                _inherit(hierarchy, cgroup, name)
+            (cgroup / "cgroup.procs").write_text(str(pid))
+
+    def is_frozen(self, container_id: str) -> bool:
+        """Tell whether the container is paused."""
+        for hierarchy in self._hierarchies:
+            cgroup = hierarchy / self.layout.cgroup_of(container_id).lstrip("/")
+            if _read(cgroup / "freezer.state") in {"FROZEN", "FREEZING"}:
+                return True
+            if _read(cgroup / "cgroup.freeze") == "1":
+                return True
+        return False
+
+    def remove(self, container_id: str) -> None:
+        """Remove the container's cgroups; none there is success."""
+        self._remove(self.layout.cgroup_of(container_id))
+
+    def remove_all(self) -> None:
+        """Remove the node's cgroups; raises Conflict when processes are left in one."""
+        self._remove(self.layout.cgroup)
+        for hierarchy in self._hierarchies:
+            # Another node of this machine may have its cgroups beside ours.
+            with contextlib.suppress(OSError):
+                (hierarchy / "wherry").rmdir()
+
+    def _remove(self, path: str) -> None:
+        for hierarchy in self._hierarchies:
+            for cgroup in _deepest_first(hierarchy / path.lstrip("/")):
+                _rmdir(cgroup)
+
+    @cached_property
+    def _hierarchies(self) -> list[Path]:
+        mounts = mount_table.parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+        return [Path(mount.path) for mount in mounts if mount.filesystem in {"cgroup", "cgroup2"}]
+
+
+def _inherit(hierarchy: Path, cgroup: Path, name: str) -> None:
+    """Copy a cpuset's setting down from the root to *cgroup* where it is still empty."""
+    if not (hierarchy / name).exists():
+        return
+    above = hierarchy
+    for part in cgroup.relative_to(hierarchy).parts:
+        below = above / part
+        if not _read(below / name):
+            (below / name).write_text(_read(above / name))
+        above = below
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""  # not of this hierarchy, or its cgroup is gone
+
+
+def _deepest_first(cgroup: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        for child in cgroup.iterdir():
+            if child.is_dir():
+                yield from _deepest_first(child)
+        yield cgroup
+
+
+def _rmdir(cgroup: Path) -> None:
+    try:
+        cgroup.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        pids = _read(cgroup / "cgroup.procs").split()
+        raise errdefs.Conflict(
+            f"cgroup {cgroup} still has processes {', '.join(pids)}; end them and try again",
+            detail={"cgroup": str(cgroup), "pids": pids},
+        ) from error

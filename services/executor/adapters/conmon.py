@@ -1,0 +1,224 @@
+"""conmon: the process that holds a container's output, reaps it and records its exit.
+
+Spoken to as CRI-O and Podman do: it waits for a byte on the start pipe before it forks, and
+answers runc's result on the sync pipe as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.executor.adapters.capabilities import lacking_capabilities
+from services.executor.adapters.cgroups import HostCgroups
+from services.executor.adapters.pidfd import PidfdProcesses, identify
+from services.executor.domain import failure
+from services.executor.domain.layout import Bundle, Layout
+from services.executor.domain.record import Process
+from shared import errdefs
+
+#: conmon's order to open its log anew. Version 2.1.6 does not do it on SIGUSR1.
+_REOPEN_LOG = b"2 0 0\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conmon:
+    """ports.Supervisor."""
+
+    layout: Layout
+    #: Absolute paths of the programs.
+    conmon: str
+    runc: str
+    cgroups: HostCgroups
+    processes: PidfdProcesses
+
+    async def create(self, container_id: str) -> tuple[Process, Process]:
+        """Create the container from its bundle; return its init process and its supervisor.
+
+        Raises InvalidArgument with the runtime's words. Cancelled or failed, it leaves no
+        supervisor behind.
+        """
+        bundle = self.layout.bundle(container_id)
+        try:
+            result = await self._launch(bundle)
+            pid = int(result.get("data", -1))
+            if pid <= 0:
+                raise failure.not_created(
+                    container_id, _reason(bundle, result), lacking_capabilities(bundle.spec)
+                )
+            return self._created(bundle, pid)
+        except BaseException:
+            await self._end(container_id)
+            raise
+
+    def find(self, container_id: str) -> Process | None:
+        """Return the supervisor that a half-made start may have left running."""
+        bundle = self.layout.bundle(container_id)
+        process = _identify(bundle.conmon_pid_file)
+        if process is None:
+            return None
+        # The file may be older than the process that has its pid now.
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+            return process if os.fsencode(bundle.path) in command else None
+        return None
+
+    def reopen_log(self, container_id: str) -> None:
+        """Tell the supervisor that its log was renamed; a supervisor that ended is no error."""
+        control = self.layout.bundle(container_id).control
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                fd = os.open(control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:
+                return  # ENXIO: nobody reads it any more
+            try:
+                os.write(fd, _REOPEN_LOG)
+            finally:
+                os.close(fd)
+
+    async def _launch(self, bundle: Bundle) -> dict[str, Any]:
+        with _pipe() as sync, _pipe() as start:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(bundle),
+                cwd=bundle.path,  # it writes a file "oom" here as well
+                env=_environment(sync.write_end, start.read_end),
+                pass_fds=(sync.write_end, start.read_end),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            try:
+                self.cgroups.admit_supervisor(process.pid)
+                os.write(start.write_end, b"\0")
+                sync.close_write_end()
+                answer = await _read_line(sync.read_end)
+                _, complaint = await process.communicate()
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                raise
+        if not answer:
+            return {"message": complaint.decode(errors="replace") or "conmon gave no answer"}
+        return dict(json.loads(answer))
+
+    def _command(self, bundle: Bundle) -> list[str]:
+        name = bundle.container_id
+        return [
+            *(self.conmon, "--api-version", "1", "--log-level", "warning"),
+            *("-c", name, "-u", name, "-n", name),
+            *("-b", str(bundle.path), "--persist-dir", str(bundle.path), "--full-attach"),
+            *("-p", str(bundle.pid_file), "-P", str(bundle.conmon_pid_file)),
+            *("-l", f"k8s-file:{bundle.log}", "--no-sync-log"),
+            *("-r", self.runc, f"--runtime-arg=--root={self.layout.state_root}"),
+            *(f"--runtime-arg=--log={_runc_log(bundle)}", "--runtime-arg=--log-format=json"),
+        ]
+
+    def _created(self, bundle: Bundle, pid: int) -> tuple[Process, Process]:
+        init = identify(pid)
+        conmon = _identify(bundle.conmon_pid_file)
+        if init is None or conmon is None:
+            raise errdefs.Internal(
+                f"container {bundle.container_id} or its supervisor ended right after its creation; "
+                "look for who kills processes here, and start it again"
+            )
+        return init, conmon
+
+    async def _end(self, container_id: str) -> None:
+        """Kill the supervisor, and with it the runc that it runs (its parent-death signal)."""
+        supervisor = self.find(container_id)
+        if supervisor is not None:
+            self.processes.send(supervisor, signal.SIGKILL)
+            await self.processes.ended(supervisor)
+
+
+class _Pipe:
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        self._open = {self.read_end, self.write_end}
+
+    def close_write_end(self) -> None:
+        self._close(self.write_end)
+
+    def close(self) -> None:
+        for fd in tuple(self._open):
+            self._close(fd)
+
+    def _close(self, fd: int) -> None:
+        self._open.remove(fd)
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[_Pipe]:
+    pipe = _Pipe()
+    try:
+        yield pipe
+    finally:
+        pipe.close()
+
+
+async def _read_line(fd: int) -> bytes:
+    """Read up to a newline or the end: conmon holds its end of the pipe for its whole life."""
+    loop = asyncio.get_running_loop()
+    os.set_blocking(fd, False)
+    readable = asyncio.Event()
+    loop.add_reader(fd, readable.set)
+    line = b""
+    try:
+        while not line.endswith(b"\n"):
+            await readable.wait()
+            readable.clear()
+            with contextlib.suppress(BlockingIOError):
+                piece = os.read(fd, 65536)
+                if not piece:
+                    break
+                line += piece
+    finally:
+        loop.remove_reader(fd)
+    return line
+
+
+def _environment(sync_fd: int, start_fd: int) -> dict[str, str]:
+    # Nothing else of ours: NOTIFY_SOCKET and LISTEN_PID, for two, would change what runc does.
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "_OCI_SYNCPIPE": str(sync_fd),
+        "_OCI_STARTPIPE": str(start_fd),
+    }
+
+
+def _identify(pid_file: Path) -> Process | None:
+    try:
+        return identify(int(pid_file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _runc_log(bundle: Bundle) -> Path:
+    return bundle.path / "runc.log"
+
+
+def _reason(bundle: Bundle, result: dict[str, Any]) -> str:
+    """Return all that runc complained about: its first line often names the cause."""
+    with contextlib.suppress(FileNotFoundError):
+        said = [_message(line) for line in _runc_log(bundle).read_text().splitlines()]
+        if any(said):
+            return ": ".join(message for message in said if message)
+    return str(result.get("message", "")).strip() or "runc gave no reason"
+
+
+def _message(line: str) -> str:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    return str(entry["msg"]) if entry.get("level") in {"error", "fatal"} else ""

@@ -1,0 +1,100 @@
+"""The mount table, changed with mount(2) and umount2(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.executor.domain import mount_table
+from services.executor.domain.layout import Layout
+from services.executor.domain.mount_table import MountPoint
+from shared import errdefs
+
+_MS_BIND = 4096
+_MS_REC = 16384
+_MS_SHARED = 1 << 20
+_UMOUNT_NOFOLLOW = 8
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMounts:
+    """ports.Mounts."""
+
+    layout: Layout
+    data_root: Path
+
+    def share_data_root(self) -> None:
+        """Make the data root a shared mount, so that containers' mounts below it reach the host.
+
+        A data root that is a mount of its own is only made shared; any other is bound on itself.
+        """
+        self.data_root.mkdir(parents=True, exist_ok=True)
+        root = self.data_root.resolve()
+        mount = mount_table.at(_mounts(), root)
+        if mount is None:
+            _mount(str(root), str(root), _MS_BIND | _MS_REC)
+        if mount is None or not mount.shared:
+            _mount("none", str(root), _MS_REC | _MS_SHARED)
+
+    def unmount_data(self, path: str) -> None:
+        """Unmount all at and below a path of the data root, deepest first.
+
+        Raises PermissionDenied for a path elsewhere, Conflict naming a mount that is busy.
+        """
+        resolved = Path(path).resolve()
+        root = self.data_root.resolve()
+        if resolved == root or not resolved.is_relative_to(root):
+            raise errdefs.PermissionDenied(
+                f"{path} is not below the data root {root}: the executor unmounts nothing else"
+            )
+        _unmount_tree(resolved)
+
+    def unmount_sockets(self, container_id: str) -> None:
+        """Unmount what a container mounted below its socket folder; raises as unmount_data."""
+        _unmount_tree(self.layout.bundle(container_id).path.resolve())
+
+    def release_data_root(self) -> None:
+        """Undo share_data_root, and what is left mounted below; raises Conflict when busy."""
+        root = self.data_root.resolve()
+        mounts = _mounts()
+        for mount in mount_table.deepest_first(mounts, root):
+            if mount.path != root or mount_table.is_bind_on_itself(mounts, mount):
+                _unmount(mount)
+
+
+def _mounts() -> list[MountPoint]:
+    return mount_table.parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+
+
+def _unmount_tree(path: Path) -> None:
+    for mount in mount_table.deepest_first(_mounts(), path):
+        _unmount(mount)
+
+
+def _mount(source: str, target: str, flags: int) -> None:
+    """Call mount(2); raises PermissionDenied, or Internal for what nobody expects."""
+    if _libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None):
+        error = ctypes.get_errno()
+        message = f"cannot make {target} a shared mount: {os.strerror(error)}"
+        if error == errno.EPERM:
+            raise errdefs.PermissionDenied(f"{message}; the executor needs CAP_SYS_ADMIN")
+        raise errdefs.Internal(message)
+
+
+def _unmount(mount: MountPoint) -> None:
+    if _libc.umount2(os.fsencode(mount.path), _UMOUNT_NOFOLLOW) == 0:
+        return
+    error = ctypes.get_errno()
+    if error in {errno.EINVAL, errno.ENOENT}:
+        return  # gone meanwhile: by its owner, or with a peer in its propagation group
+    if error == errno.EBUSY:
+        raise errdefs.Conflict(
+            f"mount {mount.path} is busy; end what uses it and try again",
+            detail={"mount": str(mount.path)},
+        )
+    raise errdefs.Internal(f"cannot unmount {mount.path}: {os.strerror(error)}")

@@ -1,0 +1,75 @@
+"""Puts the executor together and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from services.executor.adapters.bundles import BundleFolders
+from services.executor.adapters.cgroups import HostCgroups
+from services.executor.adapters.clock import SystemClock
+from services.executor.adapters.conmon import Conmon
+from services.executor.adapters.logs import LogFiles
+from services.executor.adapters.mounts import HostMounts
+from services.executor.adapters.pidfd import PidfdProcesses
+from services.executor.adapters.programs import find_program
+from services.executor.adapters.runc import RuncRuntime
+from services.executor.adapters.sockets import UnixSockets
+from services.executor.config import ExecutorConfig
+from services.executor.entrypoints.bus import commands
+from services.executor.ports import Host
+from services.executor.service.executor import Executor
+from shared.bus.ports import Publisher
+from shared.bus.redis_bus import RedisBus
+from shared.contracts.health import Check
+from shared.version import VERSION
+
+
+async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+    """Run the executor until *stop* is set; its containers go on."""
+    host = build_host(config)
+    executor = build(config, host, bus)
+    await executor.restore()
+    bus.serve(commands(executor), checks=lambda: _checks(config), version=VERSION)
+    bus.on_reconnect(executor.announce)  # runs at the first connection as well
+    await bus.open()
+    await stop.wait()
+    await bus.close()
+    await executor.close()
+
+
+def build(config: ExecutorConfig, host: Host, publisher: Publisher) -> Executor:
+    """Construct the executor; nothing is opened or started."""
+    return Executor(host, publisher, log_check_interval_s=config.log_check_interval_s)
+
+
+def build_host(config: ExecutorConfig) -> Host:
+    """Construct the adapters; raises Unavailable when runc or conmon is not installed."""
+    layout = config.layout
+    runc = find_program(config.runc, "WHERRY_RUNC")
+    cgroups = HostCgroups(layout=layout)
+    processes = PidfdProcesses()
+    return Host(
+        supervisor=Conmon(
+            layout=layout,
+            conmon=find_program(config.conmon, "WHERRY_CONMON"),
+            runc=runc,
+            cgroups=cgroups,
+            processes=processes,
+        ),
+        runtime=RuncRuntime(layout=layout, runc=runc),
+        processes=processes,
+        bundles=BundleFolders(layout=layout),
+        sockets=UnixSockets(layout=layout),
+        mounts=HostMounts(layout=layout, data_root=config.node.root),
+        cgroups=cgroups,
+        logs=LogFiles(layout=layout, max_bytes=config.log_max_bytes),
+        clock=SystemClock(),
+    )
+
+
+async def _checks(config: ExecutorConfig) -> tuple[Check, ...]:
+    return tuple(
+        Check(name=program, ok=shutil.which(program) is not None, message="must be installed")
+        for program in (config.runc, config.conmon)
+    )

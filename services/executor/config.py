@@ -1,0 +1,54 @@
+"""The executor's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.executor.domain.layout import Layout, check_exec_root
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorConfig:
+    """Which programs run containers, and how much of their output is kept."""
+
+    node: NodeConfig
+    #: Names on PATH, or absolute paths.
+    runc: str
+    conmon: str
+    #: Size of a container's newest log file; with the one before it, twice that is kept.
+    log_max_bytes: int
+    #: Pause between two looks at the sizes of logs.
+    log_check_interval_s: float = 1.0
+
+    @classmethod
+    def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ExecutorConfig:
+        """Read WHERRY_RUNC, WHERRY_CONMON and WHERRY_LOG_MAX_BYTES.
+
+        Raises InvalidArgument, also for an exec root below which socket paths would not fit.
+        """
+        check_exec_root(node.exec_root)
+        return cls(
+            node=node,
+            runc=env.get("WHERRY_RUNC") or "runc",
+            conmon=env.get("WHERRY_CONMON") or "conmon",
+            log_max_bytes=_bytes(env, "WHERRY_LOG_MAX_BYTES", 10 * _MIB),
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """Return where things lie below the exec root."""
+        return Layout(exec_root=self.node.exec_root, node=self.node.name)
+
+
+def _bytes(env: Mapping[str, str], variable: str, default: int) -> int:
+    text = env.get(variable)
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) <= 0:
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be a number of bytes, above 0")
+    return int(text)

@@ -1,0 +1,92 @@
+"""What a person is told when a container did not start."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Sequence
+
+from shared import errdefs
+from shared.contracts.executor import Exit
+
+_SIGNAL_BASE = 128
+
+
+def not_ready(
+    container_id: str, socket: str, error: int, deadline_s: float, output: Sequence[str]
+) -> errdefs.Error:
+    """Return the error for a container whose socket accepted no connection in time.
+
+    Begins with the words that dockerd has for it: people search for them.
+    """
+    return errdefs.DeadlineExceeded(
+        f"dial unix {socket}: connect: {reason(error)}: container {container_id} was not ready "
+        f"after {deadline_s:g} s and was stopped; {_last(output)}",
+        detail={"container_id": container_id, "output": list(output)},
+        docker_unclassed=True,
+    )
+
+
+def ended_early(
+    container_id: str, socket: str | None, ended: Exit, output: Sequence[str]
+) -> errdefs.Error:
+    """Return the error for a container that ended before it was ready."""
+    before = f" before its socket {socket} accepted a connection" if socket else " at once"
+    return errdefs.Error(
+        f"container {container_id} {_how(ended)}{before}; {_last(output)}",
+        detail={
+            "container_id": container_id,
+            "exit": ended.model_dump(),
+            "output": list(output),
+        },
+        docker_unclassed=True,
+    )
+
+
+def already_exited(container_id: str, ended: Exit) -> errdefs.Conflict:
+    """Return the error for a repeated start of a container that has ended since."""
+    return errdefs.Conflict(
+        f"container {container_id} has already {_how(ended)}; delete it and start a new one",
+        detail={"container_id": container_id, "exit": ended.model_dump()},
+    )
+
+
+def not_created(
+    container_id: str, runtime_says: str, lacking: Collection[str] = ()
+) -> errdefs.Error:
+    """Return the error for a container that runc could not create.
+
+    *lacking* are capabilities that it asks for and this host does not have.
+    """
+    advice = "correct the container's configuration and start it again"
+    if lacking:
+        names = ", ".join(sorted(lacking))
+        advice = f"it asks for {names}, which this host does not grant; run it where it is granted"
+    elif "oom_score_adj" in runtime_says or "rlimit" in runtime_says.lower():
+        advice = "this host lacks CAP_SYS_RESOURCE for it; run it where it is granted"
+    return errdefs.InvalidArgument(
+        f"container {container_id} was not created: {runtime_says}; {advice}",
+        detail={"container_id": container_id, "lacking": sorted(lacking)},
+        docker_unclassed=True,
+    )
+
+
+def reason(error: int) -> str:
+    """Return the error number in the words that Go programs use."""
+    return "connection refused" if error == errno.ECONNREFUSED else os.strerror(error).lower()
+
+
+def _how(ended: Exit) -> str:
+    if ended.oom_killed:
+        return "ran out of memory and was killed"
+    if ended.exit_code is None:
+        return "ended with unknown exit code"
+    if ended.exit_code > _SIGNAL_BASE:
+        return f"exited with code {ended.exit_code} (signal {ended.exit_code - _SIGNAL_BASE})"
+    return f"exited with code {ended.exit_code}"
+
+
+def _last(output: Sequence[str]) -> str:
+    if not output:
+        return "it wrote no output"
+    return "last output: " + "\n".join(output)

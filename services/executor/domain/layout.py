@@ -1,0 +1,132 @@
+"""Where things lie below the exec root."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import errdefs
+
+#: AF_UNIX paths end at 107 bytes: the exec root, "/c/", an id of up to 22, "/s/", a name of 19.
+MAX_EXEC_ROOT = 60
+#: Name of the cgroup that the supervisors share; no container may have it.
+SUPERVISORS = "conmon"
+
+_CONTAINER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The folder of one container."""
+
+    container_id: str
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """The OCI runtime spec."""
+        return self.path / "config.json"
+
+    @property
+    def record(self) -> Path:
+        """What the executor must know after its own restart."""
+        return self.path / "container.json"
+
+    @property
+    def sockets(self) -> Path:
+        """The folder that the container sees as its socket folder."""
+        return self.path / "s"
+
+    @property
+    def log(self) -> Path:
+        """The newest output."""
+        return self.path / "log"
+
+    @property
+    def old_log(self) -> Path:
+        """The output before the last rotation."""
+        return self.path / "log.1"
+
+    @property
+    def pid_file(self) -> Path:
+        """Pid of the init process."""
+        return self.path / "pid"
+
+    @property
+    def conmon_pid_file(self) -> Path:
+        """Pid of the supervisor."""
+        return self.path / "conmon.pid"
+
+    @property
+    def control(self) -> Path:
+        """The FIFO that conmon takes orders from."""
+        return self.path / "ctl"
+
+    @property
+    def exit_file(self) -> Path:
+        """The exit status, written by conmon just before it ends."""
+        return self.path / "exit"
+
+    @property
+    def oom_file(self) -> Path:
+        """Exists when the kernel killed for want of memory."""
+        return self.path / "oom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The folders and cgroups of one node's executor."""
+
+    exec_root: Path
+    node: str
+
+    @property
+    def containers(self) -> Path:
+        """One folder per container."""
+        return self.exec_root / "c"
+
+    @property
+    def state_root(self) -> Path:
+        """The folder that runc keeps its state in."""
+        return self.exec_root / "runc"
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup above all of this node's, in every hierarchy."""
+        return f"/wherry/{self.node}"
+
+    def cgroup_of(self, container_id: str) -> str:
+        """Return the container's own cgroup."""
+        return f"{self.cgroup}/{container_id}"
+
+    def bundle(self, container_id: str) -> Bundle:
+        """Return the container's folder."""
+        return Bundle(container_id=container_id, path=self.containers / container_id)
+
+
+def check_exec_root(exec_root: Path) -> None:
+    """Refuse an exec root below which socket paths would not fit; raises InvalidArgument."""
+    length = len(str(exec_root).encode())
+    if length > MAX_EXEC_ROOT:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_EXEC_ROOT={exec_root}: has {length} bytes, and paths of unix sockets end at "
+            f"107; choose a folder of at most {MAX_EXEC_ROOT} bytes"
+        )
+
+
+def check_container_id(container_id: str) -> None:
+    """Refuse an id that is no safe name of a folder and a cgroup; raises InvalidArgument."""
+    if not _CONTAINER_ID.fullmatch(container_id) or container_id == SUPERVISORS:
+        raise errdefs.InvalidArgument(
+            f"container id {container_id!r}: must be up to 64 letters, digits, dots, dashes or "
+            f"underscores, begin with a letter or digit, and not be {SUPERVISORS!r}"
+        )
+
+
+def check_socket_name(name: str) -> None:
+    """Refuse a socket that does not lie directly in the socket folder; raises InvalidArgument."""
+    if not name or "/" in name or name in {".", ".."} or "\0" in name:
+        raise errdefs.InvalidArgument(
+            f"socket {name!r}: must be a plain file name in the container's socket folder"
+        )

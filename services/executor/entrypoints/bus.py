@@ -1,0 +1,26 @@
+"""The executor's messages: which handler each goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.executor.service.executor import Executor
+from shared.bus.ports import CommandHandler
+from shared.contracts import executor as messages
+from shared.contracts.message import Command
+
+
+def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
+    """Return the handler of each command."""
+    return {
+        messages.StartContainer: executor.start_container,
+        messages.StopContainer: executor.stop_container,
+        messages.SignalContainer: executor.signal_container,
+        messages.DeleteContainer: executor.delete_container,
+        messages.GetContainer: executor.get_container,
+        messages.ListContainers: executor.list_containers,
+        messages.ReadLogs: executor.read_logs,
+        messages.UnmountTree: executor.unmount_tree,
+        messages.ReleaseNode: executor.release_node,
+    }

@@ -1,0 +1,222 @@
+"""What the executor asks of the host, in its own words."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from services.executor.domain.record import Process, Record
+from shared.contracts.executor import ContainerConfig, Exit, LogLine
+
+
+class RuntimeStatus(StrEnum):
+    """What the runtime holds for a container; the OCI runtime spec's words and runc's paused."""
+
+    CREATING = "creating"
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Supervisor(Protocol):
+    """Creates a container under a process that outlives us and records its exit."""
+
+    async def create(self, container_id: str) -> tuple[Process, Process]:
+        """Create the container from its bundle; return its init process and its supervisor.
+
+        Raises InvalidArgument with the runtime's words. Cancelled or failed, it leaves no
+        supervisor behind.
+        """
+        ...
+
+    def find(self, container_id: str) -> Process | None:
+        """Return the supervisor that a half-made start may have left running."""
+        ...
+
+    def reopen_log(self, container_id: str) -> None:
+        """Tell the supervisor that its log was renamed; a supervisor that ended is no error."""
+        ...
+
+
+class Runtime(Protocol):
+    """The OCI runtime."""
+
+    async def start(self, container_id: str) -> None:
+        """Run the program of a created container."""
+        ...
+
+    async def status(self, container_id: str) -> RuntimeStatus | None:
+        """Return what the runtime holds for the id; None when nothing."""
+        ...
+
+    async def resume(self, container_id: str) -> None:
+        """Let a paused container go on; one that is not paused, or ended, is success."""
+        ...
+
+    async def delete(self, container_id: str) -> None:
+        """Kill what is left and delete the state; none there is success."""
+        ...
+
+    async def exec(self, container_id: str, args: Sequence[str], *, timeout_s: float) -> str | None:
+        """Run a command in the container; return None when it exits with 0, else what failed."""
+        ...
+
+
+class Processes(Protocol):
+    """Processes of the host, told apart from later ones with the same pid."""
+
+    def is_alive(self, process: Process) -> bool:
+        """Tell whether the process still runs; a zombie does not."""
+        ...
+
+    async def ended(self, process: Process) -> None:
+        """Return once the process has ended; at once when it has."""
+        ...
+
+    def send(self, process: Process, number: signal.Signals) -> bool:
+        """Send a signal; return whether the process was still there."""
+        ...
+
+
+class Bundles(Protocol):
+    """The folders of the containers."""
+
+    def prepare(self, container_id: str, config: ContainerConfig) -> None:
+        """Make the container's folder, ready its root file system and write its spec.
+
+        Raises InvalidArgument when the configuration names what the host does not have.
+        """
+        ...
+
+    def load(self, container_id: str) -> Record | None:
+        """Return what the container's folder remembers; None when it is not (all) there."""
+        ...
+
+    def save(self, record: Record) -> None:
+        """Replace what the container's folder remembers, atomically."""
+        ...
+
+    def container_ids(self) -> list[str]:
+        """Return the ids of all folders."""
+        ...
+
+    def exit_of(self, container_id: str) -> Exit | None:
+        """Return the exit that the supervisor recorded; None when it recorded none."""
+        ...
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the supervisor saw the kernel kill for want of memory."""
+        ...
+
+    def sockets(self, container_id: str) -> str:
+        """Return the host folder of the container's sockets."""
+        ...
+
+    def remove(self, container_id: str) -> None:
+        """Delete the container's folder with all that is in it; none there is success."""
+        ...
+
+    def remove_all(self) -> None:
+        """Delete the empty folders that the bundles and the runtime's state lay in."""
+        ...
+
+
+class Sockets(Protocol):
+    """Sockets that containers listen on."""
+
+    def try_connect(self, container_id: str, name: str) -> int:
+        """Connect once and hang up; return 0, or the error number."""
+        ...
+
+    async def accepting(self, container_id: str, name: str) -> None:
+        """Return once the socket accepts a connection."""
+        ...
+
+
+class Mounts(Protocol):
+    """The mount table."""
+
+    def share_data_root(self) -> None:
+        """Make the data root a shared mount, so that containers' mounts below it reach the host.
+
+        Safe to repeat.
+        """
+        ...
+
+    def unmount_data(self, path: str) -> None:
+        """Unmount all at and below a path of the data root, deepest first.
+
+        Raises PermissionDenied for a path elsewhere, Conflict naming a mount that is busy.
+        """
+        ...
+
+    def unmount_sockets(self, container_id: str) -> None:
+        """Unmount what a container mounted below its socket folder; raises as unmount_data."""
+        ...
+
+    def release_data_root(self) -> None:
+        """Undo share_data_root, and what is left mounted below; raises Conflict when busy."""
+        ...
+
+
+class Cgroups(Protocol):
+    """The cgroups of the containers, in every hierarchy."""
+
+    def is_frozen(self, container_id: str) -> bool:
+        """Tell whether the container is paused."""
+        ...
+
+    def remove(self, container_id: str) -> None:
+        """Remove the container's cgroups; none there is success."""
+        ...
+
+    def remove_all(self) -> None:
+        """Remove the node's cgroups; raises Conflict when processes are left in one."""
+        ...
+
+
+class Logs(Protocol):
+    """What containers wrote."""
+
+    def tail(self, container_id: str, lines: int) -> list[LogLine]:
+        """Return the last lines, oldest first."""
+        ...
+
+    def is_full(self, container_id: str) -> bool:
+        """Tell whether the newest file has reached its limit."""
+        ...
+
+    def rotate(self, container_id: str) -> None:
+        """Rename the newest file over the old one; its writer must then be told to reopen."""
+        ...
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """All that the executor asks of the host."""
+
+    supervisor: Supervisor
+    runtime: Runtime
+    processes: Processes
+    bundles: Bundles
+    sockets: Sockets
+    mounts: Mounts
+    cgroups: Cgroups
+    logs: Logs
+    clock: Clock

@@ -1,0 +1,1 @@
+"""What the executor does: a handler per message, and the tasks that outlive one."""

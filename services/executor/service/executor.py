@@ -1,0 +1,177 @@
+"""Handlers of the executor: one coroutine per message that it consumes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from services.executor.domain import layout, signals
+from services.executor.ports import Host
+from services.executor.service.health import HealthLoops
+from services.executor.service.restore import Restorer
+from services.executor.service.start import Starter
+from services.executor.service.stop import Stopper
+from services.executor.service.watch import Held, Watch
+from shared import errdefs
+from shared.bus.ports import Delivery, Publisher
+from shared.contracts.executor import (
+    Container,
+    ContainerList,
+    ContainerReply,
+    DeleteContainer,
+    ExecutorStarted,
+    GetContainer,
+    ListContainers,
+    LogLines,
+    ReadLogs,
+    ReleaseNode,
+    SignalContainer,
+    StartContainer,
+    StopContainer,
+    UnmountTree,
+)
+from shared.contracts.message import Done
+
+log = structlog.get_logger()
+
+
+class Executor:
+    """The executor's handlers, and its life from start to stop."""
+
+    def __init__(self, host: Host, publisher: Publisher, *, log_check_interval_s: float) -> None:
+        self._host = host
+        self._publisher = publisher
+        self._log_check_interval_s = log_check_interval_s
+        self._watch = Watch(host, publisher)
+        self._health = HealthLoops(host=host, watch=self._watch)
+        self._stopper = Stopper(host=host, watch=self._watch)
+        self._starter = Starter(
+            host=host, watch=self._watch, stopper=self._stopper, health=self._health
+        )
+        self._rotation: asyncio.Task[None] | None = None
+
+    async def restore(self) -> None:
+        """Take up what runs and begin to bound the logs; announce nothing yet."""
+        restorer = Restorer(
+            host=self._host, watch=self._watch, stopper=self._stopper, health=self._health
+        )
+        await restorer.restore()
+        self._rotation = asyncio.create_task(self._bound_logs(), name="bound logs")
+
+    async def announce(self) -> None:
+        """Tell all that ended and is not deleted yet, then that the executor is here.
+
+        For the start, and for every time the bus is found again: safe to repeat.
+        """
+        for held in self._watch.all():
+            await self._watch.announce(held)
+        await self._publisher.publish(ExecutorStarted())
+
+    async def close(self) -> None:
+        """Stop following; the containers go on."""
+        if self._rotation is not None:
+            self._rotation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._rotation
+        await self._watch.close()
+
+    async def start_container(self, command: StartContainer, _: Delivery) -> ContainerReply:
+        """Start a container; a repeat finds it, by its id, and waits on until it is ready."""
+        held = await self._starter.start(command)
+        return self._reply(held)
+
+    async def stop_container(self, command: StopContainer, _: Delivery) -> ContainerReply:
+        """Stop a container; a repeat finds it exited and answers with the same exit."""
+        number = signals.number_of(command.signal)
+        held = await self._settled(command.container_id)
+        if held.record.exit is None:
+            await self._stopper.stop(held, number, command.grace_s)
+        return self._reply(held)
+
+    async def signal_container(self, command: SignalContainer, _: Delivery) -> Done:
+        """Signal a container's init process; a repeat sends the signal again."""
+        number = signals.number_of(command.signal)
+        held = self._watch.named(command.container_id)
+        init = held.record.init
+        if init is None or not self._host.processes.send(init, number):
+            raise errdefs.Conflict(
+                f"container {command.container_id} has ended: there is nothing to signal",
+                detail={"container_id": command.container_id},
+            )
+        return Done()
+
+    async def delete_container(self, command: DeleteContainer, _: Delivery) -> Done:
+        """Delete what is left of an ended container; a repeat finds nothing and succeeds."""
+        layout.check_container_id(command.container_id)
+        async with self._watch.lock(command.container_id):
+            held = self._watch.get(command.container_id)
+            if held is not None and held.record.exit is None:
+                raise errdefs.Conflict(
+                    f"container {command.container_id} is running; stop it, then delete it",
+                    detail={"container_id": command.container_id},
+                )
+            if held is not None or command.container_id in self._host.bundles.container_ids():
+                await self._stopper.remove(command.container_id)
+        return Done()
+
+    async def get_container(self, command: GetContainer, _: Delivery) -> ContainerReply:
+        """Answer what is observed of one container."""
+        return self._reply(self._watch.named(command.container_id))
+
+    async def list_containers(self, _command: ListContainers, _: Delivery) -> ContainerList:
+        """Answer what is observed of all containers."""
+        return ContainerList(containers=tuple(map(self._describe, self._watch.all())))
+
+    async def read_logs(self, command: ReadLogs, _: Delivery) -> LogLines:
+        """Answer the last lines of a container's output."""
+        self._watch.named(command.container_id)
+        lines = await asyncio.to_thread(self._host.logs.tail, command.container_id, command.tail)
+        return LogLines(lines=tuple(lines))
+
+    async def unmount_tree(self, command: UnmountTree, _: Delivery) -> Done:
+        """Unmount what lies below a folder of the data root; a repeat finds nothing mounted."""
+        self._host.mounts.unmount_data(command.path)
+        return Done()
+
+    async def release_node(self, _command: ReleaseNode, _: Delivery) -> Done:
+        """Undo the node's mounts, cgroups and folders; a repeat finds them undone."""
+        left = sorted(held.container_id for held in self._watch.all())
+        if left:
+            raise errdefs.Conflict(
+                f"containers are left: {', '.join(left)}; stop and delete them first",
+                detail={"container_ids": left},
+            )
+        self._host.mounts.release_data_root()
+        self._host.cgroups.remove_all()
+        self._host.bundles.remove_all()
+        return Done()
+
+    async def _settled(self, container_id: str) -> Held:
+        """Return the container, waiting for a start that is still creating it."""
+        if self._watch.get(container_id) is None:
+            async with self._watch.lock(container_id):
+                return self._watch.named(container_id)
+        return self._watch.named(container_id)
+
+    async def _bound_logs(self) -> None:
+        """Rotate logs that are full; looked at now and then, as every written line is an event."""
+        while True:
+            await self._host.clock.sleep(self._log_check_interval_s)
+            for held in self._watch.all():
+                if not held.record.degraded and self._host.logs.is_full(held.container_id):
+                    self._rotate(held)
+
+    def _rotate(self, held: Held) -> None:
+        try:
+            self._host.logs.rotate(held.container_id)
+            self._host.supervisor.reopen_log(held.container_id)
+        except OSError as error:
+            log.warning("log not rotated", container_id=held.container_id, error=str(error))
+
+    def _reply(self, held: Held) -> ContainerReply:
+        return ContainerReply(container=self._describe(held))
+
+    def _describe(self, held: Held) -> Container:
+        return held.record.to_container(frozen=self._host.cgroups.is_frozen(held.container_id))

@@ -1,0 +1,75 @@
+"""How a container ends when somebody wants it to, and how nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+
+from services.executor.ports import Host
+from services.executor.service.watch import Held, Watch
+from shared import errdefs
+
+#: How long the kernel may take to end a process after SIGKILL.
+_KILL_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopper:
+    """Stops containers and removes what is left of them."""
+
+    host: Host
+    watch: Watch
+
+    async def stop(self, held: Held, number: signal.Signals, grace_s: float) -> None:
+        """Signal the container, wait, then kill it; returns at once when it has ended."""
+        await self._send(held, number)
+        if await _ends_within(held, grace_s):
+            return
+        await self._send(held, signal.SIGKILL)
+        if not await _ends_within(held, _KILL_LIMIT_S):
+            raise errdefs.DeadlineExceeded(
+                f"container {held.container_id} did not end within {_KILL_LIMIT_S:g} s of SIGKILL; "
+                "a process of it hangs in the kernel, look for one in state D",
+                detail={"container_id": held.container_id},
+            )
+
+    async def remove(self, container_id: str) -> None:
+        """Kill what still runs and remove all that is left; safe to repeat, also half-way."""
+        held = self.watch.get(container_id)
+        if held is not None and not held.ended.is_set():
+            await self.stop(held, signal.SIGKILL, _KILL_LIMIT_S)
+        await self.watch.forget(container_id)
+        await self.host.runtime.delete(container_id)
+        await self._end_supervisor(container_id)
+        self.host.mounts.unmount_sockets(container_id)
+        self.host.cgroups.remove(container_id)
+        # Last: as long as the folder is there, a restart knows that something may be left.
+        self.host.bundles.remove(container_id)
+
+    async def _send(self, held: Held, number: signal.Signals) -> None:
+        if held.record.init is None or held.ended.is_set():
+            return
+        self.host.processes.send(held.record.init, number)
+        if self.host.cgroups.is_frozen(held.container_id):
+            # A paused process takes no signal before it goes on, on cgroup v1 not even SIGKILL.
+            await self.host.runtime.resume(held.container_id)
+
+    async def _end_supervisor(self, container_id: str) -> None:
+        """Wait for the supervisor of a half-made container: its init is dead by now."""
+        supervisor = self.host.supervisor.find(container_id)
+        if supervisor is None:
+            return
+        try:
+            await asyncio.wait_for(self.host.processes.ended(supervisor), timeout=1.0)
+        except TimeoutError:
+            self.host.processes.send(supervisor, signal.SIGKILL)
+            await self.host.processes.ended(supervisor)
+
+
+async def _ends_within(held: Held, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(held.ended.wait(), timeout=seconds)
+    except TimeoutError:
+        return False
+    return True

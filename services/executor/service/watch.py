@@ -1,0 +1,191 @@
+"""The containers that are held, each followed until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from services.executor.domain.record import Process, Record
+from services.executor.ports import Host
+from shared import errdefs
+from shared.bus.ports import Publisher
+from shared.contracts.executor import ContainerExited, ContainerObserved, Exit, HealthStatus
+from shared.contracts.message import Message
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A container that was created and is not deleted yet."""
+
+    record: Record
+    #: Whether its exit is published: not while the start that made it may still fail.
+    committed: bool
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def container_id(self) -> str:
+        """The container's id."""
+        return self.record.container_id
+
+
+class Watch:
+    """Knows all containers, follows their processes, publishes what becomes of them."""
+
+    def __init__(self, host: Host, publisher: Publisher) -> None:
+        self._host = host
+        self._publisher = publisher
+        self._held: dict[str, Held] = {}
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @contextlib.asynccontextmanager
+    async def lock(self, container_id: str) -> AsyncIterator[None]:
+        """Serialise what changes one container."""
+        lock, users = self._locks.get(container_id, (asyncio.Lock(), 0))
+        self._locks[container_id] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks.pop(container_id)
+            if users > 1:
+                self._locks[container_id] = (lock, users - 1)
+
+    def get(self, container_id: str) -> Held | None:
+        """Return the container if it is held."""
+        return self._held.get(container_id)
+
+    def named(self, container_id: str) -> Held:
+        """Return the container; raises NotFound."""
+        held = self._held.get(container_id)
+        if held is None:
+            raise errdefs.NotFound(
+                f"container {container_id} does not exist; list the containers to see which do",
+                detail={"container_id": container_id},
+            )
+        return held
+
+    def all(self) -> list[Held]:
+        """Return all containers."""
+        return list(self._held.values())
+
+    def hold(self, record: Record, *, committed: bool) -> Held:
+        """Follow a container from now on; one whose processes are gone has ended at once."""
+        held = Held(record=record, committed=committed)
+        self._held[record.container_id] = held
+        if record.exit is not None:
+            held.ended.set()
+        elif not any(self._is_alive(process) for process in (record.conmon, record.init)):
+            self._conclude(held)
+        else:
+            self.spawn(held, self._follow(held))
+        return held
+
+    def spawn(self, held: Held, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task for as long as the container is held."""
+        task = asyncio.create_task(work, name=f"follow {held.container_id}")
+        held.tasks.add(task)
+        task.add_done_callback(held.tasks.discard)
+        task.add_done_callback(_log_failure)
+
+    async def commit(self, held: Held) -> None:
+        """Publish the container's exit from now on, also one that lies behind."""
+        held.committed = True
+        await self.announce(held)
+
+    async def announce(self, held: Held) -> None:
+        """Publish the exit of a container that has ended, or what is wrong with a running one."""
+        record = held.record
+        if not held.committed:
+            return
+        if record.exit is not None:
+            exited = ContainerExited(container_id=record.container_id, exit=record.exit)
+            await self._publish(exited, message_id=record.container_id)
+        elif record.degraded or record.health_status is not HealthStatus.NONE:
+            await self.observe(held)
+
+    async def observe(self, held: Held, message: str = "") -> None:
+        """Publish a running container's health and whether its supervisor lives."""
+        await self._publish(
+            ContainerObserved(
+                container_id=held.container_id,
+                degraded=held.record.degraded,
+                health=held.record.health_status,
+                message=message,
+            )
+        )
+
+    def update(self, held: Held, **changes: Any) -> None:
+        """Change what is remembered of a container, here and in its folder."""
+        held.record = held.record.model_copy(update=changes)
+        self._host.bundles.save(held.record)
+
+    async def forget(self, container_id: str) -> None:
+        """Follow the container no longer."""
+        held = self._held.pop(container_id, None)
+        if held is not None:
+            await _cancel(held.tasks)
+
+    async def close(self) -> None:
+        """Follow nothing any longer; the containers go on."""
+        for container_id in list(self._held):
+            await self.forget(container_id)
+
+    async def _follow(self, held: Held) -> None:
+        init, conmon = held.record.init, held.record.conmon
+        assert init is not None
+        assert conmon is not None
+        # conmon ends right after it has recorded the exit, so its end tells of both.
+        await self._host.processes.ended(conmon)
+        if self._host.processes.is_alive(init):
+            self.update(held, degraded=True)
+            log.warning("supervisor died", container_id=held.container_id, pid=conmon.pid)
+            if held.committed:
+                await self.observe(held, "its supervisor died: output and exit code are lost")
+            await self._host.processes.ended(init)
+        self._conclude(held)
+        if held.committed:
+            await self.announce(held)
+
+    def _conclude(self, held: Held) -> None:
+        bundles = self._host.bundles
+        ended = bundles.exit_of(held.container_id) or Exit(
+            exit_code=None,
+            oom_killed=bundles.ran_out_of_memory(held.container_id),
+            exited_at_ns=self._host.clock.now_ns(),
+        )
+        try:
+            self.update(held, exit=ended)
+        except OSError as error:  # a full disk: the supervisor's file still has it
+            log.warning("exit not noted", container_id=held.container_id, error=str(error))
+        held.ended.set()
+        log.info("container ended", container_id=held.container_id, exit_code=ended.exit_code)
+
+    def _is_alive(self, process: Process | None) -> bool:
+        return process is not None and self._host.processes.is_alive(process)
+
+    async def _publish(self, message: Message, *, message_id: str | None = None) -> None:
+        try:
+            await self._publisher.publish(message, message_id=message_id)
+        except errdefs.Unavailable as error:
+            # Published again at the next connection.
+            log.warning("not published yet", type=message.TYPE, error=error.message)
+
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    ending = [task for task in tasks if task is not asyncio.current_task()]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task failed", task=task.get_name(), exc_info=error)
