@@ -1,0 +1,44 @@
+"""What the event service needs of the world, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from services.event.domain import Position
+from shared.contracts.event import FeedEvent, FeedPage, ReadFeed
+from shared.contracts.store import PluginChanged
+
+#: Nanoseconds since the epoch.
+Clock = Callable[[], int]
+
+
+class Feed(Protocol):
+    """The feed's database."""
+
+    async def positions(self) -> tuple[Position, ...]:
+        """Return how far each epoch was taken in, the newest epoch last."""
+        ...
+
+    async def take_in(self, change: PluginChanged, *, now_ns: int) -> tuple[FeedEvent, ...]:
+        """Add a change's events and return those that are new, once they are on disk.
+
+        A repeat adds nothing. Raises ResourceExhausted or Unavailable when the disk fails; then
+        nothing of the change was taken in.
+        """
+        ...
+
+    async def page(self, query: ReadFeed) -> FeedPage:
+        """Return the events that fit, and where to read on; does not wait."""
+        ...
+
+    async def trim(self, *, keep: int, before_ns: int) -> int:
+        """Delete some of the oldest events and return how many; 0: none is left to delete.
+
+        Spares the newest *keep*, and all from the first event that is not older than *before_ns*.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Prove that the database takes writes; raises as take_in does."""
+        ...
