@@ -27,11 +27,12 @@ down: for-run ## Stop Wherry and its plugins; leave nothing behind
 
 .PHONY: test test-all slow
 test: for-test ## Run the tests: unit, integration, conformance, chaos (ten minutes at most)
-	$(BIN)/pytest tests -q --durations=10
+	$(BIN)/pytest tests shared/runc_ctl/tests -q --durations=10
 
 test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo
 
 slow: for-test
+	shared/runc_ctl/check-wheel
 	$(BIN)/python -m deploy.demo
 
 .PHONY: check format lint types imports spelling unit
