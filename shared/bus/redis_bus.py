@@ -1,0 +1,303 @@
+"""The message bus over Redis streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from shared import errdefs
+from shared.bus import names, tracing
+from shared.bus.commands import CommandTable, complaints
+from shared.bus.connection import DisconnectedError, Words
+from shared.bus.consumer import CommandConsumer
+from shared.bus.envelope import Envelope, Reply
+from shared.bus.health import Checks, HealthReport
+from shared.bus.pending import Group
+from shared.bus.ports import CommandHandler, FactHandler
+from shared.bus.replies import Replies
+from shared.bus.server import Server
+from shared.bus.settings import BusSettings
+from shared.bus.subscription import Subscription
+from shared.bus.tail import Tail, Tailed
+from shared.bus.writer import NotSentError, Writer
+from shared.contracts.health import CheckHealth
+from shared.contracts.message import Command, Message, owner_of
+
+R = TypeVar("R", bound=Message)
+
+_PERHAPS = "may or may not have happened: look, then try again"
+
+
+class RedisBus:
+    """One service's end of the bus on one node: ports.Sender, ports.Publisher and the readers.
+
+    One process per service and node serves and subscribes (the service's lock sees to it):
+    it takes what its predecessor left pending for its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        node: str,
+        service: str,
+        process: str | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+        settings: BusSettings | None = None,
+    ) -> None:
+        self.node = node
+        self.service = service
+        self.process = process or ""
+        self.settings = settings or BusSettings()
+        self.server = Server(url=url, node=node, settings=self.settings)
+        self._clock_ns = clock_ns
+        self._writer = Writer(self.server)
+        self._replies = Replies(self.server)
+        self._consumer: CommandConsumer | None = None
+        self._subscriptions: list[Subscription] = []
+        self._reading: list[asyncio.Task[None]] = []
+        self._handling: list[asyncio.Task[None]] = []
+        self._answering: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Begin to connect, write and read; returns at once, whether Redis is there or not."""
+        # Named here and not before: the process may have been forked since.
+        self.process = self.process or f"{self.service}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._replies.stream = names.replies(self.node, self.service, self.process)
+        runs = (self._writer.run(), self._replies.run(), self.server.run_callbacks())
+        self._answering = [asyncio.create_task(run) for run in runs]
+        if self._consumer is not None:
+            self._reading.append(asyncio.create_task(self._consumer.run()))
+        for subscription in self._subscriptions:
+            self._handling.append(asyncio.create_task(subscription.run()))
+
+    async def close(self) -> None:
+        """Stop reading, let handlers in hand finish and settle, delete the reply stream.
+
+        What takes longer than the settings' *close_s* is cancelled and delivered again later.
+        """
+        await _cancel(self._reading)
+        for subscription in self._subscriptions:
+            subscription.stop()
+        await asyncio.gather(self._finish_commands(), self._finish_facts())
+        self._replies.fail_all(f"the message bus was closed; what was asked {_PERHAPS}")
+        with contextlib.suppress(TimeoutError, NotSentError, DisconnectedError):
+            async with asyncio.timeout(1.0):
+                await self._writer.call(("DEL", self._replies.stream), patience_s=0.5)
+        await _cancel(self._answering)
+
+    async def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until Redis answers; tell whether it did in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.server.wait_up()
+        except TimeoutError:
+            return False
+        return True
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Have *callback* run after each connection, the first too, and after a loss of data.
+
+        Callbacks run one after the other; several occasions while they run are one.
+        """
+        self.server.on_reconnect(callback)
+
+    async def send(
+        self,
+        command: Command[R],
+        *,
+        timeout_s: float,
+        owner: str | None = None,
+        message_id: str | None = None,
+    ) -> R:
+        """Send a command to its owner and return the reply, as ports.Sender has it."""
+        stream = names.commands(self.node, owner or owner_of(command.TYPE))
+        with tracing.sending(stream) as span:
+            envelope = self._envelope(
+                command,
+                message_id=message_id,
+                correlation=uuid.uuid4().hex,
+                reply_to=self._replies.stream,
+                deadline_ns=self._clock_ns() + int(timeout_s * 1e9),
+            )
+            tracing.describe(span, stream, envelope, operation="send")
+            reply = await self._ask(stream, envelope, timeout_s)
+            if reply.error is not None:
+                raise reply.error
+            return _read_reply(command, reply)
+
+    async def publish(self, message: Message, *, message_id: str | None = None) -> None:
+        """Append a fact to the service's changes stream; raises Unavailable."""
+        stream = names.changes(self.node, self.service)
+        with tracing.sending(stream) as span:
+            envelope = self._envelope(message, message_id=message_id)
+            tracing.describe(span, stream, envelope, operation="send")
+            length = self.settings.changes_length
+            await self.write(("XADD", stream, "MAXLEN", "~", length, "*", *envelope.encode()))
+
+    async def write(self, *commands: Words) -> str:
+        """Send commands of which none is an error; return the generation of data they met.
+
+        Raises Unavailable.
+        """
+        try:
+            generation, answers = await self._writer.call(
+                *commands, patience_s=self.settings.patience_s
+            )
+        except NotSentError as error:
+            raise errdefs.Unavailable(
+                "the message bus does not answer; nothing was sent: try again"
+            ) from error
+        except DisconnectedError as error:
+            raise errdefs.Unavailable(
+                f"the message bus stopped answering; what was asked {_PERHAPS}"
+            ) from error
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise errdefs.Unavailable(f"the message bus refuses: {answer}") from answer
+        return generation
+
+    def serve(
+        self,
+        handlers: Mapping[type[Command[Any]], CommandHandler],
+        *,
+        concurrency: int = 64,
+        checks: Checks | None = None,
+        version: str = "",
+    ) -> None:
+        """Handle the commands of this service; CheckHealth is answered here.
+
+        Called before *open* or after, once.
+        """
+        stream = names.commands(self.node, self.service)
+        group = Group(stream=stream, name=self.service)
+        report = HealthReport(
+            writer=self._writer,
+            group=group,
+            node=self.node,
+            service=self.service,
+            version=version,
+            checks=checks,
+        )
+        table = CommandTable(
+            {CheckHealth: report.check_health, **handlers},
+            service=self.service,
+            stream=stream,
+            delivery_cap=self.settings.delivery_cap,
+            clock_ns=self._clock_ns,
+        )
+        self._consumer = CommandConsumer(
+            server=self.server,
+            writer=self._writer,
+            group=group,
+            table=table,
+            source=self.service,
+            concurrency=concurrency,
+        )
+        if self._answering:
+            self._reading.append(asyncio.create_task(self._consumer.run()))
+
+    def subscribe(
+        self,
+        owner: str,
+        handlers: Mapping[type[Message], FactHandler],
+        *,
+        order: Literal["serial"] = "serial",
+    ) -> None:
+        """Handle another service's facts in order, each once it returned settled for good.
+
+        A handler that raises is tried again with back-off, holding up what follows, until the
+        fact is buried; Unavailable is tried for ever.
+        """
+        assert order == "serial"
+        group = Group(stream=names.changes(self.node, owner), name=self.service)
+        subscription = Subscription(
+            server=self.server, writer=self._writer, group=group, handlers=handlers
+        )
+        self._subscriptions.append(subscription)
+        if self._answering:
+            self._handling.append(asyncio.create_task(subscription.run()))
+
+    def tail(self, owner: str, *, after: str = "0-0") -> AsyncIterator[Tailed]:
+        """Read another service's facts from a cursor, for ever: `(Envelope, Delivery)` or `Gap`.
+
+        *after* `$` begins at the end with a Gap, which says: take your first snapshot now.
+        """
+        return Tail(server=self.server, stream=names.changes(self.node, owner), after=after).read()
+
+    def _envelope(
+        self,
+        message: Message,
+        *,
+        message_id: str | None,
+        correlation: str = "",
+        reply_to: str = "",
+        deadline_ns: int | None = None,
+    ) -> Envelope:
+        return Envelope(
+            message_id=message_id or correlation or uuid.uuid4().hex,
+            message_type=message.TYPE,
+            node=self.node,
+            source=self.process,
+            body=message.model_dump_json().encode(),
+            correlation=correlation,
+            traceparent=tracing.traceparent(),
+            reply_to=reply_to,
+            deadline_ns=deadline_ns,
+        )
+
+    async def _ask(self, stream: str, envelope: Envelope, timeout_s: float) -> Reply:
+        if not self._answering:
+            raise errdefs.Unavailable("the message bus is not open")
+        add = ("XADD", stream, "MAXLEN", "~", self.settings.commands_length, "*")
+        asked = envelope.message_type
+        waiting = self._replies.expect(envelope.correlation, asked)
+        is_taken = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                generation = await self.write((*add, *envelope.encode()))
+                is_taken = True
+                waiting.taken(generation, current=self.server.generation)
+                return await waiting.reply
+        except TimeoutError as error:
+            if is_taken:
+                raise errdefs.DeadlineExceeded(
+                    f"no answer to {asked} within {timeout_s:g} s; it may still happen"
+                ) from error
+            raise errdefs.Unavailable(
+                f"the message bus does not answer; {asked} {_PERHAPS}"
+            ) from error
+        finally:
+            self._replies.forget(envelope.correlation)
+
+    async def _finish_commands(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.finish(self.settings.close_s)
+
+    async def _finish_facts(self) -> None:
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=self.settings.close_s)
+            await _cancel(self._handling)
+
+
+def _read_reply(command: Command[R], reply: Reply) -> R:
+    try:
+        return command.reply_type().model_validate_json(reply.body)
+    except ValidationError as error:
+        raise errdefs.Internal(
+            f"the answer to {command.TYPE} cannot be read: {complaints(error)}"
+        ) from error
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()

@@ -1,0 +1,116 @@
+"""From a service's outbox to its changes stream, in order and without doubles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from shared.bus import names
+from shared.bus.connection import Link, Words, keep_running
+from shared.bus.envelope import Envelope
+from shared.bus.position import ask_ends, order, read_ends
+from shared.bus.redis_bus import RedisBus
+from shared.contracts.message import Message
+
+log = structlog.get_logger()
+
+_BATCH = 256
+
+
+class Relay:
+    """Publishes outbox rows as entries `<number>-0`; it alone may write the stream.
+
+    Its only cursor is the stream's last id, so that a crash between any two steps is harmless:
+    Redis refuses a number that it has had. Rows of another *epoch*, or beyond the outbox's
+    last, mean that the database was replaced: the stream is deleted and filled anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        bus: RedisBus,
+        epoch: str,
+        read_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Message]]]],
+        last_number: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._bus = bus
+        self._epoch = epoch
+        self._read_after = read_after
+        self._last_number = last_number
+        self._stream = names.changes(bus.node, bus.service)
+        self._epoch_key = names.epoch(bus.node, bus.service)
+        self._news = asyncio.Event()
+        self._must_align = False
+        bus.server.on_change(self._on_change)
+
+    def wake(self) -> None:
+        """Say that rows were committed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Publish what is committed until cancelled."""
+        server = self._bus.server
+        await keep_running(server.link(), self._session, settings=server.settings)
+
+    async def _session(self, link: Link) -> None:
+        while True:
+            await self._pump(link, await self._align(link))
+
+    async def _align(self, link: Link) -> int:
+        """Return the number of the last row in the stream, emptied first if it is not ours."""
+        self._must_align = False
+        epoch, info = await link.call(("GET", self._epoch_key), ask_ends(self._stream))
+        last, _ = order(read_ends(info).last)
+        if epoch == self._epoch.encode() and last <= await self._last_number():
+            return last
+        if last:
+            log.warning("changes stream is not of this outbox, filling it anew", last=last)
+            _raise_first(await link.call(("DEL", self._stream)))
+        _raise_first(await link.call(("SET", self._epoch_key, self._epoch)))
+        return 0
+
+    async def _pump(self, link: Link, after: int) -> None:
+        """Publish rows until the stream must be looked at again."""
+        while not self._must_align:
+            self._news.clear()
+            rows = await self._read_after(after, _BATCH)
+            if not rows:
+                await self._news.wait()
+            elif await self._publish(link, rows):
+                after = rows[-1][0]
+            else:
+                return
+
+    async def _publish(self, link: Link, rows: Sequence[tuple[int, Message]]) -> bool:
+        """Append the rows; tell whether the stream is still ours, for a flush may come between."""
+        *answers, epoch = await link.call(
+            *(self._add(number, message) for number, message in rows), ("GET", self._epoch_key)
+        )
+        _raise_first([answer for answer in answers if "equal or smaller" not in str(answer)])
+        return bool(epoch == self._epoch.encode())
+
+    def _add(self, number: int, message: Message) -> Words:
+        envelope = Envelope(
+            message_id=f"{self._epoch}-{number}",
+            message_type=message.TYPE,
+            node=self._bus.node,
+            source=self._bus.process,
+            epoch=self._epoch,
+            body=message.model_dump_json().encode(),
+        )
+        length = self._bus.settings.changes_length
+        head = ("XADD", self._stream, "MAXLEN", "~", length, f"{number}-0")
+        return (*head, *envelope.encode())
+
+    def _on_change(self) -> None:
+        self._must_align = True
+        self._news.set()
+
+
+def _raise_first(answers: Sequence[Any]) -> None:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer

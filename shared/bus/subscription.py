@@ -1,0 +1,163 @@
+"""The consumer's side of facts: in order, each until it is handled or buried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
+
+from shared import errdefs
+from shared.bus import deadletter, settle, tracing
+from shared.bus.commands import binding, delivery
+from shared.bus.connection import (
+    Backoff,
+    Link,
+    Words,
+    ensure_group,
+    is_groupless,
+    keep_running,
+    stream_entries,
+)
+from shared.bus.envelope import Envelope, UnreadableError, decode
+from shared.bus.pending import Claimed, Group
+from shared.bus.ports import Delivery, FactHandler
+from shared.bus.server import Server
+from shared.bus.settle import Outcome
+from shared.bus.writer import Writer
+from shared.contracts.message import Message
+
+log = structlog.get_logger()
+
+
+class Subscription:
+    """Handles one owner's facts one after the other; a fact that fails holds up the next.
+
+    Facts of types without a handler are passed over.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: Server,
+        writer: Writer,
+        group: Group,
+        handlers: Mapping[type[Message], FactHandler],
+    ) -> None:
+        self._server = server
+        self._writer = writer
+        self._group = group
+        self._handlers = {model.TYPE: (model, handler) for model, handler in handlers.items()}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read and handle until cancelled, or until *stop* and the fact in hand is done."""
+        await keep_running(self._server.link(), self._session, settings=self._server.settings)
+
+    def stop(self) -> None:
+        """Begin no other fact."""
+        self._stopping.set()
+
+    async def _session(self, link: Link) -> None:
+        await ensure_group(link, self._group.stream, self._group.name)
+        await self._take_pending(link)
+        settings = self._server.settings
+        while not self._stopping.is_set():
+            read = self._group.read(count=settings.read_count, block_s=settings.block_s)
+            (answer,) = await link.call(read, wait_s=settings.block_s)
+            if is_groupless(answer):
+                await ensure_group(link, self._group.stream, self._group.name)
+                continue
+            batch = [Claimed(entry=entry, attempt=1) for entry in stream_entries(answer)]
+            await self._handle_all(batch)
+
+    async def _take_pending(self, link: Link) -> None:
+        """Take up what was read and not settled, one at a time: claiming counts as a delivery."""
+        while not self._stopping.is_set():
+            page = await self._group.claim(link.call, count=1)
+            if page.after is None:
+                return
+            await self._handle_all(page.claimed)
+
+    async def _handle_all(self, batch: list[Claimed] | tuple[Claimed, ...]) -> None:
+        """Handle in order and settle together; a crash hands the batch out again."""
+        commands: list[Words] = []
+        done: list[str] = []
+        try:
+            for claimed in batch:
+                if self._stopping.is_set():
+                    break
+                burial = await self._handle(claimed)
+                if burial is None:
+                    break
+                commands += burial
+                done.append(claimed.entry.stream_id)
+        finally:
+            if done:
+                await self._writer.persist(*commands, self._group.settled(done))
+
+    async def _handle(self, claimed: Claimed) -> list[Words] | None:
+        """Handle one fact until it is settled; return what burying it takes, None if stopped."""
+        fields = claimed.entry.fields or {}
+        with bound_contextvars(**binding(fields, attempt=claimed.attempt)):
+            try:
+                envelope = decode(fields)
+                if envelope.message_type not in self._handlers:
+                    return []
+                model, handler = self._handlers[envelope.message_type]
+                fact: Message = envelope.read(model)
+            except (UnreadableError, ValidationError) as error:
+                return [self._bury(claimed, claimed.attempt, error)]
+            return await self._try_on(claimed, envelope, fact, handler)
+
+    async def _try_on(
+        self, claimed: Claimed, envelope: Envelope, fact: Message, handler: FactHandler
+    ) -> list[Words] | None:
+        settings = self._server.settings
+        backoff = Backoff(base_s=settings.retry_base_s, cap_s=settings.retry_cap_s)
+        attempt = claimed.attempt
+        while True:
+            arrival = delivery(envelope, stream_id=claimed.entry.stream_id, attempt=attempt)
+            error = await self._run(envelope, fact, handler, arrival)
+            if error is None:
+                log.debug("fact settled")
+                return []
+            settlement = settle.not_noted(error, attempt=attempt, cap=settings.delivery_cap)
+            if settlement.outcome is Outcome.BURY:
+                return [self._bury(claimed, attempt, error)]
+            attempt += 0 if isinstance(error, errdefs.Unavailable) else 1
+            log.warning("fact not handled, trying again", error=repr(error))
+            if await self._stops_within(backoff.next_s()):
+                return None
+
+    async def _stops_within(self, wait_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), wait_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run(
+        self, envelope: Envelope, fact: Message, handler: FactHandler, arrival: Delivery
+    ) -> Exception | None:
+        with tracing.handling_fact(self._group.stream, envelope) as span:
+            try:
+                await handler(fact, arrival)
+            except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
+                tracing.note_error(span, error)
+                return error
+        return None
+
+    def _bury(self, claimed: Claimed, attempt: int, error: Exception) -> Words:
+        log.error("fact buried", exc_info=error)
+        return deadletter.bury(
+            self._group.stream,
+            claimed.entry.fields or {},
+            group=self._group.name,
+            stream_id=claimed.entry.stream_id,
+            attempt=attempt,
+            fault=error,
+            length=self._server.settings.dead_length,
+        )
