@@ -1,0 +1,111 @@
+"""An executor in memory: it answers the store's commands as the real one promises to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from shared import errdefs
+from shared.contracts import executor
+from shared.contracts.executor import Container, ContainerStatus, Exit
+from shared.contracts.message import Command, Done, Message
+
+R = TypeVar("R", bound=Message)
+
+
+class FakeExecutor:
+    """A ports.Sender that keeps containers in a dict."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, Container] = {}
+        self.sent: list[Command[Any]] = []
+        #: Raised by the next commands of a type, instead of being carried out.
+        self.refusals: dict[type[Command[Any]], errdefs.Error] = {}
+        #: Set to hold back all starts until it is set.
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.released = False
+        self._next_pid = 1000
+
+    async def send(
+        self,
+        command: Command[R],
+        *,
+        timeout_s: float,
+        owner: str | None = None,
+        message_id: str | None = None,
+    ) -> R:
+        """Carry out a command of the store."""
+        self.sent.append(command)
+        await asyncio.sleep(0)
+        refusal = self.refusals.get(type(command))
+        if refusal is not None:
+            raise refusal
+        return cast("R", await self._answer(command))
+
+    def end(self, container_id: str, exit_code: int | None = 1, at_ns: int = 0) -> None:
+        """End a container as a crash would."""
+        self._update(
+            container_id,
+            status=ContainerStatus.EXITED,
+            exit=Exit(exit_code=exit_code, exited_at_ns=at_ns),
+        )
+
+    def change(self, container_id: str, **changes: Any) -> None:
+        """Change what is observed of a container."""
+        self._update(container_id, **changes)
+
+    async def _answer(self, command: Command[Any]) -> Message:
+        match command:
+            case executor.StartContainer():
+                return await self._start(command)
+            case executor.StopContainer():
+                self._require(command.container_id)
+                self.end(command.container_id, 0)
+                return self._reply(command.container_id)
+            case executor.DeleteContainer():
+                self.containers.pop(command.container_id, None)
+                return Done()
+            case executor.GetContainer():
+                self._require(command.container_id)
+                return self._reply(command.container_id)
+            case executor.ListContainers():
+                return executor.ContainerList(containers=tuple(self.containers.values()))
+            case executor.UnmountTree():
+                return Done()
+            case executor.ReleaseNode():
+                self.released = True
+                return Done()
+            case _:
+                raise AssertionError(f"the store never sends {type(command).__name__}")
+
+    async def _start(self, command: executor.StartContainer) -> Message:
+        await self.may_start.wait()
+        if command.container_id not in self.containers:
+            self._next_pid += 1
+            self.containers[command.container_id] = Container(
+                container_id=command.container_id,
+                status=ContainerStatus.RUNNING,
+                pid=self._next_pid,
+                started_at_ns=0,
+                socket_dir=f"/run/{command.container_id}",
+            )
+        return self._reply(command.container_id)
+
+    def _reply(self, container_id: str) -> Message:
+        return executor.ContainerReply(container=self.containers[container_id])
+
+    def _require(self, container_id: str) -> None:
+        if container_id not in self.containers:
+            raise errdefs.NotFound(f"container {container_id} not found")
+
+    def _update(self, container_id: str, **changes: Any) -> None:
+        self.containers[container_id] = self.containers[container_id].model_copy(update=changes)
+
+
+async def eventually(holds: Callable[[], bool], deadline_s: float = 5.0) -> None:
+    """Let other tasks run until *holds* does; fails the test at the deadline."""
+    async with asyncio.timeout(deadline_s):
+        while not holds():  # noqa: ASYNC110 - what it waits for is not always an event
+            await asyncio.sleep(0.001)

@@ -1,0 +1,328 @@
+"""The store's ports in memory, and a store put together on them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from pathlib import Path
+
+from services.store import ports
+from services.store.domain import status
+from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.domain.restart import RestartPolicy
+from services.store.service.containers import Containers
+from services.store.service.creation import Creation
+from services.store.service.garbage import Garbage
+from services.store.service.gate import Gate
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from services.store.service.lifecycle import Lifecycle
+from services.store.service.node import Node
+from services.store.service.recovery import Recovery
+from services.store.service.removal import Removal
+from services.store.service.settings import SettingsChange
+from services.store.service.supervisor import Supervisor
+from shared import errdefs
+from shared.bus.ports import Delivery
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed, PluginChanged
+from shared.oci.plugin_config import PluginConfig
+from shared.oci.settings import initial_settings
+from tests.support.executor import FakeExecutor
+
+CONFIG = b"""{"description": "d", "interface": {"types": ["docker.volumedriver/1.0"],
+ "socket": "p.sock"}, "entrypoint": ["/p"], "network": {"type": "host"},
+ "env": [{"name": "DEBUG", "value": "0", "settable": ["value"]}]}"""
+
+_ids = itertools.count(1)
+
+
+class FakeRecords:
+    """A ports.Records that outlives the store that uses it, as a database does."""
+
+    def __init__(self) -> None:
+        self.plugins: dict[str, Plugin] = {}
+        self.operations: dict[int, Operation] = {}
+        self.inbox: dict[str, Changed] = {}
+        self.outbox: list[PluginChanged] = []
+        self._token = 0
+
+    async def load(self) -> ports.Loaded:
+        """Read everything."""
+        return ports.Loaded(
+            epoch="e",
+            revision=len(self.outbox),
+            plugins=tuple(self.plugins.values()),
+            operations=tuple(self.operations.values()),
+        )
+
+    async def commit(self, unit: Unit) -> ports.Committed:
+        """Commit a unit whole."""
+        if unit.end is not None and unit.end not in self.operations:
+            raise errdefs.Conflict("stale token")
+        names = {plugin.name: plugin_id for plugin_id, plugin in self.plugins.items()}
+        for change in unit.changes:
+            if (
+                change.plugin
+                and names.get(change.plugin.name, change.plugin_id) != change.plugin_id
+            ):
+                raise errdefs.AlreadyExists(f"plugin {change.plugin.name} already exists")
+        if unit.end is not None:
+            del self.operations[unit.end]
+        operation = self._begin(unit.begin) if unit.begin else None
+        changes = tuple(self._write(change) for change in unit.changes)
+        changed = Changed(epoch="e", revision=len(self.outbox), changes=changes)
+        if unit.answers:
+            self.inbox[unit.answers] = changed
+        return ports.Committed(changed=changed, operation=operation)
+
+    async def replied(self, message_id: str) -> Changed | None:
+        """Return the reply that a command was already given."""
+        return self.inbox.get(message_id)
+
+    def actions(self) -> list[str]:
+        """Return what happened, in order."""
+        return [fact.action for message in self.outbox for fact in message.facts]
+
+    def _begin(self, operation: Operation) -> Operation:
+        if any(other.plugin_id == operation.plugin_id for other in self.operations.values()):
+            raise errdefs.Conflict("another operation is under way")
+        self._token += 1
+        begun = Operation(
+            token=self._token,
+            plugin_id=operation.plugin_id,
+            kind=operation.kind,
+            message_id=operation.message_id,
+            container_id=operation.container_id,
+        )
+        self.operations[self._token] = begun
+        return begun
+
+    def _write(self, change: Change) -> PluginChanged:
+        if change.plugin is None:
+            self.plugins.pop(change.plugin_id, None)
+        else:
+            self.plugins[change.plugin_id] = change.plugin
+        message = PluginChanged(
+            epoch="e",
+            revision=len(self.outbox) + 1,
+            plugin_id=change.plugin_id,
+            plugin=change.plugin,
+            facts=change.facts,
+        )
+        self.outbox.append(message)
+        return message
+
+
+class FakeContent:
+    """A ports.Content that keeps digests only."""
+
+    def __init__(self) -> None:
+        self.digests: set[str] = set()
+
+    async def put(self, data: bytes) -> ports.Blob:
+        """Keep the digest of *data*; the same bytes give the same one."""
+        blob = ports.Blob(digest=f"sha256:{hash(data) & (2**256 - 1):064x}", size=len(data))
+        self.digests.add(blob.digest)
+        return blob
+
+    async def sweep(self, keep: Collection[str]) -> int:
+        """Forget all but *keep*."""
+        gone = self.digests - set(keep)
+        self.digests -= gone
+        return len(gone)
+
+
+class FakeFolders:
+    """A ports.Folders that keeps sets of ids."""
+
+    def __init__(self) -> None:
+        self.staged: set[str] = set()
+        self.installed: set[str] = set()
+        self.contexts: dict[Path, bytes | errdefs.Error] = {}
+
+    def home(self, plugin_id: str) -> Path:
+        """Return the folder of a plugin."""
+        return Path("/plugins") / plugin_id
+
+    def rootfs(self, plugin_id: str) -> Path:
+        """Return the root file system of a plugin."""
+        return self.home(plugin_id) / "rootfs"
+
+    def propagated(self, plugin_id: str) -> Path:
+        """Return the propagated mount of a plugin."""
+        return self.home(plugin_id) / "propagated-mount"
+
+    async def unpack_context(self, context: Path, plugin_id: str) -> ports.UnpackedContext:
+        """Stage a context whose config is what *contexts* says."""
+        self.staged.add(plugin_id)
+        config = self.contexts[context]
+        if isinstance(config, errdefs.Error):
+            raise config
+        blob = ports.Blob(digest=f"sha256:{'a' * 64}", size=1)
+        return ports.UnpackedContext(config=config, layer=blob, diff_id=f"sha256:{'b' * 64}")
+
+    async def install(self, plugin_id: str) -> None:
+        """Move a plugin into place."""
+        self.staged.discard(plugin_id)
+        self.installed.add(plugin_id)
+
+    async def discard(self, plugin_id: str) -> None:
+        """Drop a staged plugin."""
+        self.staged.discard(plugin_id)
+
+    async def bury(self, plugin_id: str) -> None:
+        """Drop an installed plugin."""
+        self.installed.discard(plugin_id)
+
+    async def sweep(self, keep: Collection[str]) -> None:
+        """Drop what is not to be kept."""
+        self.staged.clear()
+        self.installed &= set(keep)
+
+    async def drop_context(self, context: Path) -> None:
+        """Delete a spooled context."""
+        self.contexts.pop(context, None)
+
+
+class FakeClock:
+    """Time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**18
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_ns += int(seconds * 1e9)
+
+
+def delivery(message_id: str | None = None) -> Delivery:
+    """Return the arrival of a message that nobody else has sent."""
+    return Delivery(
+        message_id=message_id or f"m{next(_ids)}",
+        stream_id="1-0",
+        attempt=1,
+        deadline_ns=None,
+        source="test",
+        correlation="",
+    )
+
+
+class StoreUnderTest:
+    """A store on fakes; a second one on the same records is the first after a crash."""
+
+    def __init__(
+        self,
+        records: FakeRecords | None = None,
+        executor: FakeExecutor | None = None,
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self.records = records or FakeRecords()
+        self.executor = executor or FakeExecutor()
+        self.clock = FakeClock()
+        self.folders = FakeFolders()
+        self.content = FakeContent()
+        self.collections = 0
+        self.inventory = PluginInventory(self.records, committed=lambda: None)
+        self.lanes = Lanes(self.clock)
+        self.gate = Gate(self.inventory)
+        self.garbage = Garbage(self.inventory, self.content)
+        containers = Containers(
+            sender=self.executor, folders=self.folders, ready_timeout_s=1, stop_grace_s=1
+        )
+        self.supervisor = Supervisor(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=containers,
+            clock=self.clock,
+            policy=policy or RestartPolicy(),
+        )
+        self.recovery = Recovery(self.lanes)
+        self.lifecycle = Lifecycle(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=containers,
+            supervisor=self.supervisor,
+            recovery=self.recovery,
+            clock=self.clock,
+        )
+        self.removal = Removal(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=containers,
+            folders=self.folders,
+            supervisor=self.supervisor,
+            lifecycle=self.lifecycle,
+            clock=self.clock,
+            collect_soon=self._count_collection,
+        )
+        self.settings = SettingsChange(inventory=self.inventory, lanes=self.lanes, clock=self.clock)
+        self.creation = Creation(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            folders=self.folders,
+            content=self.content,
+            garbage=self.garbage,
+            clock=self.clock,
+        )
+        self.node = Node(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=containers,
+            supervisor=self.supervisor,
+            gate=self.gate,
+        )
+        self.recovery.finish_with(
+            {
+                Kind.ENABLE: self.lifecycle.undo_enable,
+                Kind.RESTART: self.lifecycle.undo_restart,
+                Kind.DISABLE: self.lifecycle.finish_disable,
+                Kind.REMOVE: self.removal.finish_remove,
+            }
+        )
+
+    async def install(self, name: str = "p", *, enabled: bool = False) -> Plugin:
+        """Put a plugin into the inventory, as if it had been created before."""
+        config = PluginConfig.from_json(CONFIG)
+        number = next(_ids)
+        plugin = Plugin(
+            plugin_id=f"{number:064x}"[::-1],
+            name=f"{name}:latest",
+            reference=f"{name}:latest",
+            enabled=enabled,
+            config=config.to_dict(),
+            settings=initial_settings(config).to_dict(),
+            config_digest=f"sha256:{number:064x}",
+            manifest_digest=f"sha256:{number + 1:064x}",
+            created_at_ns=0,
+        )
+        if enabled:
+            plugin = status.starting(plugin)
+        await self.inventory.commit(Unit(changes=(Change.of(plugin),)))
+        return plugin
+
+    async def restart(self) -> StoreUnderTest:
+        """Return the store as it comes up after a kill -9 of this one."""
+        await self.supervisor.close()
+        again = StoreUnderTest(self.records, self.executor)
+        again.folders = self.folders
+        await again.recovery.resume_all(await again.inventory.load())
+        again.supervisor.compare_soon()
+        return again
+
+    async def close(self) -> None:
+        """End all background work."""
+        await self.recovery.close()
+        await self.supervisor.close()
+
+    def now(self, plugin: Plugin) -> Plugin:
+        """Return a plugin's present record."""
+        found = self.inventory.get(plugin.plugin_id)
+        assert found is not None
+        return found
+
+    def _count_collection(self) -> None:
+        self.collections += 1

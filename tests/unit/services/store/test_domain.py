@@ -1,0 +1,137 @@
+"""The store's decisions, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.store.domain import runtime, status
+from services.store.domain.restart import RestartPolicy
+from services.store.service.lanes import Lanes
+from services.store.service.tasks import Tasks
+from shared import errdefs
+from shared.contracts.executor import Exit
+from shared.contracts.plugin import Plugin
+from shared.oci.plugin_config import PluginConfig
+from shared.oci.settings import initial_settings
+from tests.support.store import CONFIG, FakeClock
+
+
+def plugin_of(config: bytes) -> Plugin:
+    """Return a plugin as it is right after its install."""
+    parsed = PluginConfig.from_json(config)
+    return Plugin(
+        plugin_id="ab" * 32,
+        name="p:latest",
+        reference="p:latest",
+        enabled=True,
+        config=parsed.to_dict(),
+        settings=initial_settings(parsed).to_dict(),
+        config_digest="",
+        manifest_digest="",
+        created_at_ns=0,
+    )
+
+
+def test_pauses_grow_from_none_to_the_cap() -> None:
+    """The first restart follows at once, later ones ever later, none after the cap."""
+    policy = RestartPolicy(first_pause_s=0.1, longest_pause_s=60)
+
+    assert [policy.pause_s(n) for n in (1, 2, 3, 4)] == [0.0, 0.1, 0.2, 0.4]
+    assert policy.pause_s(10_000) == 60
+
+
+def test_run_that_lasted_clears_the_count() -> None:
+    """A plugin that ran long enough starts counting anew."""
+    policy = RestartPolicy(lasting_run_s=10)
+
+    assert policy.count(7, ran_s=9.9) == 8
+    assert policy.count(7, ran_s=10.0) == 1
+
+
+def test_exited_plugin_is_due_after_its_pause() -> None:
+    """The due time counts from the end, and the reason is told."""
+    plugin = status.exited(
+        plugin_of(CONFIG), Exit(exit_code=3, exited_at_ns=5 * 10**9), RestartPolicy()
+    )
+
+    assert plugin.status.restart_at_ns == 5 * 10**9
+    assert plugin.status.message == "exited with code 3"
+
+
+def test_container_has_the_plugin_s_config_and_settings() -> None:
+    """Entrypoint, arguments, environment and namespaces come from config and settings."""
+    config = runtime.container_config(plugin_of(CONFIG), rootfs="/r", propagated="/p")
+
+    assert config.args == ("/p",)
+    assert config.env == ("DEBUG=0",)
+    assert (config.host_network, config.host_names, config.host_pid) == (True, True, False)
+    assert config.propagated_mount is None
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (b'{"mounts": [{"name": "m", "destination": "/d"}]}', "mount source is not specified"),
+        (b'{"linux": {"devices": [{"name": "d"}]}}', "error gathering device information"),
+    ],
+)
+def test_setting_that_is_missing_is_told_before_anything_starts(
+    config: bytes, message: str
+) -> None:
+    """A mount without a source or a device without a path is an error, not a crash."""
+    with pytest.raises(errdefs.InvalidArgument, match=message):
+        runtime.container_config(plugin_of(config), rootfs="/r", propagated="/p")
+
+
+def test_plugin_without_a_socket_is_told_so() -> None:
+    """A plugin that nobody could call is refused with what to do."""
+    with pytest.raises(errdefs.InvalidArgument, match=r"Interface\.Socket"):
+        runtime.ready(plugin_of(b'{"description": "d"}'), 1)
+
+
+async def test_lane_is_given_in_order_of_arrival() -> None:
+    """Holders of one lane run one after another; the lane is forgotten with the last."""
+    lanes, seen = Lanes(FakeClock()), []
+
+    async def hold(number: int) -> None:
+        async with lanes.hold("p"):
+            seen.append(number)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(hold(number) for number in range(5)))
+
+    assert seen == [0, 1, 2, 3, 4]
+    assert not lanes.is_busy("p")
+
+
+async def test_lane_that_stays_busy_ends_with_the_deadline() -> None:
+    """Who waits past the deadline is told so, and the lane still works."""
+    clock = FakeClock()
+    lanes = Lanes(clock)
+    async with lanes.hold("p"):
+        with pytest.raises(errdefs.DeadlineExceeded):
+            async with lanes.hold("p", clock.now_ns):
+                pytest.fail("the lane was held twice")
+
+    async with lanes.hold("p", clock.now_ns + 10**9):
+        assert lanes.is_busy("p")
+
+
+async def test_task_of_a_busy_key_runs_afterwards_once() -> None:
+    """Work that comes while its key is busy is done after it, the newest of it only."""
+    tasks, seen, gate = Tasks(), [], asyncio.Event()
+
+    async def work(number: int) -> None:
+        await gate.wait()
+        seen.append(number)
+
+    for number in range(4):
+        tasks.ensure("k", work(number))
+    await asyncio.sleep(0)
+    gate.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert seen == [0, 3]

@@ -1,0 +1,212 @@
+"""Plugins that end unasked, containers that nobody knows, and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.store.domain.restart import RestartPolicy
+from shared import errdefs
+from shared.contracts import executor
+from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
+from shared.contracts.plugin import Plugin, PluginState
+from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
+from tests.support.executor import FakeExecutor, eventually
+from tests.support.store import StoreUnderTest, delivery
+
+
+async def crash(store: StoreUnderTest, plugin: Plugin, exit_code: int | None = 1) -> str:
+    """End the plugin's container and publish the exit; return the container's id."""
+    container_id = store.now(plugin).status.container_id or ""
+    store.executor.end(container_id, exit_code, at_ns=store.clock.now_ns)
+    fact = ContainerExited(
+        container_id=container_id, exit=Exit(exit_code=exit_code, exited_at_ns=store.clock.now_ns)
+    )
+    await store.supervisor.container_exited(fact, delivery())
+    return container_id
+
+
+async def running(store: StoreUnderTest) -> Plugin:
+    """Install and enable a plugin."""
+    plugin = await store.install()
+    await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+    return plugin
+
+
+async def test_plugin_that_ended_is_started_again() -> None:
+    """The first restart follows at once, in a new container, and both are told."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+
+    ended = await crash(store, plugin)
+
+    await eventually(lambda: store.records.actions() == ["enable", "die", "restart"])
+    now = store.now(plugin)
+    assert now.status.state is PluginState.RUNNING
+    assert now.status.container_id == f"{plugin.plugin_id[:12]}-2"
+    assert ended not in store.executor.containers
+    await store.close()
+
+
+async def test_exit_that_is_told_twice_restarts_once() -> None:
+    """A repeated exit finds the plugin in another container and changes nothing."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    container_id = await crash(store, plugin)
+    await eventually(lambda: "restart" in store.records.actions())
+
+    fact = ContainerExited(container_id=container_id, exit=Exit(exit_code=1, exited_at_ns=0))
+    await store.supervisor.container_exited(fact, delivery())
+    await eventually(lambda: not store.lanes.is_busy(plugin.plugin_id))
+
+    assert store.records.actions() == ["enable", "die", "restart"]
+    await store.close()
+
+
+async def test_disable_does_not_wait_for_a_restart_that_hangs() -> None:
+    """A restart under way is called off by disable, and leaves no container."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    store.executor.may_start.clear()
+    await crash(store, plugin)
+    await eventually(lambda: store.now(plugin).status.state is PluginState.STARTING)
+
+    await store.lifecycle.disable(DisablePlugin(name="p"), delivery())
+
+    assert not store.now(plugin).enabled
+    assert not store.records.operations
+    assert not store.executor.containers
+    await store.close()
+
+
+async def test_start_that_fails_is_tried_again() -> None:
+    """A wished plugin is never given up: a failed restart has a due time of its own."""
+    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.001))
+    plugin = await running(store)
+    store.executor.refusals[executor.StartContainer] = errdefs.Internal("no")
+    await crash(store, plugin)
+    await eventually(lambda: "start_failed" in store.records.actions())
+
+    store.executor.refusals.clear()
+    store.clock.advance(3600)
+
+    await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
+    await store.close()
+
+
+async def test_store_that_comes_back_takes_up_what_runs() -> None:
+    """After a crash of the store the plugin keeps its container and no event is made up."""
+    first = StoreUnderTest()
+    plugin = await running(first)
+
+    again = await first.restart()
+    await eventually(lambda: not again.lanes.is_busy(plugin.plugin_id))
+
+    assert again.now(plugin).status.state is PluginState.RUNNING
+    assert again.records.actions() == ["enable"]
+    await again.close()
+
+
+async def test_exit_that_nobody_heard_is_found_at_the_next_start() -> None:
+    """A container that ended while the store was away is restarted when it comes back."""
+    first = StoreUnderTest()
+    plugin = await running(first)
+    first.executor.end(first.now(plugin).status.container_id or "", 137)
+
+    again = await first.restart()
+
+    await eventually(lambda: again.records.actions() == ["enable", "die", "restart"])
+    await again.close()
+
+
+async def test_wished_plugin_whose_container_vanished_is_started() -> None:
+    """After a reboot the executor knows no container: the plugin ended, code unknown."""
+    first = StoreUnderTest()
+    plugin = await running(first)
+    first.executor.containers.clear()
+
+    again = await first.restart()
+
+    await eventually(lambda: again.records.actions() == ["enable", "die", "restart"])
+    assert again.now(plugin).status.state is PluginState.RUNNING
+    fact = next(
+        fact for change in again.records.outbox for fact in change.facts if fact.action == "die"
+    )
+    assert fact.attributes["exitCode"] == "unknown"
+    await again.close()
+
+
+async def test_container_without_a_plugin_is_cleared_away() -> None:
+    """A container that the inventory does not know is stopped and deleted."""
+    fake = FakeExecutor()
+    fake.containers["stray-1"] = Container(
+        container_id="stray-1", status=ContainerStatus.RUNNING, pid=1, socket_dir="/run/stray-1"
+    )
+    store = StoreUnderTest(executor=fake)
+
+    store.supervisor.compare_soon()
+
+    await eventually(lambda: not fake.containers)
+    await store.close()
+
+
+async def test_plugin_whose_conmon_died_is_shown_degraded() -> None:
+    """A degraded container makes the plugin degraded, once told, still running."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    container_id = store.now(plugin).status.container_id or ""
+    store.executor.change(container_id, degraded=True)
+
+    for _ in range(2):
+        await store.supervisor.container_observed(
+            executor.ContainerObserved(
+                container_id=container_id, degraded=True, health=executor.HealthStatus.NONE
+            ),
+            delivery(),
+        )
+    await eventually(lambda: store.now(plugin).status.degraded)
+    await eventually(lambda: not store.lanes.is_busy(plugin.plugin_id))
+
+    assert store.now(plugin).status.state is PluginState.RUNNING
+    assert store.records.actions() == ["enable", "degraded"]
+    await store.close()
+
+
+async def test_shut_down_stops_plugins_that_stay_wished() -> None:
+    """After a shutdown nothing runs, everything is wished as before, and verbs are refused."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+
+    await store.node.shut_down(ShutDownNode(), delivery())
+
+    assert store.now(plugin).enabled
+    assert store.now(plugin).status.state is PluginState.STOPPED
+    assert not store.executor.containers
+    assert store.executor.released
+    with pytest.raises(errdefs.Unavailable):
+        await store.gate.guard(store.lifecycle.disable)(DisablePlugin(name="p"), delivery())
+
+    again = await store.restart()
+    await eventually(lambda: again.now(plugin).status.state is PluginState.RUNNING)
+    await again.close()
+
+
+async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
+    """A plugin removed by force while it restarts is gone, with its container and its folder."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    store.folders.installed.add(plugin.plugin_id)
+    store.executor.may_start.clear()
+    await crash(store, plugin)
+    await eventually(lambda: store.now(plugin).status.state is PluginState.STARTING)
+
+    await store.removal.remove(RemovePlugin(name="p", force=True), delivery())
+    store.executor.may_start.set()
+    await asyncio.sleep(0)
+
+    assert store.inventory.get(plugin.plugin_id) is None
+    assert not store.executor.containers
+    assert not store.folders.installed
+    assert store.collections == 1
+    await store.close()
