@@ -83,7 +83,7 @@ async def _serve(
     await parts.recovery.resume_all(operations)
     bus.serve(parts.handlers.commands(), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", parts.handlers.facts_of_executor())
-    bus.on_reconnect(parts.supervisor.compare_soon)
+    bus.on_reconnect(parts.supervisor.reconnected)
     await bus.open()
     relaying = asyncio.create_task(relay.run())
     parts.supervisor.compare_soon()

@@ -42,16 +42,22 @@ def run_service(
         lock = ServiceLock(node.lock_path(service))
         lock.acquire()
     except errdefs.Error as error:
-        print(f"wherry {service}: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
-        return 1
+        return _refused(service, error)
     telemetry.set_up_traces(service, node.name)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_until_told(service, node, config, serve))
+    except errdefs.Error as error:
+        return _refused(service, error)
     finally:
         telemetry.shut_down()
         lock.release()
     return 0
+
+
+def _refused(service: str, error: errdefs.Error) -> int:
+    print(f"wherry {service}: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
+    return 1
 
 
 async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]) -> None:
