@@ -79,7 +79,8 @@ lock: for-check ## Lock requirements/*.in anew (LOCK_FLAGS=--upgrade takes the n
 
 .PHONY: clean
 clean: ## Remove all that these verbs have made here: .venv, caches, build output
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv build deploy/plugins/*/build dist *.egg-info .hypothesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: for-run for-demo for-check for-test
