@@ -51,4 +51,5 @@ class HealthReport:
         if isinstance(length, Exception) or isinstance(summary, Exception):
             return 0, 0
         # Settled commands are deleted: what is in the stream and not pending was not read.
-        return max(0, length - summary[0]), summary[0]
+        # The question itself is pending and does not count.
+        return max(0, length - summary[0]), max(0, summary[0] - 1)

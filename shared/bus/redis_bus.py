@@ -82,7 +82,10 @@ class RedisBus:
         """Stop reading, let handlers in hand finish and settle, delete the reply stream.
 
         What takes longer than the settings' *close_s* is cancelled and delivered again later.
+        Tails go on until their own iterators are closed. Closing again does nothing.
         """
+        if not self._answering:
+            return
         await _cancel(self._reading)
         for subscription in self._subscriptions:
             subscription.stop()

@@ -1,0 +1,15 @@
+"""Waiting for what comes about by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def eventually(is_true: Callable[[], object], *, limit_s: float = 5.0) -> None:
+    """Wait until *is_true*, looking often; fail when it does not become so in time."""
+    deadline = time.monotonic() + limit_s
+    while not is_true():
+        assert time.monotonic() < deadline, f"did not come about within {limit_s} s"
+        await asyncio.sleep(0.01)
