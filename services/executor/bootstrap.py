@@ -22,6 +22,7 @@ from services.executor.service.executor import Executor
 from shared.bus.ports import Publisher
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.health import Check
+from shared.runc_ctl import Runc
 from shared.version import VERSION
 
 
@@ -57,7 +58,7 @@ def build_host(config: ExecutorConfig) -> Host:
             cgroups=cgroups,
             processes=processes,
         ),
-        runtime=RuncRuntime(layout=layout, runc=runc),
+        runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
         processes=processes,
         bundles=BundleFolders(layout=layout),
         sockets=UnixSockets(layout=layout),

@@ -141,10 +141,18 @@ class Mounts(Protocol):
     """The mount table."""
 
     def share_data_root(self) -> None:
-        """Make the data root a shared mount, so that containers' mounts below it reach the host.
+        """Make the data root a shared mount; safe to repeat."""
+        ...
 
-        Safe to repeat.
+    def share_folder(self, path: str) -> None:
+        """Make a folder a shared mount of its own: what containers mount below reaches the host.
+
+        Safe to repeat; a missing folder is made.
         """
+        ...
+
+    def unshare_folder(self, path: str) -> None:
+        """Undo share_folder, unless something is mounted below; not shared is success."""
         ...
 
     def unmount_data(self, path: str) -> None:

@@ -41,8 +41,6 @@ class BundleFolders:
         if not Path(config.rootfs).is_dir():
             raise errdefs.InvalidArgument(f"root file system {config.rootfs} is no folder")
         rootfs.prepare(Path(config.rootfs))
-        if config.propagated_mount is not None:
-            Path(config.propagated_mount.source).mkdir(mode=0o755, parents=True, exist_ok=True)
         bundle.spec.write_text(json.dumps(_spec(config, bundle, self.layout)))
 
     def load(self, container_id: str) -> Record | None:

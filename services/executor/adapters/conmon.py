@@ -22,7 +22,7 @@ from services.executor.adapters.pidfd import PidfdProcesses, identify
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
-from shared import errdefs
+from shared import errdefs, runc_ctl
 
 #: conmon's order to open its log anew. Version 2.1.6 does not do it on SIGUSR1.
 _REOPEN_LOG = b"2 0 0\n"
@@ -127,8 +127,8 @@ class Conmon:
         conmon = _identify(bundle.conmon_pid_file)
         if init is None or conmon is None:
             raise errdefs.Internal(
-                f"container {bundle.container_id} or its supervisor ended right after its creation; "
-                "look for who kills processes here, and start it again"
+                f"container {bundle.container_id} or its supervisor ended as soon as it was "
+                "created; look for who kills processes here, and start it again"
             )
         return init, conmon
 
@@ -208,17 +208,10 @@ def _runc_log(bundle: Bundle) -> Path:
 
 
 def _reason(bundle: Bundle, result: dict[str, Any]) -> str:
-    """Return all that runc complained about: its first line often names the cause."""
+    """Return all that runc complained about: the first complaint often names the cause."""
     with contextlib.suppress(FileNotFoundError):
-        said = [_message(line) for line in _runc_log(bundle).read_text().splitlines()]
-        if any(said):
-            return ": ".join(message for message in said if message)
+        entries = runc_ctl.error_from_log(_runc_log(bundle).read_text()).log
+        said = [entry.message for entry in entries if entry.is_error]
+        if said:
+            return ": ".join(said)
     return str(result.get("message", "")).strip() or "runc gave no reason"
-
-
-def _message(line: str) -> str:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return ""
-    return str(entry["msg"]) if entry.get("level") in {"error", "fatal"} else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -29,17 +30,28 @@ class HostMounts:
     data_root: Path
 
     def share_data_root(self) -> None:
-        """Make the data root a shared mount, so that containers' mounts below it reach the host.
+        """Make the data root a shared mount: a container with a propagated folder needs it.
 
-        A data root that is a mount of its own is only made shared; any other is bound on itself.
+        runc fails with `pivot_root: invalid argument` where its root file system is not on one.
         """
-        self.data_root.mkdir(parents=True, exist_ok=True)
-        root = self.data_root.resolve()
-        mount = mount_table.at(_mounts(), root)
-        if mount is None:
-            _mount(str(root), str(root), _MS_BIND | _MS_REC)
-        if mount is None or not mount.shared:
-            _mount("none", str(root), _MS_REC | _MS_SHARED)
+        _share(self.data_root)
+
+    def share_folder(self, path: str) -> None:
+        """Make a folder, if it is missing, and a shared mount of its own.
+
+        The data root's mount is not enough: runc makes the one that holds the root file system
+        private within the container.
+        """
+        _share(Path(path))
+
+    def unshare_folder(self, path: str) -> None:
+        """Undo share_folder, unless something is mounted below: volumes stay."""
+        folder = Path(path).resolve()
+        mounts = _mounts()
+        here = mount_table.deepest_first(mounts, folder)
+        if len(here) == 1 and mount_table.is_bind_on_itself(mounts, here[0]):
+            with contextlib.suppress(errdefs.Conflict):
+                _unmount(here[0])
 
     def unmount_data(self, path: str) -> None:
         """Unmount all at and below a path of the data root, deepest first.
@@ -65,6 +77,17 @@ class HostMounts:
         for mount in mount_table.deepest_first(mounts, root):
             if mount.path != root or mount_table.is_bind_on_itself(mounts, mount):
                 _unmount(mount)
+
+
+def _share(folder: Path) -> None:
+    """Make a mount shared; a folder that is none is bound on itself first."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path = folder.resolve()
+    mount = mount_table.at(_mounts(), path)
+    if mount is None:
+        _mount(str(path), str(path), _MS_BIND | _MS_REC)
+    if mount is None or not mount.shared:
+        _mount("none", str(path), _MS_REC | _MS_SHARED)
 
 
 def _mounts() -> list[MountPoint]:

@@ -41,6 +41,8 @@ class Record(Value):
     #: Host folder that holds the container's sockets.
     socket_dir: str
     health: HealthCheck | None = None
+    #: Host folder that its mounts are shared through.
+    propagated: str | None = None
     init: Process | None = None
     conmon: Process | None = None
     started_at_ns: int | None = None

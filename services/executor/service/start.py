@@ -73,14 +73,18 @@ class Starter:
     async def _run(self, command: StartContainer) -> Held:
         container_id = command.container_id
         attributes = {"container.id": container_id}
+        propagated = command.config.propagated_mount
         record = Record(
             container_id=container_id,
             socket_dir=self.host.bundles.sockets(container_id),
             health=command.health,
+            propagated=propagated.source if propagated else None,
         )
         with tracer.start_as_current_span("prepare bundle", attributes=attributes):
             self.host.bundles.save(record)
             self.host.mounts.share_data_root()
+            if propagated is not None:
+                self.host.mounts.share_folder(propagated.source)
             self.host.bundles.prepare(container_id, command.config)
         with tracer.start_as_current_span("conmon", attributes=attributes):
             init, conmon = await self.host.supervisor.create(container_id)

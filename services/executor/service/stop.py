@@ -6,6 +6,7 @@ import asyncio
 import signal
 from dataclasses import dataclass
 
+from services.executor.domain.record import Record
 from services.executor.ports import Host
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
@@ -39,10 +40,12 @@ class Stopper:
         held = self.watch.get(container_id)
         if held is not None and not held.ended.is_set():
             await self.stop(held, signal.SIGKILL, _KILL_LIMIT_S)
+        record = held.record if held else self.host.bundles.load(container_id)
         await self.watch.forget(container_id)
         await self.host.runtime.delete(container_id)
         await self._end_supervisor(container_id)
         self.host.mounts.unmount_sockets(container_id)
+        self._unshare(record)
         self.host.cgroups.remove(container_id)
         # Last: as long as the folder is there, a restart knows that something may be left.
         self.host.bundles.remove(container_id)
@@ -54,6 +57,13 @@ class Stopper:
         if self.host.cgroups.is_frozen(held.container_id):
             # A paused process takes no signal before it goes on, on cgroup v1 not even SIGKILL.
             await self.host.runtime.resume(held.container_id)
+
+    def _unshare(self, record: Record | None) -> None:
+        folder = record.propagated if record else None
+        # The next container of the same thing may use it before this one is deleted.
+        others = {held.record.propagated for held in self.watch.all()}
+        if folder is not None and folder not in others:
+            self.host.mounts.unshare_folder(folder)
 
     async def _end_supervisor(self, container_id: str) -> None:
         """Wait for the supervisor of a half-made container: its init is dead by now."""

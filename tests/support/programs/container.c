@@ -1,0 +1,178 @@
+/* A program to run in a container under test; does what its arguments say, in their order.
+
+   print=N        write lines "line 1" to "line N", each with one write
+   print_slow=N   the same, a millisecond apart
+   long=N         write one line of N letters
+   stderr=TEXT    write TEXT and a newline to stderr
+   delay=MS       sleep
+   bind=PATH      make a unix socket, listening on it only after the next listen
+   listen=PATH    make a unix socket and listen on it; the parent folder exists
+   link=A:B       make a symlink at A that points to B
+   mount=PATH     mount a tmpfs at PATH and put a file "inside" there
+   open=PATH      open a file for reading; print "opened PATH" or "not opened PATH"
+   touch=PATH     make a file
+   remove=PATH    unlink a file
+   eat=MIB        use memory
+   term=CODE      on SIGTERM, exit with CODE (as pid 1 it is ignored otherwise)
+   exit=CODE      end
+   Without an exit, it sleeps for ever at the end, accepting connections. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static int term_code;
+static int bound = -1;
+static int listening = -1;
+
+static void on_term(int number)
+{
+    (void)number;
+    _exit(term_code);
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    exit(70);
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
+        ;
+}
+
+static void print_lines(int count, int pause_ms)
+{
+    for (int i = 1; i <= count; i++) {
+        printf("line %d\n", i);
+        fflush(stdout);
+        if (pause_ms)
+            sleep_ms(pause_ms);
+    }
+}
+
+static void print_long(int letters)
+{
+    for (int i = 0; i < letters; i++)
+        putchar('a' + i % 26);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static int bind_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        fail(path);
+    return fd;
+}
+
+static void make_link(char *pair)
+{
+    char *colon = strchr(pair, ':');
+    *colon = '\0';
+    if (symlink(colon + 1, pair) < 0)
+        fail(pair);
+}
+
+static void make_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    if (fd < 0)
+        fail(path);
+    close(fd);
+}
+
+static void mount_at(const char *path)
+{
+    char inside[512];
+    mkdir(path, 0755);
+    if (mount("tmpfs", path, "tmpfs", 0, "size=64k") < 0)
+        fail(path);
+    snprintf(inside, sizeof(inside), "%s/inside", path);
+    make_file(inside);
+}
+
+static void eat(int mib)
+{
+    for (int i = 0; i < mib; i++) {
+        char *block = malloc(1 << 20);
+        if (!block)
+            fail("eat");
+        memset(block, 1, 1 << 20);
+    }
+}
+
+static void do_one(const char *verb, char *value)
+{
+    if (!strcmp(verb, "print"))
+        print_lines(atoi(value), 0);
+    else if (!strcmp(verb, "print_slow"))
+        print_lines(atoi(value), 1);
+    else if (!strcmp(verb, "long"))
+        print_long(atoi(value));
+    else if (!strcmp(verb, "stderr"))
+        fprintf(stderr, "%s\n", value);
+    else if (!strcmp(verb, "delay"))
+        sleep_ms(atol(value));
+    else if (!strcmp(verb, "bind"))
+        bound = bind_at(value);
+    else if (!strcmp(verb, "listen")) {
+        listening = bound >= 0 ? bound : bind_at(value);
+        if (listen(listening, 16) < 0)
+            fail(value);
+    } else if (!strcmp(verb, "link"))
+        make_link(value);
+    else if (!strcmp(verb, "mount"))
+        mount_at(value);
+    else if (!strcmp(verb, "open")) {
+        int fd = open(value, O_RDONLY);
+        printf("%s %s\n", fd < 0 ? "not opened" : "opened", value);
+        fflush(stdout);
+    } else if (!strcmp(verb, "touch"))
+        make_file(value);
+    else if (!strcmp(verb, "remove"))
+        unlink(value);
+    else if (!strcmp(verb, "eat"))
+        eat(atoi(value));
+    else if (!strcmp(verb, "term")) {
+        term_code = atoi(value);
+        signal(SIGTERM, on_term);
+    } else if (!strcmp(verb, "exit"))
+        exit(atoi(value));
+    else {
+        fprintf(stderr, "unknown: %s\n", verb);
+        exit(64);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (value)
+            *value++ = '\0';
+        do_one(argv[i], value ? value : "");
+    }
+    for (;;) {
+        int fd = listening >= 0 ? accept(listening, NULL, NULL) : -1;
+        if (fd >= 0)
+            close(fd);
+        else
+            sleep_ms(1000);
+    }
+}
