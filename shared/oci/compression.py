@@ -1,0 +1,73 @@
+"""Layers decompressed as they are read, whatever their media type says."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, cast
+
+from isal import igzip, igzip_lib
+
+from shared import errdefs
+from shared.oci.digest import Reader
+from shared.oci.tar_header import TarError
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+#: isal's stubs declare its error as an instance
+_BROKEN: Final = (igzip.BadGzipFile, zlib.error, cast("type[Exception]", igzip_lib.IsalError))
+
+
+def decompressed(source: Reader) -> Reader:
+    """Return a reader of what *source* holds: gzip is sniffed, anything else is as it is.
+
+    Raises Unimplemented for zstd. The reader raises TarError where gzip data is broken.
+    """
+    head = _read_head(source)
+    if head == _ZSTD:
+        raise errdefs.Unimplemented("zstd layers are not supported: push the layer as gzip")
+    whole = _Prefixed(head, source)
+    return _GzipReader(whole) if head.startswith(_GZIP) else whole
+
+
+def _read_head(source: Reader) -> bytes:
+    head = b""
+    while len(head) < len(_ZSTD):
+        data = source.read(len(_ZSTD) - len(head))
+        if not data:
+            break
+        head += data
+    return head
+
+
+class _Prefixed:
+    """A reader whose first bytes were read already."""
+
+    def __init__(self, head: bytes, source: Reader) -> None:
+        self._head = head
+        self._source = source
+
+    def read(self, size: int, /) -> bytes:
+        if not self._head:
+            return self._source.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _GzipReader:
+    def __init__(self, source: _Prefixed) -> None:
+        # isal's Python half has no types.
+        self._file = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except EOFError as error:
+            raise TarError("unexpected EOF") from error
+        except _BROKEN as error:
+            raise TarError(f"gzip: invalid data: {error}") from error

@@ -1,0 +1,221 @@
+"""One header of a tar archive: its 512 bytes, and the records that override them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from shared import errdefs
+
+BLOCK: Final = 512
+_XATTR: Final = "SCHILY.xattr."
+_MAX_ID: Final = 2**32 - 2
+_MAX_SIZE: Final = 2**63 - 1
+_MAX_NS: Final = 2**63 - 1
+_DECIMAL = re.compile(rb"[0-9]{1,20}")
+_SECONDS = re.compile(rb"(-?)([0-9]{1,19})(?:\.([0-9]*))?")
+#: PAX values that are C strings for everybody else.
+_NO_NUL: Final = frozenset({"path", "linkpath", "uname", "gname"})
+
+
+class TarError(errdefs.InvalidArgument):
+    """The stream is not a sound tar archive."""
+
+
+class EntryType(StrEnum):
+    """What an entry makes; the value is its type flag."""
+
+    REGULAR = "0"
+    HARD_LINK = "1"
+    SYMLINK = "2"
+    CHAR_DEVICE = "3"
+    BLOCK_DEVICE = "4"
+    DIRECTORY = "5"
+    FIFO = "6"
+
+
+_TYPES: Final[Mapping[bytes, EntryType]] = {
+    **{kind.value.encode(): kind for kind in EntryType},
+    b"\0": EntryType.REGULAR,
+    b"7": EntryType.REGULAR,  # contiguous
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A member of an archive; use ``dataclasses.replace`` to give it another name."""
+
+    #: as the archive has it; bytes that are not UTF-8 are surrogate escapes
+    name: str
+    type: EntryType = EntryType.REGULAR
+    #: permission bits with set-id and sticky
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    #: bytes of content, 0 for all but regular files
+    size: int = 0
+    #: nanoseconds since the epoch
+    mtime_ns: int = 0
+    #: target of a hard link or symlink
+    link: str = ""
+    major: int = 0
+    minor: int = 0
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A header block that passed its checksum."""
+
+    block: bytes
+    typeflag: bytes
+
+    @property
+    def is_extension(self) -> bool:
+        """Say whether its content describes the next entry, or none."""
+        return self.typeflag in b"xgLK"
+
+    @property
+    def size(self) -> int:
+        """Return the size field."""
+        return _number(self.block[124:136], "size")
+
+    def entry(self, overrides: Mapping[str, bytes]) -> Entry:
+        """Return the entry, with PAX and GNU long-name records laid over the block."""
+        block = self.block
+        name = overrides.get("path") or self._name()
+        kind = self._kind(name)
+        is_device = kind in (EntryType.CHAR_DEVICE, EntryType.BLOCK_DEVICE)
+        return Entry(
+            name=_text(name),
+            type=kind,
+            mode=_number(block[100:108], "mode") & 0o7777,
+            uid=_pax_number(overrides, "uid", block[108:116], _MAX_ID),
+            gid=_pax_number(overrides, "gid", block[116:124], _MAX_ID),
+            size=self._content_size(kind, overrides),
+            mtime_ns=_mtime(overrides, block[136:148]),
+            link=_text(overrides.get("linkpath") or _c_string(block[157:257])),
+            major=_number(block[329:337], "device number") if is_device else 0,
+            minor=_number(block[337:345], "device number") if is_device else 0,
+            xattrs={
+                key.removeprefix(_XATTR): value
+                for key, value in overrides.items()
+                if key.startswith(_XATTR)
+            },
+        )
+
+    def _name(self) -> bytes:
+        name = _c_string(self.block[:100])
+        # GNU keeps times where POSIX has a prefix; star, with its own trailer, a shorter one.
+        if self.block[257:263] != b"ustar\0":
+            return name
+        end = 476 if self.block[508:512] == b"tar\0" else 500
+        prefix = _c_string(self.block[345:end])
+        return prefix + b"/" + name if prefix else name
+
+    def _kind(self, name: bytes) -> EntryType:
+        kind = _TYPES.get(self.typeflag)
+        if self.typeflag == b"S":
+            raise TarError(f"entry {_text(name)!r} is a sparse file, which is not supported")
+        if kind is None:
+            flag = self.typeflag.decode("latin-1")
+            raise TarError(f"entry {_text(name)!r} has the unsupported type {flag!r}")
+        if self.typeflag == b"\0" and name.endswith(b"/"):
+            return EntryType.DIRECTORY
+        return kind
+
+    def _content_size(self, kind: EntryType, overrides: Mapping[str, bytes]) -> int:
+        if kind is not EntryType.REGULAR:
+            return 0
+        return _pax_number(overrides, "size", self.block[124:136], _MAX_SIZE)
+
+
+def parse_block(block: bytes) -> Header:
+    """Check a header block; raises TarError where its checksum is wrong."""
+    expected = _number(block[148:156], "checksum")
+    unsigned = sum(block) - sum(block[148:156]) + 8 * 0x20
+    if expected != unsigned and expected != _signed_sum(block):
+        raise TarError("invalid tar header: its checksum does not match")
+    return Header(block=block, typeflag=block[156:157])
+
+
+def parse_pax(data: bytes) -> dict[str, bytes]:
+    """Return the records of a PAX header; an empty value takes an override back."""
+    records: dict[str, bytes] = {}
+    at = 0
+    while at < len(data):
+        key, value, at = _pax_record(data, at)
+        if key.startswith("GNU.sparse."):
+            raise TarError("sparse files are not supported")
+        if "\0" in key or (key in _NO_NUL and b"\0" in value):
+            raise TarError("invalid tar header: a NUL in a PAX record")
+        records[key] = value
+    return records
+
+
+def _pax_record(data: bytes, at: int) -> tuple[str, bytes, int]:
+    """Read a length, a space, key=value and a newline; the length counts all of it."""
+    space = data.find(b" ", at, at + 20)
+    digits = data[at:space] if space > at else b""
+    end = at + int(digits) if _DECIMAL.fullmatch(digits) else -1
+    if not space < end <= len(data) or data[end - 1 : end] != b"\n":
+        raise TarError("invalid tar header: a malformed PAX record")
+    key, equals, value = data[space + 1 : end - 1].partition(b"=")
+    if not key or not equals:
+        raise TarError("invalid tar header: a malformed PAX record")
+    return _text(key), value, end
+
+
+def _signed_sum(block: bytes) -> int:
+    # Some old tars summed signed characters.
+    checked = block[:148] + b" " * 8 + block[156:]
+    return sum(checked) - 256 * sum(byte > 127 for byte in checked)
+
+
+def _c_string(data: bytes) -> bytes:
+    return data.partition(b"\0")[0]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=4096)  # modes, owners and often times are the same from entry to entry
+def _number(data: bytes, what: str) -> int:
+    """Read an octal or, with its first bit set, a base-256 number; none may be negative."""
+    if data[0] & 0xC0 == 0x80:
+        return int.from_bytes(bytes([data[0] & 0x7F]) + data[1:], "big")
+    digits = _c_string(data).strip(b" ")
+    if not digits:
+        return 0
+    if not digits.isdigit() or b"8" in digits or b"9" in digits:
+        raise TarError(f"invalid tar header: a malformed {what}")
+    return int(digits, 8)
+
+
+def _pax_number(overrides: Mapping[str, bytes], key: str, data: bytes, limit: int) -> int:
+    value = overrides.get(key)
+    if value and not _DECIMAL.fullmatch(value):
+        raise TarError(f"invalid tar header: a malformed {key}")
+    number = int(value) if value else _number(data, key)
+    if number > limit:
+        raise TarError(f"invalid tar header: {key} {number} is too large")
+    return number
+
+
+def _mtime(overrides: Mapping[str, bytes], data: bytes) -> int:
+    """Return nanoseconds; a time no file can have becomes the epoch, as in Docker."""
+    value = overrides.get("mtime")
+    if not value:
+        time_ns = 0 if data[0] >= 0xC0 else _number(data, "time") * 10**9
+        return time_ns if time_ns <= _MAX_NS else 0
+    found = _SECONDS.fullmatch(value)
+    if found is None:
+        raise TarError("invalid tar header: a malformed mtime")
+    sign, seconds, fraction = found.groups()
+    time_ns = int(seconds) * 10**9 + int((fraction or b"")[:9].ljust(9, b"0"))
+    return time_ns if not sign and time_ns <= _MAX_NS else 0
