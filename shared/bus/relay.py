@@ -18,6 +18,15 @@ from shared.contracts.message import Message
 log = structlog.get_logger()
 
 _BATCH = 256
+_NOT_OURS = "NOTOURS"
+#: Appends to the stream only while it is ours, in one step: a row that came into an emptied
+#: stream alone would tell its readers that those before it are lost.
+_ADD_IF_OURS = f"""
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
+    return redis.error_reply('{_NOT_OURS}')
+end
+return redis.call('XADD', KEYS[1], unpack(ARGV, 2))
+"""
 
 
 class Relay:
@@ -86,11 +95,11 @@ class Relay:
 
     async def _publish(self, link: Link, rows: Sequence[tuple[int, Message]]) -> bool:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""
-        *answers, epoch = await link.call(
-            *(self._add(number, message) for number, message in rows), ("GET", self._epoch_key)
-        )
+        answers = await link.call(*(self._add(number, message) for number, message in rows))
+        if any(_NOT_OURS in str(answer) for answer in answers if isinstance(answer, Exception)):
+            return False
         _raise_first([answer for answer in answers if "equal or smaller" not in str(answer)])
-        return bool(epoch == self._epoch.encode())
+        return True
 
     def _add(self, number: int, message: Message) -> Words:
         envelope = Envelope(
@@ -102,8 +111,8 @@ class Relay:
             body=message.model_dump_json().encode(),
         )
         length = self._bus.settings.changes_length
-        head = ("XADD", self._stream, "MAXLEN", "~", length, f"{number}-0")
-        return (*head, *envelope.encode())
+        head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
+        return (*head, "MAXLEN", "~", length, f"{number}-0", *envelope.encode())
 
     def _on_change(self) -> None:
         self._must_align = True
