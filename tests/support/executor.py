@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from shared import errdefs
@@ -102,10 +101,3 @@ class FakeExecutor:
 
     def _update(self, container_id: str, **changes: Any) -> None:
         self.containers[container_id] = self.containers[container_id].model_copy(update=changes)
-
-
-async def eventually(holds: Callable[[], bool], deadline_s: float = 5.0) -> None:
-    """Let other tasks run until *holds* does; fails the test at the deadline."""
-    async with asyncio.timeout(deadline_s):
-        while not holds():  # noqa: ASYNC110 - what it waits for is not always an event
-            await asyncio.sleep(0.001)

@@ -16,8 +16,8 @@ from shared.contracts.store import (
     RemovePlugin,
     SetPlugin,
 )
-from tests.support.executor import eventually
 from tests.support.store import CONFIG, StoreUnderTest, delivery
+from tests.support.wait import eventually
 
 
 def command(store: StoreUnderTest, name: str = "p", config: bytes = CONFIG) -> CreatePlugin:

@@ -10,8 +10,9 @@ from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.plugin import PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin
-from tests.support.executor import FakeExecutor, eventually
+from tests.support.executor import FakeExecutor
 from tests.support.store import StoreUnderTest, delivery
+from tests.support.wait import eventually
 
 
 async def test_enabled_plugin_runs_in_a_container_of_its_own() -> None:

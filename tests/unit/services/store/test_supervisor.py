@@ -12,8 +12,9 @@ from shared.contracts import executor
 from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
-from tests.support.executor import FakeExecutor, eventually
+from tests.support.executor import FakeExecutor
 from tests.support.store import StoreUnderTest, delivery
+from tests.support.wait import eventually
 
 
 async def crash(store: StoreUnderTest, plugin: Plugin, exit_code: int | None = 1) -> str:

@@ -1,0 +1,210 @@
+"""Contexts taken apart on a real disk, hostile ones too."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.store.adapters.content import DiskContent
+from services.store.adapters.folders import DiskFolders
+from shared import errdefs
+from tests.support.wait import eventually
+
+Make = Callable[[tarfile.TarFile], None]
+ID = "ab" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A data root, and the store's hands on it."""
+
+    root: Path
+    folders: DiskFolders
+    content: DiskContent
+
+    def spool(self, *makers: Make) -> Path:
+        """Write a context as the gateway spools it."""
+        path = self.root / "staging" / "context.tar"
+        with tarfile.open(path, "w") as tar:
+            for make in makers:
+                make(tar)
+        return path
+
+    def files(self) -> set[str]:
+        """Return all files and links below the data root, without the spool."""
+        return {
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if (path.is_symlink() or not path.is_dir()) and path.parent.name != "staging"
+        }
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    """Return an empty data root."""
+    root = tmp_path / "root"
+    content = DiskContent(root / "content")
+    folders = DiskFolders(root, content)
+    content.make_folders()
+    folders.make_folders()
+    return Disk(root=root, folders=folders, content=content)
+
+
+def file(name: str, data: bytes = b"x") -> Make:
+    """Return what adds a file to a tar."""
+
+    def add(tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+    return add
+
+
+def special(name: str, kind: bytes, link: str = "", device: tuple[int, int] = (0, 0)) -> Make:
+    """Return what adds a link, a folder or a device to a tar."""
+
+    def add(tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, link
+        info.devmajor, info.devminor = device
+        tar.addfile(info)
+
+    return add
+
+
+SOUND = (file("config.json", b"{}"), special("rootfs", tarfile.DIRTYPE), file("rootfs/bin/p"))
+
+
+async def test_context_becomes_rootfs_config_and_layer(disk: Disk) -> None:
+    """The rootfs lies in place, and the layer's digests are those of its bytes and of its tar."""
+    unpacked = await disk.folders.unpack_context(disk.spool(*SOUND), ID)
+    await disk.folders.install(ID)
+
+    assert unpacked.config == b"{}"
+    assert (disk.folders.rootfs(ID) / "bin/p").read_bytes() == b"x"
+    blob = disk.root / "content/blobs/sha256" / unpacked.layer.digest.removeprefix("sha256:")
+    assert f"sha256:{hashlib.sha256(blob.read_bytes()).hexdigest()}" == unpacked.layer.digest
+    tar = gzip.decompress(blob.read_bytes())
+    assert f"sha256:{hashlib.sha256(tar).hexdigest()}" == unpacked.diff_id
+    with tarfile.open(fileobj=io.BytesIO(tar)) as layer:
+        assert "bin/p" in layer.getnames()
+
+
+async def test_compressed_context_is_read(disk: Disk) -> None:
+    """A client that compresses its context is served as well."""
+    plain = disk.spool(*SOUND)
+    packed = plain.with_name("packed.tar")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+
+    unpacked = await disk.folders.unpack_context(packed, ID)
+
+    assert unpacked.config == b"{}"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        (file("rootfs/../../../evil"),),
+        (file("../evil"),),
+        (special("rootfs/l", tarfile.SYMTYPE, "../../../.."), file("rootfs/l/evil")),
+        (special("rootfs/l", tarfile.LNKTYPE, "../../../../etc/passwd"),),
+        (special("rootfs/l", tarfile.LNKTYPE, "/etc/passwd"),),
+        (special("rootfs/sda", tarfile.BLKTYPE, device=(8, 0)),),
+        (special("rootfs/mem", tarfile.CHRTYPE, device=(1, 1)),),
+    ],
+    ids=["climbs", "climbs-at-once", "symlink", "hardlink", "hardlink-absolute", "block", "char"],
+)
+async def test_entry_that_climbs_out_is_refused(
+    disk: Disk, evil: tuple[Make, ...], tmp_path: Path
+) -> None:
+    """A context that reaches outside of its root is a clear error, and leaves nothing."""
+    with pytest.raises(errdefs.InvalidArgument):
+        await disk.folders.unpack_context(disk.spool(*SOUND, *evil), ID)
+    await disk.folders.discard(ID)
+
+    assert disk.files() == set()
+    assert {path.name for path in tmp_path.iterdir()} == {"root"}
+
+
+async def test_absolute_symlink_is_followed_inside_the_root_only(disk: Disk) -> None:
+    """Writing through a link to /etc lands in the plugin's own /etc."""
+    context = disk.spool(
+        *SOUND,
+        special("rootfs/etc", tarfile.DIRTYPE),
+        special("rootfs/out", tarfile.SYMTYPE, "/etc"),
+        file("rootfs/out/wherry-was-here"),
+    )
+
+    await disk.folders.unpack_context(context, ID)
+
+    assert not Path("/etc/wherry-was-here").exists()
+    assert (disk.root / "work" / ID / "rootfs/etc/wherry-was-here").exists()
+
+
+@pytest.mark.parametrize(
+    ("makers", "message"),
+    [
+        ((file("config.json", b"{}"),), "no rootfs found"),
+        ((special("rootfs", tarfile.DIRTYPE),), "config not found"),
+    ],
+)
+async def test_context_that_lacks_a_part_is_refused(
+    disk: Disk, makers: tuple[Make, ...], message: str
+) -> None:
+    """A context needs config.json and rootfs; dockerd's words say which is missing."""
+    with pytest.raises(errdefs.InvalidArgument, match=message):
+        await disk.folders.unpack_context(disk.spool(*makers), ID)
+
+
+async def test_context_that_is_no_tar_is_refused(disk: Disk) -> None:
+    """Bytes that are no archive are told as such."""
+    path = disk.root / "staging" / "context.tar"
+    path.write_bytes(b"{}" * 4096)
+
+    with pytest.raises(errdefs.InvalidArgument, match="failed to read from tar: "):
+        await disk.folders.unpack_context(path, ID)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "staging/../store.db", "staging/sub/x"])
+async def test_path_outside_of_the_spool_is_refused(disk: Disk, path: str) -> None:
+    """A context's path names a file of the spool, whoever sent it."""
+    with pytest.raises(errdefs.PermissionDenied):
+        await disk.folders.unpack_context(disk.root / path, ID)
+
+
+async def test_crash_leftovers_are_swept_at_the_next_start(disk: Disk) -> None:
+    """Folders without a plugin, staged files and half ingests go; plugins stay."""
+    await disk.folders.unpack_context(disk.spool(*SOUND), ID)
+    await disk.folders.install(ID)
+    await disk.folders.unpack_context(disk.spool(*SOUND), "cd" * 32)
+    (disk.root / "plugins" / ("ef" * 32)).mkdir()
+    disk.content.new_ingest().write_bytes(b"half")
+
+    disk.content.clear_ingest()
+    await disk.folders.sweep({ID})
+    await eventually(
+        lambda: not any((*disk.root.glob("work/*"), *disk.root.glob("trash/*"))), limit_s=10
+    )
+
+    assert [path.name for path in (disk.root / "plugins").iterdir()] == [ID]
+    assert not list((disk.root / "content/ingest").iterdir())
+
+
+async def test_blob_that_exists_is_success(disk: Disk) -> None:
+    """The same bytes twice are one blob; what no plugin needs is swept."""
+    first = await disk.content.put(b"same")
+    again = await disk.content.put(b"same")
+    other = await disk.content.put(b"other")
+
+    assert first == again
+    assert await disk.content.sweep({first.digest}) == 1
+    assert disk.files() == {f"content/blobs/sha256/{first.digest.removeprefix('sha256:')}"}
+    assert other.digest != first.digest
