@@ -8,20 +8,10 @@ from pathlib import Path
 
 from services.store import ports
 from services.store.domain import status
-from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.restart import RestartPolicy
-from services.store.service.containers import Containers
-from services.store.service.creation import Creation
-from services.store.service.garbage import Garbage
-from services.store.service.gate import Gate
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
-from services.store.service.lifecycle import Lifecycle
-from services.store.service.node import Node
-from services.store.service.recovery import Recovery
-from services.store.service.removal import Removal
-from services.store.service.settings import SettingsChange
-from services.store.service.supervisor import Supervisor
+from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
@@ -211,7 +201,7 @@ def delivery(message_id: str | None = None) -> Delivery:
     )
 
 
-class StoreUnderTest:
+class StoreUnderTest(Store):
     """A store on fakes; a second one on the same records is the first after a crash."""
 
     def __init__(
@@ -219,69 +209,20 @@ class StoreUnderTest:
         records: FakeRecords | None = None,
         executor: FakeExecutor | None = None,
         policy: RestartPolicy | None = None,
+        fake_folders: FakeFolders | None = None,
     ) -> None:
         self.records = records or FakeRecords()
         self.executor = executor or FakeExecutor()
-        self.clock = FakeClock()
-        self.folders = FakeFolders()
+        self.fake_clock = FakeClock()
+        self.fake_folders = fake_folders or FakeFolders()
         self.content = FakeContent()
-        self.collections = 0
-        self.inventory = PluginInventory(self.records, committed=lambda: None)
-        self.lanes = Lanes(self.clock)
-        self.gate = Gate(self.inventory)
-        self.garbage = Garbage(self.inventory, self.content)
-        containers = Containers(
-            sender=self.executor, folders=self.folders, ready_timeout_s=1, stop_grace_s=1
-        )
-        self.supervisor = Supervisor(
-            inventory=self.inventory,
-            lanes=self.lanes,
-            containers=containers,
-            clock=self.clock,
-            policy=policy or RestartPolicy(),
-        )
-        self.recovery = Recovery(self.lanes)
-        self.lifecycle = Lifecycle(
-            inventory=self.inventory,
-            lanes=self.lanes,
-            containers=containers,
-            supervisor=self.supervisor,
-            recovery=self.recovery,
-            clock=self.clock,
-        )
-        self.removal = Removal(
-            inventory=self.inventory,
-            lanes=self.lanes,
-            containers=containers,
-            folders=self.folders,
-            supervisor=self.supervisor,
-            lifecycle=self.lifecycle,
-            clock=self.clock,
-            collect_soon=self._count_collection,
-        )
-        self.settings = SettingsChange(inventory=self.inventory, lanes=self.lanes, clock=self.clock)
-        self.creation = Creation(
-            inventory=self.inventory,
-            lanes=self.lanes,
-            folders=self.folders,
+        super().__init__(
+            inventory=PluginInventory(self.records, committed=lambda: None),
+            sender=self.executor,
+            folders=self.fake_folders,
             content=self.content,
-            garbage=self.garbage,
-            clock=self.clock,
-        )
-        self.node = Node(
-            inventory=self.inventory,
-            lanes=self.lanes,
-            containers=containers,
-            supervisor=self.supervisor,
-            gate=self.gate,
-        )
-        self.recovery.finish_with(
-            {
-                Kind.ENABLE: self.lifecycle.undo_enable,
-                Kind.RESTART: self.lifecycle.undo_restart,
-                Kind.DISABLE: self.lifecycle.finish_disable,
-                Kind.REMOVE: self.removal.finish_remove,
-            }
+            clock=self.fake_clock,
+            times=Times(ready_timeout_s=1, stop_grace_s=1, restarts=policy or RestartPolicy()),
         )
 
     async def install(self, name: str = "p", *, enabled: bool = False) -> Plugin:
@@ -304,25 +245,15 @@ class StoreUnderTest:
         await self.inventory.commit(Unit(changes=(Change.of(plugin),)))
         return plugin
 
-    async def restart(self) -> StoreUnderTest:
+    async def restarted(self) -> StoreUnderTest:
         """Return the store as it comes up after a kill -9 of this one."""
-        await self.supervisor.close()
-        again = StoreUnderTest(self.records, self.executor)
-        again.folders = self.folders
-        await again.recovery.resume_all(await again.inventory.load())
-        again.supervisor.compare_soon()
+        await self.close()
+        again = StoreUnderTest(self.records, self.executor, fake_folders=self.fake_folders)
+        await again.start()
         return again
-
-    async def close(self) -> None:
-        """End all background work."""
-        await self.recovery.close()
-        await self.supervisor.close()
 
     def now(self, plugin: Plugin) -> Plugin:
         """Return a plugin's present record."""
         found = self.inventory.get(plugin.plugin_id)
         assert found is not None
         return found
-
-    def _count_collection(self) -> None:
-        self.collections += 1

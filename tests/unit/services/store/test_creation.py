@@ -22,8 +22,8 @@ from tests.support.wait import eventually
 
 def command(store: StoreUnderTest, name: str = "p", config: bytes = CONFIG) -> CreatePlugin:
     """Return a create of a context that is spooled."""
-    path = Path(f"/spool/{len(store.folders.contexts)}.tar")
-    store.folders.contexts[path] = config
+    path = Path(f"/spool/{len(store.fake_folders.contexts)}.tar")
+    store.fake_folders.contexts[path] = config
     return CreatePlugin(name=name, context_path=str(path))
 
 
@@ -38,8 +38,8 @@ async def test_created_plugin_is_stopped_and_complete() -> None:
     assert (plugin.name, plugin.enabled) == ("a/b:latest", False)
     assert plugin.config["rootfs"]["diff_ids"] == [f"sha256:{'b' * 64}"]
     assert plugin.settings["Env"] == ["DEBUG=0"]
-    assert store.folders.installed == {plugin.plugin_id}
-    assert not store.folders.contexts
+    assert store.fake_folders.installed == {plugin.plugin_id}
+    assert not store.fake_folders.contexts
     assert store.records.actions() == ["create"]
 
 
@@ -54,8 +54,8 @@ async def test_losers_of_a_race_for_a_name_are_told_that_it_is_taken() -> None:
 
     lost = [result for result in results if isinstance(result, errdefs.AlreadyExists)]
     assert [error.message for error in lost] == ["plugin p:latest already exists"] * 3
-    assert len(store.folders.installed) == 1
-    assert not store.folders.contexts
+    assert len(store.fake_folders.installed) == 1
+    assert not store.fake_folders.contexts
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_name_that_dockerd_refuses_is_refused_in_its_words(name: str, mess
 
     assert refused.value.message.startswith(message)
     assert refused.value.docker_unclassed
-    assert not store.folders.contexts
+    assert not store.fake_folders.contexts
 
 
 async def test_config_that_is_no_json_leaves_nothing() -> None:
@@ -84,7 +84,7 @@ async def test_config_that_is_no_json_leaves_nothing() -> None:
     with pytest.raises(errdefs.InvalidArgument, match="failed to parse config: "):
         await store.creation.create(command(store, config=b"{nope"), delivery())
 
-    assert not store.folders.staged
+    assert not store.fake_folders.staged
     assert not store.inventory.all()
 
 

@@ -115,7 +115,7 @@ async def test_killed_in_the_middle_of_enable_rolls_back() -> None:
     await asyncio.wait([enabling])
     records.plugins, records.operations = frozen
 
-    again = await StoreUnderTest(records, FakeExecutor()).restart()
+    again = await StoreUnderTest(records, FakeExecutor()).restarted()
     await again.lifecycle.enable(EnablePlugin(name="p"), delivery())
 
     assert again.now(plugin).status.container_id == f"{plugin.plugin_id[:12]}-2"
@@ -134,7 +134,7 @@ async def test_killed_in_the_middle_of_disable_rolls_forward() -> None:
     await first.close()
     first.executor.refusals.clear()
 
-    again = await first.restart()
+    again = await first.restarted()
     await eventually(lambda: not again.now(plugin).enabled)
     reply = await again.gate.guard(again.lifecycle.disable)(DisablePlugin(name="p"), delivery("m"))
 

