@@ -7,7 +7,7 @@ import errno
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -36,7 +36,10 @@ class Call:
     args: tuple[str, ...]
     #: What an error calls it, such as ``runc exec c1``.
     subject: str
+    #: None for no limit; one that waits for a process has none either.
     timeout_s: float | None
+    #: Whether it stays until the container's process ends, and exits with its status.
+    waits: bool
     #: Where runc's log lines are added, for a caller who wants to keep them.
     keep_log: Path | None
 
@@ -56,12 +59,13 @@ class Call:
     async def attach(self, fds: Sequence[int | None]) -> int:
         """Run it with the container's descriptors and return the exit status.
 
-        Raises RuncError if the failure is runc's own: it was killed, or it exits with an
-        error in its log. Another exit status is that of the container's process.
+        Raises RuncError if the failure is runc's own: it was killed, it exits with an error
+        in its log, or it was not to wait for the container's process, whose exit status any
+        other is.
         """
         with self._private_log() as log:
             returncode = await self._finish(self._start(fds, log))
-            if returncode < 0 or (returncode and _gave_up(log)):
+            if returncode < 0 or (returncode > 0 and (not self.waits or _gave_up(log))):
                 raise self._failure(returncode, log)
             return returncode
 
@@ -69,18 +73,21 @@ class Call:
         """Run it and yield what it prints, line by line. Raises RuncError at the end."""
         with self._private_log() as log:
             reading, writing = os.pipe()
-            with os.fdopen(reading, "rb", 0) as source:
-                try:
-                    with log.open("ab") as err:
-                        process = self._start((None, writing, err.fileno()), log)
-                finally:
-                    os.close(writing)
-                try:
-                    async for line in _lines(source):
+            try:
+                with log.open("ab") as err:
+                    process = self._start((None, writing, err.fileno()), log)
+            except BaseException:
+                os.close(reading)
+                raise
+            finally:
+                os.close(writing)
+            try:
+                async with aclosing(_lines(reading)) as lines:
+                    async for line in lines:
                         yield line
-                    returncode = await process.wait()
-                finally:
-                    await process.end(0)
+                returncode = await process.wait()
+            finally:
+                await process.end(0)
             if returncode:
                 raise self._failure(returncode, log)
 
@@ -111,7 +118,7 @@ class Call:
 
     async def _finish(self, process: Process) -> int:
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout(None if self.waits else self.timeout_s):
                 return await process.wait()
         except TimeoutError as error:
             raise Timeout(
@@ -156,10 +163,11 @@ def _content(file: BinaryIO) -> str:
     return file.read().decode(errors="replace")
 
 
-async def _lines(source: BinaryIO) -> AsyncGenerator[str, None]:
+async def _lines(pipe: int) -> AsyncGenerator[str, None]:
     reader = asyncio.StreamReader(limit=_LINE_LIMIT)
+    # The transport owns the pipe from here on, and closes it.
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), source
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
     )
     try:
         while line := await reader.readline():

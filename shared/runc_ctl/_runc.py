@@ -95,7 +95,7 @@ class Runc:
             str(bundle),
             *opts.args(),
             container_id=container_id,
-            patient=not opts.detach,
+            waits=not opts.detach,
         )
         return await self._make(call, container_id, (*opts.stdio.fds(), *opts.preserve_fds))
 
@@ -114,7 +114,7 @@ class Runc:
             *opts.args(),
             container_id=container_id,
             trailing=tuple(args),
-            patient=not opts.detach,
+            waits=not opts.detach,
         )
         return await call.attach((*opts.stdio.fds(), *opts.preserve_fds))
 
@@ -174,7 +174,7 @@ class Runc:
         Close it at a known time with `contextlib.aclosing`.
         """
         flags = (opts or EventsOpts()).args()
-        call = self._call("events", *flags, container_id=container_id, patient=True)
+        call = self._call("events", *flags, container_id=container_id, waits=True)
         async with aclosing(call.lines()) as lines:
             async for line in lines:
                 yield _read(call, line, lambda text: Event.from_json(json.loads(text)))
@@ -202,7 +202,7 @@ class Runc:
             str(bundle),
             *opts.args(),
             container_id=container_id,
-            patient=not opts.detach,
+            waits=not opts.detach,
         )
         return await self._make(call, container_id, opts.stdio.fds())
 
@@ -227,14 +227,15 @@ class Runc:
         *flags: str,
         container_id: str | None = None,
         trailing: tuple[str, ...] = (),
-        patient: bool = False,
+        waits: bool = False,
     ) -> Call:
         name = () if container_id is None else (container_id,)
         return Call(
             program=(self.command, *self.args()),
             args=(subcommand, *flags, *name, *trailing),
             subject=" ".join(("runc", subcommand, *name)),
-            timeout_s=None if patient else self.timeout_s,
+            timeout_s=self.timeout_s,
+            waits=waits,
             keep_log=self.log,
         )
 
