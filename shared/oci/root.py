@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import shutil
+import secrets
 import stat
 from pathlib import Path
 from typing import Final, Self
@@ -99,7 +99,10 @@ class Root:
         return self.folder(path)
 
     def remove(self, path: str) -> None:
-        """Remove whatever is at *path*, a folder with all it holds; nothing there is no error."""
+        """Remove whatever is at *path*, a folder with all it holds; nothing there is no error.
+
+        Safe to repeat. No depth is too deep for it, as it is for shutil.rmtree.
+        """
         folder, _, name = path.rpartition("/")
         try:
             fd = self.folder(folder)
@@ -107,7 +110,7 @@ class Root:
         except (FileNotFoundError, NotADirectoryError):
             return
         if stat.S_ISDIR(mode):
-            shutil.rmtree(name, dir_fd=fd)
+            _remove_tree(name, dir_fd=fd)
         else:
             os.unlink(name, dir_fd=fd)
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
@@ -147,6 +150,36 @@ class Root:
             if code not in (errno.EAGAIN, errno.EINTR):
                 break
         raise OSError(code, os.strerror(code), path)
+
+
+def _remove_tree(name: str, *, dir_fd: int) -> None:
+    # Folders are lifted out before they are emptied: neither recursion nor descriptors grow
+    # with the depth, which an archive decides.
+    pending = [name]
+    while pending:
+        folder = pending.pop()
+        fd = os.open(
+            folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd
+        )
+        try:
+            pending += _empty(fd, dir_fd)
+        finally:
+            os.close(fd)
+        os.rmdir(folder, dir_fd=dir_fd)
+
+
+def _empty(fd: int, dir_fd: int) -> list[str]:
+    """Remove the files of a folder, and lift its folders to *dir_fd* under new names."""
+    lifted = []
+    with os.scandir(fd) as found:
+        items = list(found)
+    for item in items:
+        if item.is_dir(follow_symlinks=False):
+            lifted.append(f".removing-{secrets.token_hex(8)}")
+            os.rename(item.name, lifted[-1], src_dir_fd=fd, dst_dir_fd=dir_fd)
+        else:
+            os.unlink(item.name, dir_fd=fd)
+    return lifted
 
 
 def sync_file_system(path: str | Path) -> None:
