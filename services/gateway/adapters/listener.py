@@ -1,0 +1,104 @@
+"""The sockets that the API is served on."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+from shared import errdefs
+
+_GROUP: Final = "docker"
+_MODE: Final = 0o660
+_BACKLOG: Final = 2048
+_PROBE_LIMIT_S: Final = 1.0
+
+
+class UnixListener:
+    """A socket file: for root and the group docker, replaced when stale, removed at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = 0
+
+    def open(self) -> socket.socket:
+        """Return the listening socket; raises Conflict when another process serves there."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        self._clear_way()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            # Nobody may connect before the owner is right.
+            before = os.umask(0o177)
+            try:
+                listener.bind(str(self._path))
+            finally:
+                os.umask(before)
+            os.chown(self._path, 0 if os.getuid() == 0 else -1, _group_id())
+            self._path.chmod(_MODE)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise errdefs.Internal(f"cannot serve on {self._path}: {error.strerror}") from error
+        self._inode = self._path.stat().st_ino
+        return listener
+
+    def remove(self) -> None:
+        """Remove the socket file, unless it is somebody else's by now."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+
+    def _clear_way(self) -> None:
+        try:
+            mode = self._path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise errdefs.Conflict(
+                f"cannot serve on {self._path}: something that is not a socket is there; "
+                "move it away, or set WHERRY_SOCKET"
+            )
+        if _answers(self._path):
+            raise errdefs.Conflict(
+                f"cannot serve on {self._path}: another process does; stop it, or set WHERRY_SOCKET"
+            )
+        self._path.unlink(missing_ok=True)
+
+
+def listen_on_tcp(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; raises Conflict when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise errdefs.Conflict(
+            f"cannot serve on {host}:{port}: {error.strerror}; set WHERRY_HOST"
+        ) from error
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_LIMIT_S)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # its queue is full: somebody listens, slowly
+    return True
+
+
+def _group_id() -> int:
+    try:
+        return grp.getgrnam(_GROUP).gr_gid
+    except KeyError:
+        return 0 if os.getuid() == 0 else -1

@@ -1,0 +1,160 @@
+"""Puts the gateway together, serves until told to stop, takes it apart in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.gateway.adapters.changes import StreamChanges
+from services.gateway.adapters.engine_id import read_engine_id
+from services.gateway.adapters.host import LinuxMachine, read_host
+from services.gateway.adapters.listener import UnixListener, listen_on_tcp
+from services.gateway.adapters.programs import InstalledPrograms
+from services.gateway.adapters.server import serve_http
+from services.gateway.adapters.spool import FolderSpool
+from services.gateway.config import GatewayConfig
+from services.gateway.domain.host import Host
+from services.gateway.domain.system_info import Engine
+from services.gateway.entrypoints.app import App
+from services.gateway.entrypoints.events import EventRoutes
+from services.gateway.entrypoints.http import Application
+from services.gateway.entrypoints.late_app import LateApp
+from services.gateway.entrypoints.plugins import PluginRoutes
+from services.gateway.entrypoints.router import Router
+from services.gateway.entrypoints.system import SystemRoutes
+from services.gateway.feed import Feed
+from services.gateway.health import NodeHealth
+from services.gateway.ports import Programs, Sender
+from services.gateway.replica import Replica
+from services.gateway.service import CREATE_LIMIT_S, Verbs
+from shared.bus.redis_bus import RedisBus
+from shared.contracts.event import EventPublished
+from shared.contracts.store import PluginChanged
+
+#: How long verbs in hand may go on when the gateway stops; their owners finish them anyway.
+_GRACE_S: Final = 10
+#: The executor's only one.
+_CGROUP_DRIVER: Final = "cgroupfs"
+
+
+async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+    """Serve until *stop* is set; raises errdefs when a socket is taken."""
+    with _listening(config) as sockets:
+        changes = StreamChanges(bus=bus, owner="store", model=PluginChanged)
+        replica = Replica(sender=bus, changes=changes)
+        published = StreamChanges(bus=bus, owner="event", model=EventPublished)
+        feed = Feed(sender=bus, changes=published, position=lambda: replica.inventory.newest)
+        spool = FolderSpool(config.node.root / "staging", limit=config.context_limit)
+        spool.prepare(stale_s=CREATE_LIMIT_S)
+        programs = InstalledPrograms(_programs(config))
+        gateway = Gateway(
+            config=config,
+            host=read_host(),
+            sender=bus,
+            replica=replica,
+            feed=feed,
+            spool=spool,
+            programs=programs,
+        )
+        bus.on_reconnect(replica.refresh_soon)
+        await bus.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(work)
+                    for work in (replica.run(), feed.run(), programs.look(), _close(feed, stop))
+                ]
+                await serve_http(gateway.app(), sockets, stop=stop, grace_s=_GRACE_S)
+                for task in background:
+                    task.cancel()
+        finally:
+            await bus.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The parts that routes are made of."""
+
+    config: GatewayConfig
+    host: Host
+    sender: Sender
+    replica: Replica
+    feed: Feed
+    spool: FolderSpool
+    programs: Programs
+
+    def app(self) -> App:
+        """Return the ASGI application."""
+        verbs = Verbs(
+            sender=self.sender,
+            replica=self.replica,
+            spool=self.spool,
+            ready_timeout_s=self.config.ready_timeout_s,
+            stop_grace_s=self.config.stop_grace_s,
+        )
+        routes = (
+            *self._system().routes(),
+            *PluginRoutes(replica=self.replica, verbs=verbs).routes(),
+            *EventRoutes(feed=self.feed).routes(),
+        )
+        return App(Router(routes), LateApp(lambda: self._extension(verbs)))
+
+    def _system(self) -> SystemRoutes:
+        node = self.config.node
+        engine = Engine(
+            engine_id=read_engine_id(node.root),
+            node=node.name,
+            root=str(node.root),
+            cgroup_driver=_CGROUP_DRIVER,
+            host=self.host,
+            tcp=tuple(f"{address.host}:{address.port}" for address in self.config.tcp),
+        )
+        return SystemRoutes(
+            engine=engine,
+            programs=self.programs,
+            machine=LinuxMachine(),
+            replica=self.replica,
+            feed=self.feed,
+        )
+
+    def _extension(self, verbs: Verbs) -> Application:
+        # Imported when it is needed: FastAPI costs a third of a second.
+        from services.gateway.entrypoints.wherry import Extension
+
+        extension = Extension(
+            config=self.config,
+            host=self.host,
+            programs=self.programs,
+            replica=self.replica,
+            feed=self.feed,
+            verbs=verbs,
+            health=NodeHealth(sender=self.sender, replica=self.replica, node=self.config.node.name),
+        )
+        return extension.application()
+
+
+@contextlib.contextmanager
+def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
+    """Open all sockets, and close and remove them at the end."""
+    with contextlib.ExitStack() as stack:
+        unix = UnixListener(config.node.socket)
+        sockets = [stack.enter_context(contextlib.closing(unix.open()))]
+        stack.callback(unix.remove)
+        for address in config.tcp:
+            tcp = listen_on_tcp(address.host, address.port)
+            sockets.append(stack.enter_context(contextlib.closing(tcp)))
+        yield sockets
+
+
+async def _close(feed: Feed, stop: asyncio.Event) -> None:
+    await stop.wait()
+    feed.close()
+
+
+def _programs(config: GatewayConfig) -> tuple[tuple[str, str], ...]:
+    programs = (("runc", config.runc), ("conmon", config.conmon))
+    return (*programs, ("redis", "redis-server")) if config.node.private_redis else programs

@@ -1,0 +1,109 @@
+"""The gateway's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+#: AF_UNIX ends at 107 bytes.
+_SOCKET_PATH_LIMIT: Final = 107
+_TCP = re.compile(r"tcp://(?:\[([0-9a-fA-F:]+)\]|([^:/\[\]]+)):([0-9]{1,5})/?")
+_CONTEXT_LIMIT: Final = 16 * 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpAddress:
+    """Where the API is served besides its socket; loopback only."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig:
+    """Where the API is served, and how much a request may bring."""
+
+    node: NodeConfig
+    tcp: tuple[TcpAddress, ...] = ()
+    #: Bytes of a plugin's context, as it is sent.
+    context_limit: int = _CONTEXT_LIMIT
+    #: What the store grants a plugin to become ready and to stop, and so how long to wait for it.
+    ready_timeout_s: float = 30.0
+    stop_grace_s: float = 10.0
+    #: The programs that the executor runs: their versions are shown.
+    runc: str = "runc"
+    conmon: str = "conmon"
+
+    @classmethod
+    def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
+        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what the store and executor read.
+
+        Raises InvalidArgument naming the variable that is wrong.
+        """
+        if len(str(node.socket).encode()) > _SOCKET_PATH_LIMIT:
+            raise errdefs.InvalidArgument(
+                f"WHERRY_SOCKET={node.socket}: a socket's path has at most "
+                f"{_SOCKET_PATH_LIMIT} bytes; choose a shorter one"
+            )
+        hosts = [host.strip() for host in env.get("WHERRY_HOST", "").split(",")]
+        return cls(
+            node=node,
+            tcp=tuple(_tcp_address(host) for host in hosts if host),
+            context_limit=_context_limit(env),
+            ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
+            stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
+            runc=env.get("WHERRY_RUNC") or "runc",
+            conmon=env.get("WHERRY_CONMON") or "conmon",
+        )
+
+
+def _tcp_address(host: str) -> TcpAddress:
+    found = _TCP.fullmatch(host)
+    if found is None or not 0 < int(found[3]) < 65536:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_HOST={host}: must be tcp://127.0.0.1:<port>, several separated by commas; "
+            "WHERRY_SOCKET names the socket"
+        )
+    name = found[1] or found[2]
+    if not _is_loopback(name):
+        raise errdefs.InvalidArgument(
+            f"WHERRY_HOST={host}: not a loopback address, and whoever reaches this API is root "
+            "on this machine; without TLS it is served on tcp://127.0.0.1 only: reach it through "
+            "ssh (docker -H ssh://…) or a proxy that ends TLS"
+        )
+    return TcpAddress(host="127.0.0.1" if name == "localhost" else name, port=int(found[3]))
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _context_limit(env: Mapping[str, str]) -> int:
+    value = env.get("WHERRY_CONTEXT_LIMIT", "")
+    if not value:
+        return _CONTEXT_LIMIT
+    if not (value.isascii() and value.isdigit()) or int(value) == 0:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_CONTEXT_LIMIT={value}: must be a number of bytes greater than 0"
+        )
+    return int(value)
+
+
+def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:
+    text = env.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86_400:
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be seconds, above 0, below a day")
+    return seconds

@@ -1,0 +1,46 @@
+"""Docker's JSON of the things that pass: its keys, its order, a newline at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from shared.contracts.event import FeedEvent
+from shared.contracts.plugin import Plugin
+
+_NS: Final = 10**9
+
+
+def encode(value: Any) -> bytes:
+    """Encode as dockerd answers: compact, not ASCII only, ending with a newline."""
+    return dense(value) + b"\n"
+
+
+def dense(value: Any) -> bytes:
+    """Encode without the newline, to be put together with others."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def plugin_object(plugin: Plugin) -> dict[str, Any]:
+    """Return Docker's plugin object."""
+    shown: dict[str, Any] = {
+        "Config": plugin.config,
+        "Enabled": plugin.enabled,
+        "Id": plugin.plugin_id,
+        "Name": plugin.name,
+    }
+    if plugin.reference:
+        shown["PluginReference"] = plugin.reference
+    return {**shown, "Settings": plugin.settings}
+
+
+def event_line(event: FeedEvent) -> bytes:
+    """Return one line of GET /events; zero values of the lower-case keys are left out."""
+    shown: dict[str, Any] = {
+        "Type": event.type,
+        "Action": event.action,
+        "Actor": {"ID": event.actor_id, "Attributes": event.attributes},
+    }
+    lower = {"scope": event.scope, "time": event.time_ns // _NS, "timeNano": event.time_ns}
+    return encode(shown | {key: value for key, value in lower.items() if value})

@@ -1,0 +1,206 @@
+"""Docker's answers about the engine: true for this node, zero where it has nothing."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.gateway.domain import api_version
+from services.gateway.domain.host import Host, Versions
+from services.gateway.domain.plugin_filter import capabilities
+from shared.contracts.plugin import Plugin
+from shared.version import VERSION
+
+#: Docker's kinds of drivers, and the capability that makes a plugin one.
+_DRIVERS = {"Volume": "volumedriver", "Network": "networkdriver", "Log": "logdriver"}
+_AUTHORIZATION = "authz"
+_LIMIT_NAMES = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids"}
+_INDEX_SERVER = "https://index.docker.io/v1/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What does not change while the gateway runs."""
+
+    engine_id: str
+    node: str
+    root: str
+    cgroup_driver: str
+    host: Host
+    #: Addresses, besides the socket, at which the API is served without encryption.
+    tcp: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What is true at the moment of the request."""
+
+    plugins: tuple[Plugin, ...]
+    programs: Mapping[str, Versions]
+    open_files: int
+    listeners: int
+    forwards_ipv4: bool
+    #: RFC 3339 with nanoseconds.
+    time: str
+
+
+def version(host: Host, programs: Mapping[str, Versions]) -> dict[str, Any]:
+    """Return the answer to GET /version."""
+    engine = {
+        "ApiVersion": api_version.CURRENT,
+        "Arch": host.arch,
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": "",
+        "KernelVersion": host.kernel_version,
+        "MinAPIVersion": api_version.MINIMUM,
+        "Os": "linux",
+    }
+    components = [
+        {"Name": "Engine", "Version": api_version.ENGINE, "Details": engine},
+        {
+            "Name": "Wherry",
+            "Version": VERSION,
+            "Details": {"Python": platform.python_version()},
+        },
+        *(
+            {"Name": name, "Version": found.version, "Details": {"GitCommit": found.commit}}
+            for name, found in programs.items()
+        ),
+    ]
+    return {
+        "Platform": {"Name": f"Wherry {VERSION}"},
+        "Components": components,
+        "Version": api_version.ENGINE,
+        "ApiVersion": api_version.CURRENT,
+        "MinAPIVersion": api_version.MINIMUM,
+        "GitCommit": "",
+        "GoVersion": "",
+        "Os": "linux",
+        "Arch": host.arch,
+        "KernelVersion": host.kernel_version,
+        "BuildTime": "",
+    }
+
+
+def info(engine: Engine, now: Moment) -> dict[str, Any]:
+    """Return the answer to GET /info."""
+    return {
+        "ID": engine.engine_id,
+        **_containers(),
+        "Plugins": _plugins(now.plugins),
+        **engine.host.limits,
+        **_process(engine, now),
+        **_machine(engine),
+        **_registries(),
+        **_settings(engine),
+        **_runtimes(now),
+        "Warnings": _warnings(engine) or None,
+    }
+
+
+def _containers() -> dict[str, Any]:
+    counts = ("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "Images")
+    return {**dict.fromkeys(counts, 0), "Driver": "", "DriverStatus": None}
+
+
+def _plugins(plugins: Iterable[Plugin]) -> dict[str, Any]:
+    enabled = [(plugin.name, capabilities(plugin)) for plugin in plugins if plugin.enabled]
+
+    def having(capability: str) -> list[str]:
+        return sorted(name for name, has in enabled if capability in has)
+
+    drivers: dict[str, Any] = {kind: having(capability) for kind, capability in _DRIVERS.items()}
+    return {**drivers, "Authorization": having(_AUTHORIZATION) or None}
+
+
+def _process(engine: Engine, now: Moment) -> dict[str, Any]:
+    return {
+        "IPv4Forwarding": now.forwards_ipv4,
+        "Debug": False,
+        "NFd": now.open_files,
+        "OomKillDisable": False,
+        "NGoroutines": 0,
+        "SystemTime": now.time,
+        "LoggingDriver": "",
+        "CgroupDriver": engine.cgroup_driver,
+        "CgroupVersion": engine.host.cgroup_version,
+        "NEventsListener": now.listeners,
+    }
+
+
+def _machine(engine: Engine) -> dict[str, Any]:
+    host = engine.host
+    return {
+        "KernelVersion": host.kernel_version,
+        "OperatingSystem": host.operating_system,
+        "OSVersion": host.os_version,
+        "OSType": "linux",
+        "Architecture": host.machine,
+        "NCPU": host.cpus,
+        "MemTotal": host.memory_bytes,
+        "GenericResources": None,
+        "DockerRootDir": engine.root,
+        "Name": engine.node,
+    }
+
+
+def _registries() -> dict[str, Any]:
+    return {
+        "IndexServerAddress": _INDEX_SERVER,
+        "RegistryConfig": None,
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+    }
+
+
+def _settings(engine: Engine) -> dict[str, Any]:
+    swarm = {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    }
+    return {
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "ServerVersion": api_version.ENGINE,
+        "Swarm": swarm,
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "SecurityOptions": [],
+        "CDISpecDirs": [],
+    }
+
+
+def _runtimes(now: Moment) -> dict[str, Any]:
+    runc = now.programs.get("runc")
+    none = {"ID": ""}
+    return {
+        "Runtimes": {"runc": {"path": "runc"}},
+        "DefaultRuntime": "runc",
+        "InitBinary": "",
+        "ContainerdCommit": none,
+        "RuncCommit": {"ID": runc.commit if runc else ""},
+        "InitCommit": none,
+    }
+
+
+def _warnings(engine: Engine) -> list[str]:
+    missing = [
+        f"WARNING: No {name} limit support"
+        for key, name in _LIMIT_NAMES.items()
+        if not engine.host.limits.get(key)
+    ]
+    exposed = [
+        f"WARNING: API is accessible on http://{address} without encryption. Whoever reaches it "
+        "is root on this machine."
+        for address in engine.tcp
+    ]
+    return exposed + missing

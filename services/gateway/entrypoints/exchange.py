@@ -1,0 +1,81 @@
+"""One request and its answer on the wire: headers that all carry, streams, what is logged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from services.gateway.domain import api_version
+from services.gateway.entrypoints.http import Receive, Response, Scope, Send, Stream
+
+#: What nginx writes for a client that hung up; nobody is sent it.
+CLIENT_GONE: Final = 499
+_COMMON: Final = (
+    (b"server", f"Docker/{api_version.ENGINE} (linux)".encode()),
+    (b"api-version", api_version.CURRENT.encode()),
+    (b"ostype", b"linux"),
+    (b"docker-experimental", b"false"),
+)
+
+
+class Exchange:
+    """Sends an answer and remembers what it was."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, trace_id: bytes) -> None:
+        self.scope = scope
+        self.receive = receive
+        self._send = send
+        self._headers = [*_COMMON, *([(b"wherry-trace-id", trace_id)] if trace_id else [])]
+        #: The route's template; empty while none was found.
+        self.route = ""
+        #: The status that was sent; 0 before.
+        self.status = 0
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Pass an ASGI message on; the head gets the common headers."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*self._headers, *message.get("headers", ())]}
+        await self._send(message)
+
+    async def answer(self, answer: Response | Stream) -> None:
+        """Send a whole answer, or a stream until it ends or the client hangs up."""
+        if isinstance(answer, Response):
+            await self._respond(answer)
+        else:
+            await self._stream(answer)
+
+    async def _respond(self, response: Response) -> None:
+        headers = list(response.headers)
+        if response.content_type:
+            headers.append((b"content-type", response.content_type))
+        if response.status != 204:
+            headers.append((b"content-length", str(len(response.body)).encode()))
+        await self.send(
+            {"type": "http.response.start", "status": response.status, "headers": headers}
+        )
+        await self.send({"type": "http.response.body", "body": response.body})
+
+    async def _stream(self, stream: Stream) -> None:
+        pumping = asyncio.create_task(self._pump(stream))
+        leaving = asyncio.create_task(self._client_gone())
+        try:
+            await asyncio.wait([pumping, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if pumping.done():
+                pumping.result()
+        finally:
+            pumping.cancel()
+            leaving.cancel()
+            await asyncio.gather(pumping, leaving, return_exceptions=True)
+            await stream.chunks.aclose()
+
+    async def _pump(self, stream: Stream) -> None:
+        headers = [(b"content-type", stream.content_type)]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for chunk in stream.chunks:
+            await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _client_gone(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,113 @@
+"""Requests and responses between ASGI and the handlers of Docker's routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from services.gateway.domain import docker_json
+from shared import errdefs
+
+Scope = dict[str, Any]
+ASGIMessage = Mapping[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+#: An ASGI application.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON: Final = b"application/json"
+TEXT: Final = b"text/plain; charset=utf-8"
+#: No list of settings is longer.
+_BODY_LIMIT: Final = 1 << 20
+
+
+class ClientGoneError(Exception):
+    """The client hung up before its request was complete."""
+
+
+class Request:
+    """A request to a Docker route, its version taken off the path."""
+
+    def __init__(self, scope: Scope, receive: Receive, params: Mapping[str, str]) -> None:
+        self._scope = scope
+        self._receive = receive
+        self.params = params
+
+    @property
+    def method(self) -> str:
+        """Return the method in capitals."""
+        return str(self._scope["method"])
+
+    @property
+    def name(self) -> str:
+        """Return what the route's `{name}` stands for."""
+        return self.params["name"]
+
+    def form(self, key: str) -> str:
+        """Return the first value of a query parameter, empty when there is none."""
+        return self._form.get(key, "")
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header by its lower-case name."""
+        for key, value in self._scope["headers"]:
+            if key == name:
+                return bytes(value).decode("latin-1")
+        return None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; raises ClientGoneError."""
+        while True:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientGoneError
+            if body := message.get("body", b""):
+                yield body
+            if not message.get("more_body", False):
+                return
+
+    async def body(self) -> bytes:
+        """Return the whole body, which must be small; raises InvalidArgument when it is not."""
+        gathered = bytearray()
+        async for chunk in self.chunks():
+            gathered += chunk
+            if len(gathered) > _BODY_LIMIT:
+                raise errdefs.InvalidArgument(
+                    f"the request's body has more than {_BODY_LIMIT} bytes"
+                )
+        return bytes(gathered)
+
+    @cached_property
+    def _form(self) -> dict[str, str]:
+        query = self._scope["query_string"].decode("utf-8", "replace")
+        pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+        return dict(reversed(pairs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A whole answer."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: bytes = b""
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """An answer that goes on; its headers are sent at once."""
+
+    chunks: AsyncGenerator[bytes, None]
+    content_type: bytes = JSON
+
+
+Handler = Callable[[Request], Awaitable[Response | Stream]]
+
+
+def json_response(value: Any, *, status: int = 200) -> Response:
+    """Return *value* as JSON with Docker's newline."""
+    return Response(status=status, body=docker_json.encode(value), content_type=JSON)

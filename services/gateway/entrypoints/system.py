@@ -1,0 +1,74 @@
+"""Docker's routes about the engine itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from services.gateway import ports
+from services.gateway.domain import system_info
+from services.gateway.entrypoints.http import TEXT, Request, Response, json_response
+from services.gateway.entrypoints.router import Route
+from services.gateway.feed import Feed
+from services.gateway.replica import Replica
+
+#: As dockerd says it; clients then build through BuildKit, which they bring along.
+_PING_HEADERS: Final = (
+    (b"builder-version", b"2"),
+    (b"swarm", b"inactive"),
+    (b"cache-control", b"no-cache, no-store, must-revalidate"),
+    (b"pragma", b"no-cache"),
+)
+_NS: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemRoutes:
+    """The handlers, and what they tell about."""
+
+    engine: system_info.Engine
+    programs: ports.Programs
+    machine: ports.Machine
+    replica: Replica
+    feed: Feed
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the table."""
+        return (
+            Route(method="OPTIONS", template="/{path}", handler=self.options),
+            Route(method="GET", template="/_ping", handler=self.ping),
+            Route(method="HEAD", template="/_ping", handler=self.ping),
+            Route(method="GET", template="/version", handler=self.version),
+            Route(method="GET", template="/info", handler=self.info),
+        )
+
+    async def options(self, request: Request) -> Response:
+        """Say yes."""
+        return Response()
+
+    async def ping(self, request: Request) -> Response:
+        """Say that the API answers."""
+        body = b"" if request.method == "HEAD" else b"OK"
+        return Response(body=body, content_type=TEXT, headers=_PING_HEADERS)
+
+    async def version(self, request: Request) -> Response:
+        """Tell which engine this is, and what it runs on."""
+        return json_response(system_info.version(self.engine.host, self.programs.found))
+
+    async def info(self, request: Request) -> Response:
+        """Tell the state of the node, as far as it is known."""
+        now = system_info.Moment(
+            plugins=tuple(e.plugin for e in self.replica.inventory.entries.values()),
+            programs=self.programs.found,
+            open_files=self.machine.open_files(),
+            listeners=self.feed.listeners,
+            forwards_ipv4=self.machine.forwards_ipv4(),
+            time=_rfc3339(time.time_ns()),
+        )
+        return json_response(system_info.info(self.engine, now))
+
+
+def _rfc3339(ns: int) -> str:
+    seconds, fraction = divmod(ns, _NS)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}Z"

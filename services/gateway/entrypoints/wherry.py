@@ -1,0 +1,182 @@
+"""The extension API, /wherry/v1: what Docker's API has no words for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from services.gateway.config import GatewayConfig
+from services.gateway.domain import api_version, filters, form
+from services.gateway.domain.event_reading import Reading
+from services.gateway.domain.event_time import Window
+from services.gateway.domain.host import Host
+from services.gateway.entrypoints import event_format
+from services.gateway.entrypoints import wherry_models as models
+from services.gateway.entrypoints.errors import wherry_status
+from services.gateway.feed import Feed
+from services.gateway.health import NodeHealth
+from services.gateway.ports import Programs
+from services.gateway.replica import Replica
+from services.gateway.service import Verbs
+from shared import errdefs
+from shared.contracts.event import FeedFilter
+from shared.contracts.plugin import Plugin
+from shared.version import VERSION
+
+_SERVER_SENT: Final = "text/event-stream"
+_JSON_LINES: Final = "application/x-ndjson"
+#: Unix seconds, with a fraction or without.
+Seconds = Annotated[str, Query(description="Unix seconds, with an optional fraction")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """The handlers, and what they need."""
+
+    config: GatewayConfig
+    host: Host
+    programs: Programs
+    replica: Replica
+    feed: Feed
+    verbs: Verbs
+    health: NodeHealth
+
+    def application(self) -> FastAPI:
+        """Return the API as an ASGI application; its paths begin with /wherry/v1."""
+        app = FastAPI(
+            title="Wherry",
+            version=VERSION,
+            openapi_url="/wherry/v1/openapi.json",
+            docs_url=None,
+            redoc_url=None,
+        )
+        app.include_router(self._router())
+        app.add_exception_handler(errdefs.Error, _refuse)
+        app.add_exception_handler(RequestValidationError, _refuse_parameters)
+        app.add_exception_handler(HTTPException, _refuse_route)
+        return app
+
+    def _router(self) -> APIRouter:
+        router = APIRouter(prefix="/wherry/v1", responses={"default": {"model": models.Problem}})
+        router.get("/health", responses={503: {"model": models.Health}})(self.get_health)
+        router.get("/nodes")(self.list_nodes)
+        router.post("/node/shutdown", status_code=204)(self.shut_down)
+        router.get("/plugins")(self.list_plugins)
+        router.get("/plugins/{name:path}/logs")(self.read_logs)
+        router.get("/plugins/{name:path}")(self.get_plugin)
+        router.get("/events", response_class=StreamingResponse)(self.stream_events)
+        return router
+
+    async def get_health(self, response: Response) -> models.Health:
+        """Ask every service of the node how it is; 503 unless all are well."""
+        health = await self._health()
+        response.status_code = 200 if health.healthy else 503
+        return health
+
+    async def list_nodes(self) -> models.Nodes:
+        """Show the node that this gateway speaks for."""
+        node = self.config.node
+        shown = models.Node(
+            name=node.name,
+            root=str(node.root),
+            exec_root=str(node.exec_root),
+            socket=str(node.socket),
+            version=VERSION,
+            docker_version=api_version.ENGINE,
+            api_version=api_version.CURRENT,
+            kernel_version=self.host.kernel_version,
+            operating_system=self.host.operating_system,
+            architecture=self.host.machine,
+            programs={name: found.version for name, found in self.programs.found.items()},
+            healthy=(await self._health()).healthy,
+        )
+        return models.Nodes(nodes=(shown,))
+
+    async def shut_down(self) -> None:
+        """Stop all plugins, still wanted, and undo the node's mounts and cgroups."""
+        await self.verbs.shut_down()
+
+    async def list_plugins(self) -> models.Plugins:
+        """List all plugins with all that is known of them, sorted by name."""
+        inventory = await self.replica.ready()
+        plugins = sorted((e.plugin for e in inventory.entries.values()), key=lambda p: p.name)
+        return models.Plugins(
+            epoch=inventory.epoch, revision=inventory.revision, plugins=tuple(plugins)
+        )
+
+    async def get_plugin(self, name: str) -> Plugin:
+        """Show a plugin by its name, id or the beginning of its id."""
+        return (await self.replica.ready()).resolve(name).plugin
+
+    async def read_logs(
+        self, name: str, tail: Annotated[int, Query(ge=0, le=10_000)] = 100
+    ) -> models.Logs:
+        """Show the last lines of a plugin's output."""
+        return models.Logs(lines=await self.verbs.read_logs(name, tail))
+
+    async def stream_events(
+        self,
+        after: Annotated[int | None, Query(ge=0, description="go on behind this `seq`")] = None,
+        since: Seconds = "",
+        until: Seconds = "",
+        filters_: Annotated[str, Query(alias="filters", description="as Docker's")] = "",
+        accept: Annotated[str, Header()] = "",
+        last_event_id: Annotated[str, Header()] = "",
+    ) -> StreamingResponse:
+        """Stream events: lines of JSON, or server-sent events to who accepts them."""
+        if after is None and last_event_id:
+            after = form.to_int(last_event_id, function="ParseInt")
+        reading = Reading(
+            window=Window.parse(since, until),
+            filter=FeedFilter(terms=dict(filters.parse(filters_))),
+            after_seq=after,
+            opened_ns=self.feed.clock(),
+            position=self.feed.position(),
+        )
+        batches = await self.feed.open(reading)
+        if _SERVER_SENT in accept:
+            written = event_format.formatted(batches, event_format.server_sent)
+            return StreamingResponse(written, media_type=_SERVER_SENT)
+        written = event_format.formatted(batches, event_format.json_line)
+        return StreamingResponse(written, media_type=_JSON_LINES)
+
+    async def _health(self) -> models.Health:
+        reports = await self.health.check()
+        return models.Health(
+            node=self.config.node.name,
+            version=VERSION,
+            healthy=all(report.is_healthy for report in reports),
+            services=tuple(models.ServiceReport.of(report) for report in reports),
+        )
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, errdefs.Error)
+    return _problem(wherry_status(error), error)
+
+
+async def _refuse_parameters(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    complaints = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    return _problem(400, errdefs.InvalidArgument("; ".join(complaints)))
+
+
+async def _refuse_route(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405):
+        return _problem(404, errdefs.NotFound("page not found"))
+    return _problem(error.status_code, errdefs.Error(str(error.detail)))
+
+
+def _problem(status: int, error: errdefs.Error) -> Response:
+    content: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "detail": error.detail,
+    }
+    return JSONResponse(content, status_code=status)

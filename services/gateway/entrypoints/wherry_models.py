@@ -1,0 +1,115 @@
+"""What /wherry/v1 answers with: snake_case, times in nanoseconds since the epoch."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from services.gateway.health import Report
+from shared.contracts.event import FeedEvent
+from shared.contracts.executor import LogLine
+from shared.contracts.health import Check
+from shared.contracts.plugin import Plugin
+
+
+class Problem(BaseModel):
+    """Why a request failed."""
+
+    code: str
+    message: str
+    detail: dict[str, object] = {}
+
+
+class ServiceReport(BaseModel):
+    """How one service is; without a *pid*, it did not answer."""
+
+    service: str
+    healthy: bool
+    #: Why it is not healthy.
+    reason: str = ""
+    pid: int | None = None
+    version: str | None = None
+    started_at_ns: int | None = None
+    #: Commands that wait, and those that are being worked on.
+    lag: int | None = None
+    pending: int | None = None
+    checks: tuple[Check, ...] = ()
+
+    @classmethod
+    def of(cls, report: Report) -> ServiceReport:
+        """Make it of what was found."""
+        health = report.health
+        if health is None:
+            return cls(service=report.service, healthy=False, reason=report.reason)
+        failed = [f"{check.name}: {check.message}" for check in health.checks if not check.ok]
+        return cls(
+            service=report.service,
+            healthy=health.healthy,
+            reason="; ".join(failed),
+            pid=health.pid,
+            version=health.version,
+            started_at_ns=health.started_at_ns,
+            lag=health.lag,
+            pending=health.pending,
+            checks=health.checks,
+        )
+
+
+class Health(BaseModel):
+    """How the node is."""
+
+    node: str
+    version: str
+    healthy: bool
+    services: tuple[ServiceReport, ...]
+
+
+class Node(BaseModel):
+    """A node."""
+
+    name: str
+    root: str
+    exec_root: str
+    socket: str
+    version: str
+    docker_version: str
+    api_version: str
+    kernel_version: str
+    operating_system: str
+    architecture: str
+    #: Versions of the programs it runs.
+    programs: dict[str, str]
+    healthy: bool
+
+
+class Nodes(BaseModel):
+    """The nodes that this gateway speaks for: its own."""
+
+    nodes: tuple[Node, ...]
+
+
+class Plugins(BaseModel):
+    """All plugins, and the revision of the inventory that they were read at."""
+
+    epoch: str
+    revision: int
+    plugins: tuple[Plugin, ...]
+
+
+class Logs(BaseModel):
+    """The last lines of a plugin's output, oldest first."""
+
+    lines: tuple[LogLine, ...]
+
+
+class EventGap(BaseModel):
+    """Events after *after* and before *oldest* are no longer kept."""
+
+    after: int
+    oldest: int
+
+
+class EventLine(BaseModel):
+    """One line of the event stream: an event, or a gap."""
+
+    event: FeedEvent | None = None
+    gap: EventGap | None = None

@@ -1,0 +1,72 @@
+"""The health of a node: every service's own report, and the reason where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.gateway import ports
+from services.gateway.replica import Replica
+from shared import errdefs
+from shared.contracts.health import Check, CheckHealth, ServiceHealth
+from shared.version import VERSION
+
+_SERVICES: Final = ("store", "executor", "event")
+_ANSWER_LIMIT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One service: its report, or why there is none."""
+
+    service: str
+    health: ServiceHealth | None
+    reason: str = ""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Say whether the service answered, and well."""
+        return self.health is not None and self.health.healthy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHealth:
+    """Asks all services at once."""
+
+    sender: ports.Sender
+    replica: Replica
+    node: str
+    started_at_ns: int = field(default_factory=time.time_ns)
+
+    async def check(self) -> tuple[Report, ...]:
+        """Return a report for every service, the gateway first."""
+        others = await asyncio.gather(*(self._ask(service) for service in _SERVICES))
+        return (self._own(), *others)
+
+    async def _ask(self, service: str) -> Report:
+        try:
+            health = await self.sender.send(CheckHealth(), owner=service, timeout_s=_ANSWER_LIMIT_S)
+        except errdefs.Error as error:
+            return Report(service=service, health=None, reason=error.message)
+        return Report(service=service, health=health)
+
+    def _own(self) -> Report:
+        replica = self.replica
+        check = Check(
+            name="replica",
+            ok=replica.is_ready,
+            message="" if replica.is_ready else "the store has not answered yet",
+        )
+        health = ServiceHealth(
+            service="gateway",
+            node=self.node,
+            version=VERSION,
+            pid=os.getpid(),
+            started_at_ns=self.started_at_ns,
+            healthy=check.ok,
+            checks=(check,),
+        )
+        return Report(service="gateway", health=health)

@@ -1,0 +1,92 @@
+"""The verbs: each is a command to its owner, and over when the replica shows what it did."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.gateway import ports
+from services.gateway.replica import Replica
+from shared import errdefs
+from shared.contracts.executor import LogLine, ReadLogs
+from shared.contracts.message import Command
+from shared.contracts.store import (
+    Changed,
+    CreatePlugin,
+    DisablePlugin,
+    EnablePlugin,
+    RemovePlugin,
+    SetPlugin,
+    ShutDownNode,
+)
+
+#: Unpacking and compressing a context of many gigabytes.
+CREATE_LIMIT_S: Final = 1800.0
+_SET_LIMIT_S: Final = 30.0
+#: Deleting a large root file system.
+_REMOVE_LIMIT_S: Final = 120.0
+_SHUT_DOWN_LIMIT_S: Final = 60.0
+_LOGS_LIMIT_S: Final = 10.0
+#: What goes around a start or a stop: messages, mounts, unmounts, the queue behind other verbs.
+_MARGIN_S: Final = 30.0
+_LONGEST_START_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verbs:
+    """What clients may have done.
+
+    All raise what the owner answers; Unavailable and DeadlineExceeded when it does not.
+    """
+
+    sender: ports.Sender
+    replica: Replica
+    spool: ports.Spool
+    ready_timeout_s: float
+    stop_grace_s: float
+
+    async def create(self, name: str, context: AsyncIterator[bytes]) -> None:
+        """Create a plugin from a context that is kept in a file meanwhile."""
+        async with self.spool.receive(context) as path:
+            command = CreatePlugin(name=name, context_path=str(path))
+            await self._do(command, CREATE_LIMIT_S)
+
+    async def set(self, name: str, args: tuple[str, ...]) -> None:
+        """Change a plugin's settings."""
+        await self._do(SetPlugin(name=name, args=args), _SET_LIMIT_S)
+
+    async def enable(self, name: str, timeout_s: int) -> None:
+        """Start a plugin; *timeout_s* of 0 means the node's default."""
+        if not 0 <= timeout_s <= _LONGEST_START_S:
+            raise errdefs.InvalidArgument(
+                f"timeout {timeout_s} is invalid: must be 0 to {_LONGEST_START_S} seconds"
+            )
+        limit_s = (timeout_s or self.ready_timeout_s) + self.stop_grace_s + _MARGIN_S
+        await self._do(EnablePlugin(name=name, timeout_s=timeout_s), limit_s)
+
+    async def disable(self, name: str, *, force: bool) -> None:
+        """Stop a plugin."""
+        await self._do(DisablePlugin(name=name, force=force), self.stop_grace_s + _MARGIN_S)
+
+    async def remove(self, name: str, *, force: bool) -> None:
+        """Remove a plugin."""
+        limit_s = self.stop_grace_s + _REMOVE_LIMIT_S
+        await self._do(RemovePlugin(name=name, force=force), limit_s)
+
+    async def shut_down(self) -> None:
+        """Stop all plugins of the node, still wanted."""
+        await self.sender.send(ShutDownNode(), timeout_s=_SHUT_DOWN_LIMIT_S)
+
+    async def read_logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
+        """Return the last lines of a plugin's output; raises Conflict when it has none."""
+        plugin = (await self.replica.ready()).resolve(name).plugin
+        if plugin.status.container_id is None:
+            raise errdefs.Conflict(
+                f"plugin {plugin.name} has no output: it is not running; enable it first"
+            )
+        command = ReadLogs(container_id=plugin.status.container_id, tail=tail)
+        return (await self.sender.send(command, timeout_s=_LOGS_LIMIT_S)).lines
+
+    async def _do(self, command: Command[Changed], limit_s: float) -> None:
+        await self.replica.settle(await self.sender.send(command, timeout_s=limit_s))
