@@ -31,7 +31,13 @@ async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> N
     host = build_host(config)
     executor = build(config, host, bus)
     await executor.restore()
-    bus.serve(commands(executor), checks=lambda: _checks(config), version=VERSION)
+    bus.serve(
+        commands(executor),
+        # Starts wait for their containers: a batch of them must not hold up a stop.
+        concurrency=256,
+        checks=lambda: _checks(config),
+        version=VERSION,
+    )
     bus.on_reconnect(executor.announce)  # runs at the first connection as well
     await bus.open()
     await stop.wait()
@@ -49,17 +55,15 @@ def build_host(config: ExecutorConfig) -> Host:
     layout = config.layout
     runc = find_program(config.runc, "WHERRY_RUNC")
     cgroups = HostCgroups(layout=layout)
-    processes = PidfdProcesses()
     return Host(
         supervisor=Conmon(
             layout=layout,
             conmon=find_program(config.conmon, "WHERRY_CONMON"),
             runc=runc,
             cgroups=cgroups,
-            processes=processes,
         ),
         runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
-        processes=processes,
+        processes=PidfdProcesses(),
         bundles=BundleFolders(layout=layout),
         sockets=UnixSockets(layout=layout),
         mounts=HostMounts(layout=layout, data_root=config.node.root),

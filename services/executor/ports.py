@@ -28,8 +28,8 @@ class Supervisor(Protocol):
     async def create(self, container_id: str) -> tuple[Process, Process]:
         """Create the container from its bundle; return its init process and its supervisor.
 
-        Raises InvalidArgument with the runtime's words. Cancelled or failed, it leaves no
-        supervisor behind.
+        Raises InvalidArgument with the runtime's words. Cancelled, it first sees the creation
+        through; what was made is the caller's to remove.
         """
         ...
 
@@ -176,6 +176,10 @@ class Cgroups(Protocol):
 
     def is_frozen(self, container_id: str) -> bool:
         """Tell whether the container is paused."""
+        ...
+
+    def processes(self, container_id: str) -> list[Process]:
+        """Return the processes in the container's cgroups."""
         ...
 
     def remove(self, container_id: str) -> None:

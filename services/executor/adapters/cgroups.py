@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from services.executor.adapters.pidfd import identify
 from services.executor.domain import mount_table
 from services.executor.domain.layout import SUPERVISORS, Layout
+from services.executor.domain.mount_table import MountPoint
+from services.executor.domain.record import Process
 from shared import errdefs
 
 #: A new cpuset takes no process before these are set.
@@ -27,20 +30,30 @@ class HostCgroups:
         """Move a supervisor out of our own cgroup, so that who stops us does not stop it."""
         for hierarchy in self._hierarchies:
             cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
-            cgroup.mkdir(parents=True, exist_ok=True)
-            for name in _CPUSET_FILES:
-                _inherit(hierarchy, cgroup, name)
-            (cgroup / "cgroup.procs").write_text(str(pid))
+            try:
+                cgroup.mkdir(parents=True, exist_ok=True)
+                for name in _CPUSET_FILES:
+                    _inherit(hierarchy, cgroup, name)
+                (cgroup / "cgroup.procs").write_text(str(pid))
+            except OSError as error:
+                raise errdefs.Unavailable(
+                    f"cannot move a supervisor to {cgroup}: {error.strerror}; the executor runs "
+                    "as root and needs /sys/fs/cgroup writable"
+                ) from error
 
     def is_frozen(self, container_id: str) -> bool:
         """Tell whether the container is paused."""
-        for hierarchy in self._hierarchies:
-            cgroup = hierarchy / self.layout.cgroup_of(container_id).lstrip("/")
-            if _read(cgroup / "freezer.state") in {"FROZEN", "FREEZING"}:
-                return True
-            if _read(cgroup / "cgroup.freeze") == "1":
-                return True
-        return False
+        hierarchy, name = self._freezer
+        cgroup = hierarchy / self.layout.cgroup_of(container_id).lstrip("/")
+        return _read(cgroup / name) in {"FROZEN", "FREEZING", "1"}
+
+    def processes(self, container_id: str) -> list[Process]:
+        """Return the processes in the container's cgroups."""
+        below = self.layout.cgroup_of(container_id).lstrip("/")
+        files = [hierarchy / below / "cgroup.procs" for hierarchy in self._hierarchies]
+        pids = {int(pid) for file in files for pid in _read(file).split()}
+        found = (identify(pid) for pid in sorted(pids))
+        return [process for process in found if process is not None]
 
     def remove(self, container_id: str) -> None:
         """Remove the container's cgroups; none there is success."""
@@ -61,8 +74,19 @@ class HostCgroups:
 
     @cached_property
     def _hierarchies(self) -> list[Path]:
-        mounts = mount_table.parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
-        return [Path(mount.path) for mount in mounts if mount.filesystem in {"cgroup", "cgroup2"}]
+        return [Path(mount.path) for mount in _mounts()]
+
+    @cached_property
+    def _freezer(self) -> tuple[Path, str]:
+        for mount in _mounts():
+            if "freezer" in mount.super_options:
+                return Path(mount.path), "freezer.state"
+        return self._hierarchies[-1], "cgroup.freeze"
+
+
+def _mounts() -> list[MountPoint]:
+    table = mount_table.parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    return [mount for mount in table if mount.filesystem in {"cgroup", "cgroup2"}]
 
 
 def _inherit(hierarchy: Path, cgroup: Path, name: str) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from services.executor.adapters.capabilities import lacking_capabilities
 from services.executor.adapters.cgroups import HostCgroups
-from services.executor.adapters.pidfd import PidfdProcesses, identify
+from services.executor.adapters.pidfd import identify
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
@@ -26,6 +25,8 @@ from shared import errdefs, runc_ctl
 
 #: conmon's order to open its log anew. Version 2.1.6 does not do it on SIGUSR1.
 _REOPEN_LOG = b"2 0 0\n"
+#: runc takes a twentieth of a second; a mount that hangs, for ever.
+_CREATE_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +38,20 @@ class Conmon:
     conmon: str
     runc: str
     cgroups: HostCgroups
-    processes: PidfdProcesses
 
     async def create(self, container_id: str) -> tuple[Process, Process]:
         """Create the container from its bundle; return its init process and its supervisor.
 
-        Raises InvalidArgument with the runtime's words. Cancelled or failed, it leaves no
-        supervisor behind.
+        Raises InvalidArgument with the runtime's words. Cancelled, it first sees the creation
+        through; what was made is the caller's to remove.
         """
         bundle = self.layout.bundle(container_id)
-        try:
-            result = await self._launch(bundle)
-            pid = int(result.get("data", -1))
-            if pid <= 0:
-                raise failure.not_created(
-                    container_id, _reason(bundle, result), lacking_capabilities(bundle.spec)
-                )
-            return self._created(bundle, pid)
-        except BaseException:
-            await self._end(container_id)
-            raise
+        result = await self._see_through(bundle)
+        pid = int(result.get("data", -1))
+        if pid <= 0:
+            lacking = lacking_capabilities(bundle.spec)
+            raise failure.not_created(container_id, _reason(bundle, result), lacking)
+        return self._created(bundle, pid)
 
     def find(self, container_id: str) -> Process | None:
         """Return the supervisor that a half-made start may have left running."""
@@ -83,6 +78,15 @@ class Conmon:
             finally:
                 os.close(fd)
 
+    async def _see_through(self, bundle: Bundle) -> dict[str, Any]:
+        """Launch conmon and let nobody cut that short: one killed while it forks can't be found."""
+        launch = asyncio.create_task(self._launch(bundle))
+        try:
+            return await asyncio.shield(launch)
+        except asyncio.CancelledError:
+            await asyncio.wait([launch])
+            raise
+
     async def _launch(self, bundle: Bundle) -> dict[str, Any]:
         with _pipe() as sync, _pipe() as start:
             process = await asyncio.create_subprocess_exec(
@@ -99,13 +103,15 @@ class Conmon:
                 self.cgroups.admit_supervisor(process.pid)
                 os.write(start.write_end, b"\0")
                 sync.close_write_end()
-                answer = await _read_line(sync.read_end)
-                _, complaint = await process.communicate()
-            except BaseException:
+                async with asyncio.timeout(_CREATE_LIMIT_S):
+                    answer = await _read_line(sync.read_end)
+                    _, complaint = await process.communicate()
+            except TimeoutError as error:
+                raise failure.creation_hangs(bundle.container_id, _CREATE_LIMIT_S) from error
+            finally:
                 with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                    process.kill()  # only what did not even fork yet: else it has ended by itself
                 await process.wait()
-                raise
         if not answer:
             return {"message": complaint.decode(errors="replace") or "conmon gave no answer"}
         return dict(json.loads(answer))
@@ -131,13 +137,6 @@ class Conmon:
                 "created; look for who kills processes here, and start it again"
             )
         return init, conmon
-
-    async def _end(self, container_id: str) -> None:
-        """Kill the supervisor, and with it the runc that it runs (its parent-death signal)."""
-        supervisor = self.find(container_id)
-        if supervisor is not None:
-            self.processes.send(supervisor, signal.SIGKILL)
-            await self.processes.ended(supervisor)
 
 
 class _Pipe:

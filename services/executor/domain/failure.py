@@ -51,6 +51,16 @@ def already_exited(container_id: str, ended: Exit) -> errdefs.Conflict:
     )
 
 
+def not_prepared(container_id: str, error: OSError) -> errdefs.Error:
+    """Return the error for a container whose folder or root file system could not be readied."""
+    cause = f"container {container_id} was not prepared: {error.filename or 'a file'}: "
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return errdefs.ResourceExhausted(f"{cause}{error.strerror}; make room and start it again")
+    return errdefs.Internal(
+        f"{cause}{error.strerror or error}; see that the executor, as root, can write there"
+    )
+
+
 def not_created(
     container_id: str, runtime_says: str, lacking: Collection[str] = ()
 ) -> errdefs.Error:
@@ -67,6 +77,16 @@ def not_created(
     return errdefs.InvalidArgument(
         f"container {container_id} was not created: {runtime_says}; {advice}",
         detail={"container_id": container_id, "lacking": sorted(lacking)},
+        docker_unclassed=True,
+    )
+
+
+def creation_hangs(container_id: str, limit_s: float) -> errdefs.DeadlineExceeded:
+    """Return the error for a container that runc did not come to an end with."""
+    return errdefs.DeadlineExceeded(
+        f"container {container_id} was not created within {limit_s:g} s; look for a mount of it "
+        "that hangs, such as a network file system, and start it again",
+        detail={"container_id": container_id},
         docker_unclassed=True,
     )
 

@@ -160,7 +160,9 @@ class Executor:
         while True:
             await self._host.clock.sleep(self._log_check_interval_s)
             for held in self._watch.all():
-                if not held.record.degraded and self._host.logs.is_full(held.container_id):
+                # With no supervisor there is nobody to open a new file, and nobody who writes.
+                is_written = held.record.exit is None and not held.record.degraded
+                if is_written and self._host.logs.is_full(held.container_id):
                     self._rotate(held)
 
     def _rotate(self, held: Held) -> None:
@@ -174,4 +176,5 @@ class Executor:
         return ContainerReply(container=self._describe(held))
 
     def _describe(self, held: Held) -> Container:
-        return held.record.to_container(frozen=self._host.cgroups.is_frozen(held.container_id))
+        frozen = held.record.exit is None and self._host.cgroups.is_frozen(held.container_id)
+        return held.record.to_container(frozen=frozen)

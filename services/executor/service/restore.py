@@ -33,7 +33,8 @@ class Restorer:
                 await self._clean_up(container_id)
             else:
                 held = self.watch.hold(record, committed=True)
-                self.health.begin(held)
+                if record.phase is Phase.RUNNING:
+                    self.health.begin(held)
                 log.info("taken up", container_id=container_id, pid=record.init)
 
     async def _is_half_made(self, record: Record) -> bool:

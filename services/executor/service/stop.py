@@ -6,13 +6,15 @@ import asyncio
 import signal
 from dataclasses import dataclass
 
-from services.executor.domain.record import Record
+from services.executor.domain.record import Process, Record
 from services.executor.ports import Host
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
 
 #: How long the kernel may take to end a process after SIGKILL.
 _KILL_LIMIT_S = 10.0
+#: How long a supervisor may take to record an exit and end.
+_RECORD_LIMIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,7 @@ class Stopper:
             return
         await self._send(held, signal.SIGKILL)
         if not await _ends_within(held, _KILL_LIMIT_S):
-            raise errdefs.DeadlineExceeded(
-                f"container {held.container_id} did not end within {_KILL_LIMIT_S:g} s of SIGKILL; "
-                "a process of it hangs in the kernel, look for one in state D",
-                detail={"container_id": held.container_id},
-            )
+            raise _unkillable(held.container_id)
 
     async def remove(self, container_id: str) -> None:
         """Kill what still runs and remove all that is left; safe to repeat, also half-way."""
@@ -43,7 +41,7 @@ class Stopper:
         record = held.record if held else self.host.bundles.load(container_id)
         await self.watch.forget(container_id)
         await self.host.runtime.delete(container_id)
-        await self._end_supervisor(container_id)
+        await self._end_rest(container_id)
         self.host.mounts.unmount_sockets(container_id)
         self._unshare(record)
         self.host.cgroups.remove(container_id)
@@ -65,16 +63,34 @@ class Stopper:
         if folder is not None and folder not in others:
             self.host.mounts.unshare_folder(folder)
 
-    async def _end_supervisor(self, container_id: str) -> None:
-        """Wait for the supervisor of a half-made container: its init is dead by now."""
+    async def _end_rest(self, container_id: str) -> None:
+        """End what a half-made container, or one in the host's pid namespace, left running."""
+        for process in self.host.cgroups.processes(container_id):
+            await self._kill(container_id, process)
         supervisor = self.host.supervisor.find(container_id)
-        if supervisor is None:
-            return
+        if supervisor is not None:
+            try:
+                # Its container is dead by now, so it has only the exit left to write.
+                async with asyncio.timeout(_RECORD_LIMIT_S):
+                    await self.host.processes.ended(supervisor)
+            except TimeoutError:
+                await self._kill(container_id, supervisor)
+
+    async def _kill(self, container_id: str, process: Process) -> None:
+        self.host.processes.send(process, signal.SIGKILL)
         try:
-            await asyncio.wait_for(self.host.processes.ended(supervisor), timeout=1.0)
-        except TimeoutError:
-            self.host.processes.send(supervisor, signal.SIGKILL)
-            await self.host.processes.ended(supervisor)
+            async with asyncio.timeout(_KILL_LIMIT_S):
+                await self.host.processes.ended(process)
+        except TimeoutError as error:
+            raise _unkillable(container_id) from error
+
+
+def _unkillable(container_id: str) -> errdefs.Error:
+    return errdefs.DeadlineExceeded(
+        f"container {container_id} did not end within {_KILL_LIMIT_S:g} s of SIGKILL; "
+        "a process of it hangs in the kernel, look for one in state D",
+        detail={"container_id": container_id},
+    )
 
 
 async def _ends_within(held: Held, seconds: float) -> bool:

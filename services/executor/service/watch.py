@@ -125,7 +125,11 @@ class Watch:
     def update(self, held: Held, **changes: Any) -> None:
         """Change what is remembered of a container, here and in its folder."""
         held.record = held.record.model_copy(update=changes)
-        self._host.bundles.save(held.record)
+        try:
+            self._host.bundles.save(held.record)
+        except OSError as error:
+            # A full disk. A later executor finds all of it out again from the processes.
+            log.warning("not noted", container_id=held.container_id, error=str(error))
 
     async def forget(self, container_id: str) -> None:
         """Follow the container no longer."""
@@ -161,10 +165,7 @@ class Watch:
             oom_killed=bundles.ran_out_of_memory(held.container_id),
             exited_at_ns=self._host.clock.now_ns(),
         )
-        try:
-            self.update(held, exit=ended)
-        except OSError as error:  # a full disk: the supervisor's file still has it
-            log.warning("exit not noted", container_id=held.container_id, error=str(error))
+        self.update(held, exit=ended)
         held.ended.set()
         log.info("container ended", container_id=held.container_id, exit_code=ended.exit_code)
 

@@ -13,6 +13,7 @@
    touch=PATH     make a file
    remove=PATH    unlink a file
    eat=MIB        use memory
+   fork           leave a child that sleeps for ever
    term=CODE      on SIGTERM, exit with CODE (as pid 1 it is ignored otherwise)
    exit=CODE      end
    Without an exit, it sleeps for ever at the end, accepting connections. */
@@ -149,6 +150,11 @@ static void do_one(const char *verb, char *value)
         unlink(value);
     else if (!strcmp(verb, "eat"))
         eat(atoi(value));
+    else if (!strcmp(verb, "fork")) {
+        if (fork() == 0)
+            for (;;)
+                sleep_ms(1000);
+    }
     else if (!strcmp(verb, "term")) {
         term_code = atoi(value);
         signal(SIGTERM, on_term);

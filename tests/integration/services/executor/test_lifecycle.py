@@ -218,6 +218,20 @@ async def test_a_supervisor_is_in_no_cgroup_of_ours(node: ExecutorNode) -> None:
     assert all(line.rpartition(":")[2].startswith(below) for line in init)
 
 
+async def test_children_in_the_host_pid_namespace_end_with_the_container(
+    node: ExecutorNode,
+) -> None:
+    """Where no pid namespace takes them along, a container's children end when it is deleted."""
+    await node.start("c-1", "fork", "delay=50", "exit=0", host_pid=True)
+    await node.exit_of("c-1")
+    children = node.host.cgroups.processes("c-1")
+
+    await node.delete("c-1")
+
+    assert len(children) == 1
+    assert not node.host.processes.is_alive(children[0])
+
+
 async def test_a_stop_interrupts_a_start(node: ExecutorNode) -> None:
     """A container that is not ready yet can be stopped, and its start then fails."""
     starting = asyncio.create_task(node.start("c-1", "term=0", ready="p.sock"))
