@@ -48,6 +48,11 @@ class ServiceLock:
         os.pwrite(fd, json.dumps(description).encode(), 0)
         self._fd = fd
 
+    def outlast_exec(self) -> None:
+        """Leave the lock to the program that this process becomes."""
+        if self._fd is not None:
+            os.set_inheritable(self._fd, True)  # noqa: FBT003 - the signature is Python's
+
     def release(self) -> None:
         """Let the lock go; the file stays."""
         if self._fd is not None:

@@ -1,0 +1,30 @@
+"""Run a node's processes in the foreground: `python -m services.parent`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import setproctitle
+
+from services.parent.bootstrap import run
+from services.parent.config import ParentConfig
+from shared import errdefs
+from shared.node.config import NodeConfig
+from shared.telemetry import set_up_logs
+
+
+def main() -> int:
+    """Run until told to stop; return the exit status."""
+    setproctitle.setproctitle("wherry-parent")
+    set_up_logs("parent")
+    try:
+        run(ParentConfig(node=NodeConfig.from_env(os.environ)))
+    except errdefs.Error as error:
+        print(f"wherry: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

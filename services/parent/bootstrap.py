@@ -1,0 +1,83 @@
+"""Puts the parent together and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from services.parent.adapters.forks import ForkedService, import_what_services_share
+from services.parent.adapters.locks import LockFiles
+from services.parent.adapters.processes import PidfdProcesses
+from services.parent.adapters.redis_server import RedisServer
+from services.parent.config import ParentConfig
+from services.parent.ports import Unit
+from services.parent.service.supervision import Supervision
+from services.parent.service.takeover import take_over
+from shared.node.config import NodeConfig
+from shared.node.lock import ServiceLock
+
+log = structlog.get_logger()
+
+
+def run(config: ParentConfig) -> None:
+    """Keep the node's processes running until SIGTERM, SIGINT or SIGHUP.
+
+    Raises InvalidArgument for folders that cannot work, Conflict when a parent already runs.
+    """
+    config.check()
+    _make_folders(config.node)
+    lock = ServiceLock(config.node.lock_path("parent"))
+    lock.acquire()
+    processes = PidfdProcesses()
+    processes.listen()
+    began = time.monotonic()
+    import_what_services_share()
+    log.info("imported", seconds=round(time.monotonic() - began, 3))
+    _supervise(config, processes)
+    lock.release()
+
+
+def _supervise(config: ParentConfig, processes: PidfdProcesses) -> None:
+    redis = RedisServer(node=config.node)
+    adopted = take_over(
+        [*(service.name for service in reversed(config.services)), redis.name],
+        adopts=lambda name: name == redis.name and config.node.private_redis and redis.answers(),
+        locks=LockFiles(node=config.node),
+        processes=processes,
+        grace_s=config.grace_s,
+    )
+    supervision = Supervision(
+        tuple(_units(config, redis)),
+        adopted=adopted,
+        processes=processes,
+        backoff=config.backoff,
+        clock=time.monotonic,
+        grace_s=config.grace_s,
+    )
+    supervision.run()
+
+
+def _units(config: ParentConfig, redis: RedisServer) -> Iterator[Unit]:
+    if config.node.private_redis:
+        yield redis
+    for service in config.services:
+        yield ForkedService(name=service.name, module=service.module)
+
+
+def _make_folders(node: NodeConfig) -> None:
+    """Make the roots where they are missing; a folder that exists keeps its mode.
+
+    The exec root may be passed through, not listed: the docker group reaches the socket, whose
+    own mode says who may use it, and what else lies there is for root alone by its own mode.
+    """
+    _make(node.root, 0o700)
+    _make(node.exec_root, 0o711)
+
+
+def _make(folder: Path, mode: int) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(mode)  # whatever the umask says
