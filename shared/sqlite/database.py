@@ -16,6 +16,7 @@ T = TypeVar("T")
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _BROKEN = frozenset(
     {
+        sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_CANTOPEN,
@@ -81,7 +82,8 @@ class Database:
                 ) from error
             if code in _BROKEN:
                 raise errdefs.Unavailable(
-                    f"{self._path} cannot be read or written ({error}): look at its disk"
+                    f"{self._path} cannot be read or written ({error}): look at its disk "
+                    "and at who else has it open"
                 ) from error
             raise
 

@@ -229,6 +229,23 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path, migrations: P
             pass
 
 
+async def test_a_file_that_another_program_locks_is_unavailable(
+    tmp_path: Path, migrations: Path
+) -> None:
+    """Who holds the lock for long makes writes fail for now, and nothing else."""
+    path = tmp_path / "notes.db"
+    async with opened(path, migrations) as database:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errdefs.Unavailable, match="locked"):
+            await database.write(add("a"))
+        assert await database.read(texts) == []
+        other.close()
+        await database.write(add("b"))
+
+        assert await database.read(texts) == ["b"]
+
+
 @pytest.mark.root
 async def test_a_full_disk_is_told_and_nothing_is_lost(migrations: Path) -> None:
     """On a full disk a write raises ResourceExhausted and leaves nothing; later ones succeed."""
