@@ -62,7 +62,9 @@ class Link:
                 return [await self._answer() for _ in commands]
         except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
             await self.close()
-            raise DisconnectedError(f"Redis does not answer: {error!r}") from error
+            raise DisconnectedError(
+                f"Redis does not answer: {str(error) or type(error).__name__}"
+            ) from error
         except BaseException:
             # Unread answers would be taken for those of the next call.
             await self.close()

@@ -150,6 +150,8 @@ class RedisBus:
 
         Raises Unavailable.
         """
+        if not self._answering:
+            raise errdefs.Unavailable("the message bus is not open")
         try:
             generation, answers = await self._writer.call(
                 *commands, patience_s=self.settings.patience_s
@@ -257,8 +259,6 @@ class RedisBus:
         )
 
     async def _ask(self, stream: str, envelope: Envelope, timeout_s: float) -> Reply:
-        if not self._answering:
-            raise errdefs.Unavailable("the message bus is not open")
         add = ("XADD", stream, "MAXLEN", "~", self.settings.commands_length, "*")
         asked = envelope.message_type
         waiting = self._replies.expect(envelope.correlation, asked)

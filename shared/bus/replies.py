@@ -83,7 +83,7 @@ class Replies:
 
     async def _session(self, link: Link) -> None:
         asked = self._server.ask_generation()
-        self._server.observe(asked, *await link.call(asked))
+        self._server.observe(asked, *await link.call(asked), is_reconnected=True)
         self._server.went_up()
         done: list[str] = []
         while True:
@@ -94,17 +94,17 @@ class Replies:
         block_s = self._server.settings.block_s
         asked = self._server.ask_generation()
         read = ("XREAD", "COUNT", _COUNT, "BLOCK", int(block_s * 1000), "STREAMS")
-        answers = await link.call(
-            asked,
+        *_, answer, generation = await link.call(
             *([("XDEL", self.stream, *done)] if done else []),
             (*read, self.stream, self._cursor),
+            asked,
             wait_s=block_s,
         )
-        self._server.observe(asked, answers[0])
-        arrived = stream_entries(answers[-1])
+        arrived = stream_entries(answer)
         for entry in arrived:
             self._cursor = entry.stream_id
             self._hand_out(entry)
+        self._server.observe(asked, generation)
         return [entry.stream_id for entry in arrived]
 
     def _hand_out(self, entry: Entry) -> None:

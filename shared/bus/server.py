@@ -29,6 +29,7 @@ class Server:
     def __init__(self, *, url: str, node: str, settings: BusSettings) -> None:
         self.settings = settings
         self.generation = ""
+        self._past: set[str] = set()
         self._pool: ConnectionPool = ConnectionPool.from_url(
             url,
             protocol=2,
@@ -58,6 +59,10 @@ class Server:
         """Have *callback* called at once after each connection, and after a loss of data."""
         self._change_callbacks.append(callback)
 
+    def is_up(self) -> bool:
+        """Tell whether Redis answered last time."""
+        return self._is_up.is_set()
+
     async def wait_up(self) -> None:
         """Wait until Redis answers."""
         await self._is_up.wait()
@@ -84,13 +89,21 @@ class Server:
         """
         return ("SET", self._generation_key, uuid.uuid4().hex, "NX", "GET")
 
-    def observe(self, asked: tuple[str, ...], answer: object) -> str:
-        """Take in the answer to *ask_generation* and return the generation that it tells."""
+    def observe(
+        self, asked: tuple[str, ...], answer: object, *, is_reconnected: bool = False
+    ) -> str:
+        """Take in the answer to *ask_generation* and return the generation that it tells.
+
+        One that was replaced before is an answer overtaken by another connection's, unless
+        Redis *is_reconnected*: it may have come back with older data.
+        """
         if isinstance(answer, Exception):
             return self.generation  # refused, for instance for want of memory: nothing is known
         seen = answer.decode() if isinstance(answer, bytes) else asked[2]
-        if seen != self.generation:
+        if seen != self.generation and (is_reconnected or seen not in self._past):
             is_loss = bool(self.generation)
+            self._past.add(self.generation)
+            self._past.discard(seen)
             self.generation = seen
             if is_loss:
                 log.warning("message bus lost its data")

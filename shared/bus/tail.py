@@ -92,12 +92,14 @@ class Tail:
     async def _check(self, link: Link) -> Gap | None:
         """Compare the stream with what was read of it: now and then, and after each trouble."""
         now = asyncio.get_running_loop().time()
-        generation, known = self._server.generation, self._generation
-        if now < self._check_at and generation == known:
+        known = self._generation
+        if now < self._check_at and self._server.generation == known:
             return None
-        ends = read_ends(*await link.call(ask_ends(self._stream)))
+        asked = self._server.ask_generation()
+        answer, info = await link.call(asked, ask_ends(self._stream))
+        generation = self._generation = self._server.observe(asked, answer)
         self._check_at = now + self._server.settings.block_s
-        self._generation = generation
+        ends = read_ends(info)
         reason = "the message bus lost its data" if known not in ("", generation) else ""
         reason = reason or self._missed(ends)
         self._seen = ends.last
