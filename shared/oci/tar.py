@@ -14,7 +14,7 @@ from shared.oci.digest import Reader
 from shared.oci.tar_header import BLOCK, Entry, Header, TarError, parse_block, parse_pax
 
 _READ_SIZE: Final = 1 << 20  # bytes
-_MAX_EXTENSION: Final = 1 << 20  # bytes of one PAX or long-name record, as in Go
+_MAX_EXTENSION: Final = 1 << 20  # bytes of PAX and long-name records before one entry
 _ZERO_BLOCK: Final = bytes(BLOCK)
 
 
@@ -34,6 +34,7 @@ class TarReader:
     def __next__(self) -> Entry:
         self._skip_content()
         overrides: dict[str, bytes] = {}
+        extended = 0
         while True:
             header = self._header()
             if header is None:
@@ -42,6 +43,9 @@ class TarReader:
                 raise StopIteration
             if not header.is_extension:
                 return self._entry(header, overrides)
+            extended += header.size
+            if extended > _MAX_EXTENSION:
+                raise TarError(f"invalid tar header: extensions of {extended} bytes are too long")
             overrides |= self._extension(header)
 
     def chunks(self) -> Iterator[memoryview]:
@@ -68,8 +72,6 @@ class TarReader:
         return entry
 
     def _extension(self, header: Header) -> dict[str, bytes]:
-        if header.size > _MAX_EXTENSION:
-            raise TarError(f"invalid tar header: an extension of {header.size} bytes is too long")
         data = self._exactly(header.size)
         self._padding = -header.size % BLOCK
         self._skip_content()

@@ -242,7 +242,7 @@ PLAIN = archive(member("a"), form=tarfile.USTAR_FORMAT)
         (patched(PLAIN, 108, b"\x80\0\0\0\xff\xff\xff\xff"), "uid 4294967295 is too large"),
         (patched(PLAIN, 156, b"S"), "'a' is a sparse file"),
         (patched(PLAIN, 156, b"V"), "'a' has the unsupported type 'V'"),
-        (patched(patched(PLAIN, 156, b"x"), 124, b"00077777777\0"), "extension of .* too long"),
+        (patched(patched(PLAIN, 156, b"x"), 124, b"00077777777\0"), "extensions of .* too long"),
         (
             archive(member("a", pax_headers={"GNU.sparse.major": "1"})),
             "sparse files are not supported",
@@ -278,6 +278,17 @@ def test_malformed_pax_records_are_refused(record: bytes) -> None:
 
     with pytest.raises(TarError, match="malformed PAX record"):
         entries(header + record.ljust(BLOCK, b"\0") + PLAIN)
+
+
+def test_extensions_of_one_entry_are_bounded_together() -> None:
+    """Many PAX headers in a row are as limited as a long one, so memory is too."""
+    record = b"600000 a=" + b"x" * (600_000 - 10) + b"\n"
+    header = patched(patched(PLAIN[:BLOCK], 156, b"x"), 124, b"%011o\0" % len(record))
+    extension = header + record + bytes(-len(record) % BLOCK)
+
+    assert entries(extension + PLAIN)[0].name == "a"
+    with pytest.raises(TarError, match="extensions of 1200000 bytes are too long"):
+        entries(extension * 2 + PLAIN)
 
 
 def test_signed_checksums_of_old_tars_pass() -> None:
