@@ -1,0 +1,306 @@
+"""A host in memory: containers whose processes, sockets and folders are what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import Sequence
+
+from services.executor.domain.record import Process, Record
+from services.executor.ports import Host, RuntimeStatus
+from shared import errdefs
+from shared.contracts.executor import ContainerConfig, Exit, LogLine
+
+
+class FakeProcesses:
+    """ports.Processes: every pid lives until the test, or a signal, ends it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, signal.Signals]] = []
+        #: Signals that end a process; a program may ignore SIGTERM.
+        self.deadly = {signal.SIGTERM, signal.SIGKILL}
+        #: Supervisors by the pid of their container.
+        self.supervisors: dict[int, int] = {}
+        self._ended: dict[int, asyncio.Event] = {}
+
+    def begin(self, pid: int) -> Process:
+        """Let a process live."""
+        self._ended[pid] = asyncio.Event()
+        return Process(pid=pid, birth="now")
+
+    def end(self, pid: int) -> None:
+        """End a process; the supervisor of a container ends with it."""
+        self._ended[pid].set()
+        if pid in self.supervisors:
+            self._ended[self.supervisors[pid]].set()
+
+    def is_alive(self, process: Process) -> bool:
+        """Tell whether the process still runs."""
+        return process.pid in self._ended and not self._ended[process.pid].is_set()
+
+    async def ended(self, process: Process) -> None:
+        """Return once the process has ended."""
+        if process.pid in self._ended:
+            await self._ended[process.pid].wait()
+
+    def send(self, process: Process, number: signal.Signals) -> bool:
+        """Note the signal and end the process if it is deadly."""
+        if not self.is_alive(process):
+            return False
+        self.sent.append((process.pid, number))
+        if number in self.deadly:
+            self.end(process.pid)
+        return True
+
+
+class FakeSupervisor:
+    """ports.Supervisor: container n has pid 100 + n, its supervisor 200 + n."""
+
+    def __init__(self, processes: FakeProcesses) -> None:
+        self._processes = processes
+        self.created: list[str] = []
+        self.reopened: list[str] = []
+        self.error: errdefs.Error | None = None
+
+    async def create(self, container_id: str) -> tuple[Process, Process]:
+        """Create a container, or raise *error*."""
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.created.append(container_id)
+        number = len(self.created)
+        self._processes.supervisors[100 + number] = 200 + number
+        return self._processes.begin(100 + number), self._processes.begin(200 + number)
+
+    def find(self, container_id: str) -> Process | None:
+        """Find nothing."""
+        return None
+
+    def reopen_log(self, container_id: str) -> None:
+        """Note it."""
+        self.reopened.append(container_id)
+
+
+class FakeRuntime:
+    """ports.Runtime that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.statuses: dict[str, RuntimeStatus] = {}
+        #: What health commands answer, in order; the last one again and again.
+        self.exec_answers: list[str | None] = [None]
+
+    async def start(self, container_id: str) -> None:
+        """Note it."""
+        self.calls.append(("start", container_id))
+
+    async def status(self, container_id: str) -> RuntimeStatus | None:
+        """Return what the test set."""
+        return self.statuses.get(container_id)
+
+    async def resume(self, container_id: str) -> None:
+        """Note it."""
+        self.calls.append(("resume", container_id))
+
+    async def delete(self, container_id: str) -> None:
+        """Note it."""
+        self.calls.append(("delete", container_id))
+
+    async def exec(self, container_id: str, args: Sequence[str], *, timeout_s: float) -> str | None:
+        """Return the next answer."""
+        answers = self.exec_answers
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+class FakeBundles:
+    """ports.Bundles in a dict."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        #: Folders whose record is missing or spoiled.
+        self.empty: set[str] = set()
+        self.exits: dict[str, Exit] = {}
+        self.out_of_memory: set[str] = set()
+        self.error: Exception | None = None
+
+    def prepare(self, container_id: str, config: ContainerConfig) -> None:
+        """Raise *error* if it is set."""
+        if self.error is not None:
+            raise self.error
+
+    def load(self, container_id: str) -> Record | None:
+        """Return the record."""
+        return self.records.get(container_id)
+
+    def save(self, record: Record) -> None:
+        """Keep the record."""
+        self.records[record.container_id] = record
+
+    def container_ids(self) -> list[str]:
+        """Return the ids of all folders."""
+        return sorted(self.empty.union(self.records))
+
+    def exit_of(self, container_id: str) -> Exit | None:
+        """Return what the test set."""
+        return self.exits.get(container_id)
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the test said so."""
+        return container_id in self.out_of_memory
+
+    def sockets(self, container_id: str) -> str:
+        """Return a folder's name."""
+        return f"/run/c/{container_id}/s"
+
+    def remove(self, container_id: str) -> None:
+        """Forget the record."""
+        self.records.pop(container_id, None)
+        self.empty.discard(container_id)
+
+    def remove_all(self) -> None:
+        """Leave nothing, as there is nothing."""
+
+
+class FakeSockets:
+    """ports.Sockets: *error* is what a connect answers, 0 once it is ready."""
+
+    def __init__(self) -> None:
+        self.error = 0
+        self.ready = asyncio.Event()
+        self.ready.set()
+
+    def refuse(self, error: int = errno.ENOENT) -> None:
+        """Accept nothing from now on."""
+        self.error = error
+        self.ready.clear()
+
+    def try_connect(self, container_id: str, name: str) -> int:
+        """Return the error that the test set."""
+        return self.error
+
+    async def accepting(self, container_id: str, name: str) -> None:
+        """Return once the test says so."""
+        await self.ready.wait()
+
+
+class FakeMounts:
+    """ports.Mounts that notes what is shared and unmounted."""
+
+    def __init__(self) -> None:
+        self.shared: list[str] = []
+        self.unmounted: list[str] = []
+        self.error: errdefs.Error | None = None
+
+    def share_data_root(self) -> None:
+        """Note it."""
+        self.shared.append("data root")
+
+    def share_folder(self, path: str) -> None:
+        """Note it."""
+        self.shared.append(path)
+
+    def unshare_folder(self, path: str) -> None:
+        """Note it."""
+        self.unmounted.append(path)
+
+    def unmount_data(self, path: str) -> None:
+        """Note it."""
+        self.unmounted.append(path)
+
+    def unmount_sockets(self, container_id: str) -> None:
+        """Raise *error* if it is set."""
+        if self.error is not None:
+            raise self.error
+
+    def release_data_root(self) -> None:
+        """Note it."""
+        self.unmounted.append("data root")
+
+
+class FakeCgroups:
+    """ports.Cgroups: frozen is who is in *frozen*."""
+
+    def __init__(self) -> None:
+        self.frozen: set[str] = set()
+
+    def is_frozen(self, container_id: str) -> bool:
+        """Tell whether the test said so."""
+        return container_id in self.frozen
+
+    def processes(self, container_id: str) -> list[Process]:
+        """Return none."""
+        return []
+
+    def remove(self, container_id: str) -> None:
+        """Remove nothing."""
+
+    def remove_all(self) -> None:
+        """Remove nothing."""
+
+
+class FakeLogs:
+    """ports.Logs of lines that the test sets."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.full: set[str] = set()
+        self.rotated: list[str] = []
+
+    def tail(self, container_id: str, lines: int) -> list[LogLine]:
+        """Return the last lines."""
+        return [LogLine(time_ns=0, stream="stdout", text=text) for text in self.lines[-lines:]]
+
+    def is_full(self, container_id: str) -> bool:
+        """Tell whether the test said so."""
+        return container_id in self.full
+
+    def rotate(self, container_id: str) -> None:
+        """Note it."""
+        self.full.discard(container_id)
+        self.rotated.append(container_id)
+
+
+class FakeClock:
+    """ports.Clock that passes with every sleep, at once."""
+
+    def __init__(self) -> None:
+        self.ns = 1_000
+
+    def now_ns(self) -> int:
+        """Return the time."""
+        return self.ns
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass, and others run."""
+        self.ns += int(seconds * 1_000_000_000)
+        await asyncio.sleep(0)
+
+
+class FakeHost:
+    """The parts of a host in memory, and the Host made of them."""
+
+    def __init__(self) -> None:
+        self.processes = FakeProcesses()
+        self.supervisor = FakeSupervisor(self.processes)
+        self.runtime = FakeRuntime()
+        self.bundles = FakeBundles()
+        self.sockets = FakeSockets()
+        self.mounts = FakeMounts()
+        self.cgroups = FakeCgroups()
+        self.logs = FakeLogs()
+        self.clock = FakeClock()
+
+    def host(self) -> Host:
+        """Return the host."""
+        return Host(
+            supervisor=self.supervisor,
+            runtime=self.runtime,
+            processes=self.processes,
+            bundles=self.bundles,
+            sockets=self.sockets,
+            mounts=self.mounts,
+            cgroups=self.cgroups,
+            logs=self.logs,
+            clock=self.clock,
+        )

@@ -1,0 +1,427 @@
+"""The executor's handlers on a host in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.executor.domain.record import Phase, Process, Record
+from services.executor.ports import RuntimeStatus
+from services.executor.service.executor import Executor
+from shared import errdefs
+from shared.contracts.executor import (
+    Container,
+    ContainerConfig,
+    ContainerExited,
+    ContainerObserved,
+    ContainerStatus,
+    DeleteContainer,
+    ExecutorStarted,
+    Exit,
+    GetContainer,
+    HealthCheck,
+    HealthStatus,
+    ListContainers,
+    PropagatedMount,
+    ReadLogs,
+    Ready,
+    SignalContainer,
+    StartContainer,
+    StopContainer,
+)
+from tests.support.bus import FakePublisher, delivery
+from tests.support.host import FakeHost
+
+_CONFIG = ContainerConfig(rootfs="/rootfs", args=("/p",))
+_READY = Ready(unix_socket="p.sock", deadline_s=5)
+
+
+class Scene:
+    """An executor on a host in memory."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.publisher = FakePublisher()
+        self.executor = self.new_executor()
+
+    def new_executor(self) -> Executor:
+        """Make an executor on the same host, as after a restart."""
+        return Executor(self.host.host(), self.publisher, log_check_interval_s=1)
+
+    async def start(self, container_id: str = "c-1", **more: Any) -> Container:
+        """Start a container."""
+        command = StartContainer(
+            **{"container_id": container_id, "config": _CONFIG, "ready": _READY, **more}
+        )
+        return (await self.executor.start_container(command, delivery())).container
+
+    async def stop(self, container_id: str = "c-1", grace_s: float = 5) -> Container:
+        """Stop a container."""
+        command = StopContainer(container_id=container_id, grace_s=grace_s)
+        return (await self.executor.stop_container(command, delivery())).container
+
+    async def delete(self, container_id: str = "c-1") -> None:
+        """Delete a container."""
+        await self.executor.delete_container(DeleteContainer(container_id=container_id), delivery())
+
+    async def get(self, container_id: str = "c-1") -> Container:
+        """Return a container."""
+        command = GetContainer(container_id=container_id)
+        return (await self.executor.get_container(command, delivery())).container
+
+    async def settle(self) -> None:
+        """Let all that can go on go on."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def exits(self) -> list[str]:
+        """Return the ids of the containers whose exit was published."""
+        return [
+            message.container_id
+            for message in self.publisher.published
+            if isinstance(message, ContainerExited)
+        ]
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    """Give the test an executor, and end what it follows."""
+    scene = Scene()
+    yield scene
+    await scene.executor.close()
+
+
+def record(container_id: str, **changes: Any) -> Record:
+    """Return a record as an earlier executor may have left it."""
+    return Record(container_id=container_id, socket_dir="/s", **changes)
+
+
+async def test_a_started_container_runs(scene: Scene) -> None:
+    """A start creates, starts, waits, and answers with the process."""
+    container = await scene.start()
+
+    assert container.status is ContainerStatus.RUNNING
+    assert container.pid == 101
+    assert container.started_at_ns == 1_000
+    assert scene.host.runtime.calls == [("start", "c-1")]
+    assert scene.host.mounts.shared == ["data root"]
+
+
+async def test_a_repeat_waits_with_the_first_and_finds_its_container(scene: Scene) -> None:
+    """Two starts of one id, one of them waiting, create one container."""
+    scene.host.sockets.refuse()
+    starts = [asyncio.create_task(scene.start()) for _ in range(2)]
+    await scene.settle()
+
+    scene.host.sockets.error = 0
+    scene.host.sockets.ready.set()
+
+    first, second = await asyncio.gather(*starts)
+    assert first == second
+    assert scene.host.supervisor.created == ["c-1"]
+
+
+async def test_other_containers_do_not_wait(scene: Scene) -> None:
+    """A container that is not ready holds up no other."""
+    scene.host.sockets.refuse()
+    waiting = asyncio.create_task(scene.start("c-1"))
+    await scene.settle()
+
+    assert (await scene.start("c-2", ready=None)).status is ContainerStatus.RUNNING
+
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+
+async def test_a_container_that_is_late_is_stopped_and_removed(scene: Scene) -> None:
+    """After the deadline nothing is left, and no exit is published."""
+    scene.host.sockets.refuse(errno.ECONNREFUSED)
+    scene.host.logs.lines = ["starting", "still starting"]
+
+    with pytest.raises(errdefs.DeadlineExceeded, match="connection refused") as caught:
+        await scene.start(ready=Ready(unix_socket="p.sock", deadline_s=0.01))
+
+    assert caught.value.detail["output"] == ["starting", "still starting"]
+    assert scene.host.processes.sent == [(101, signal.SIGTERM)]
+    assert scene.host.bundles.container_ids() == []
+    assert scene.publisher.published == []
+
+
+async def test_a_container_that_is_ready_at_the_last_moment_is_ready(scene: Scene) -> None:
+    """The socket is asked once more after the deadline."""
+    scene.host.sockets.ready.clear()
+
+    container = await scene.start(ready=Ready(unix_socket="p.sock", deadline_s=0.01))
+
+    assert container.status is ContainerStatus.RUNNING
+
+
+async def test_an_end_before_ready_is_the_starts_alone_to_tell(scene: Scene) -> None:
+    """A container that ends while it is waited for fails the start, and nothing else."""
+    scene.host.sockets.refuse()
+    scene.host.bundles.exits["c-1"] = Exit(exit_code=9, exited_at_ns=5)
+    starting = asyncio.create_task(scene.start())
+    await scene.settle()
+
+    scene.host.processes.end(101)
+
+    with pytest.raises(errdefs.Error, match="exited with code 9 before its socket"):
+        await starting
+    assert scene.publisher.published == []
+    assert scene.host.bundles.container_ids() == []
+
+
+async def test_a_failed_creation_is_undone(scene: Scene) -> None:
+    """What the runtime refuses leaves no folder."""
+    scene.host.supervisor.error = errdefs.InvalidArgument("no such program")
+
+    with pytest.raises(errdefs.InvalidArgument, match="no such program"):
+        await scene.start()
+
+    assert scene.host.bundles.container_ids() == []
+    assert ("delete", "c-1") in scene.host.runtime.calls
+
+
+async def test_a_failed_undoing_does_not_hide_the_cause_and_is_done_again(scene: Scene) -> None:
+    """The caller hears why the start failed; the next start clears up first."""
+    scene.host.supervisor.error = errdefs.InvalidArgument("no such program")
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    with pytest.raises(errdefs.InvalidArgument, match="no such program"):
+        await scene.start()
+    assert scene.host.bundles.container_ids() == ["c-1"]
+
+    scene.host.supervisor.error = None
+    scene.host.mounts.error = None
+    await scene.start()
+
+    assert scene.host.runtime.calls == [("delete", "c-1"), ("delete", "c-1"), ("start", "c-1")]
+
+
+async def test_a_cancelled_start_is_undone(scene: Scene) -> None:
+    """A start that nobody waits for any longer leaves nothing."""
+    scene.host.sockets.refuse()
+    starting = asyncio.create_task(scene.start())
+    await scene.settle()
+
+    starting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert scene.host.bundles.container_ids() == []
+    assert scene.publisher.published == []
+
+
+async def test_a_folder_is_shared_as_long_as_somebody_uses_it(scene: Scene) -> None:
+    """A propagated folder that the next container uses already stays shared."""
+    config = _CONFIG.model_copy(
+        update={"propagated_mount": PropagatedMount(source="/p", destination="/mnt")}
+    )
+    await scene.start("c-1", config=config)
+    await scene.start("c-2", config=config)
+
+    await scene.stop("c-1")
+    await scene.delete("c-1")
+    assert scene.host.mounts.unmounted == []
+    await scene.stop("c-2")
+    await scene.delete("c-2")
+
+    assert scene.host.mounts.unmounted == ["/p"]
+
+
+async def test_stop_escalates(scene: Scene) -> None:
+    """A program that ignores SIGTERM gets SIGKILL after the grace."""
+    await scene.start()
+    scene.host.processes.deadly = {signal.SIGKILL}
+
+    await scene.stop(grace_s=0.01)
+
+    assert scene.host.processes.sent == [(101, signal.SIGTERM), (101, signal.SIGKILL)]
+
+
+async def test_stop_lets_a_paused_container_go_on(scene: Scene) -> None:
+    """A paused process gets its signal and then goes on, or it would never see it."""
+    await scene.start()
+    scene.host.cgroups.frozen.add("c-1")
+
+    await scene.stop()
+
+    assert scene.host.runtime.calls[-1] == ("resume", "c-1")
+
+
+async def test_an_exit_is_published_under_the_containers_id(scene: Scene) -> None:
+    """The exit of a running container is a message whose id is the container's."""
+    await scene.start()
+    scene.host.bundles.exits["c-1"] = Exit(exit_code=3, exited_at_ns=7)
+
+    scene.host.processes.end(101)
+    await scene.settle()
+
+    told = ContainerExited(container_id="c-1", exit=Exit(exit_code=3, exited_at_ns=7))
+    assert scene.publisher.published == [told]
+    assert scene.publisher.message_ids == ["c-1"]
+
+
+async def test_an_exit_that_could_not_be_published_is_told_later(scene: Scene) -> None:
+    """A bus that is away costs nothing: all exits are told again, until they are deleted."""
+    await scene.start()
+    scene.publisher.error = errdefs.Unavailable("no bus")
+    scene.host.processes.end(101)
+    await scene.settle()
+    scene.publisher.error = None
+
+    await scene.executor.announce()
+    await scene.executor.announce()
+    await scene.delete()
+    await scene.executor.announce()
+
+    assert scene.exits() == ["c-1", "c-1"]
+    assert scene.publisher.published[-1] == ExecutorStarted()
+
+
+async def test_an_unrecorded_exit_keeps_its_time(scene: Scene) -> None:
+    """An exit that nobody recorded has no code, and the same time however often it is told."""
+    await scene.start()
+    scene.host.bundles.out_of_memory.add("c-1")
+    scene.host.processes.end(101)
+    await scene.settle()
+    scene.host.clock.ns += 1_000_000
+
+    assert (await scene.get()).exit == Exit(exit_code=None, oom_killed=True, exited_at_ns=1_000)
+    scene.executor = scene.new_executor()
+    await scene.executor.restore()
+    assert (await scene.get()).exit == Exit(exit_code=None, oom_killed=True, exited_at_ns=1_000)
+
+
+async def test_a_dead_supervisor_is_observed_once(scene: Scene) -> None:
+    """A container that lost its supervisor is degraded; its end has no code."""
+    await scene.start()
+
+    scene.host.processes.end(201)
+    await scene.settle()
+    observed = scene.publisher.published[-1]
+    scene.host.processes.end(101)
+    await scene.settle()
+
+    assert isinstance(observed, ContainerObserved)
+    assert observed.degraded
+    assert (await scene.get()).exit is not None
+    assert scene.exits() == ["c-1"]
+
+
+async def test_health_is_published_when_it_changes(scene: Scene) -> None:
+    """Checks that say the same again are not told again."""
+    scene.host.runtime.exec_answers = [None, None, "bad", "bad", "bad", None, None, None]
+    await scene.start(health=HealthCheck(exec=("/check",), retries=2))
+    for _ in range(3):
+        await scene.settle()
+
+    told = [
+        (message.health, message.message)
+        for message in scene.publisher.published
+        if isinstance(message, ContainerObserved)
+    ]
+
+    assert told == [
+        (HealthStatus.HEALTHY, ""),
+        (HealthStatus.UNHEALTHY, "bad"),
+        (HealthStatus.HEALTHY, ""),
+    ]
+
+
+async def test_a_paused_container_is_not_checked(scene: Scene) -> None:
+    """A container that was paused on purpose is not called unhealthy for it."""
+    scene.host.runtime.exec_answers = ["bad"]
+    scene.host.cgroups.frozen.add("c-1")
+
+    await scene.start(health=HealthCheck(exec=("/check",), retries=1))
+    await scene.settle()
+
+    assert scene.publisher.published == []
+
+
+async def test_restore_sorts_what_it_finds(scene: Scene) -> None:
+    """Half-made containers go, running ones are taken up, ended ones are told."""
+    host = scene.host
+    host.processes.supervisors[11] = 21
+    alive = {"init": host.processes.begin(11), "conmon": host.processes.begin(21)}
+    gone = {"init": Process(pid=5, birth="x"), "conmon": Process(pid=6, birth="x")}
+    for kept in (
+        record("cut-off"),
+        record("created", phase=Phase.STARTING, **alive),
+        record("never-seen", phase=Phase.STARTING, **gone),
+        record("started", phase=Phase.STARTING, **alive),
+        record("running", phase=Phase.RUNNING, **alive),
+        record("vanished", phase=Phase.RUNNING, **gone),
+    ):
+        host.bundles.save(kept)
+    host.bundles.empty.add("empty")
+    host.runtime.statuses = {"created": RuntimeStatus.CREATED, "started": RuntimeStatus.RUNNING}
+
+    await scene.executor.restore()
+    await scene.executor.announce()
+
+    listed = await scene.executor.list_containers(ListContainers(), delivery())
+    assert {container.container_id: container.status for container in listed.containers} == {
+        "started": ContainerStatus.STARTING,
+        "running": ContainerStatus.RUNNING,
+        "vanished": ContainerStatus.EXITED,
+    }
+    assert scene.host.bundles.container_ids() == ["running", "started", "vanished"]
+    assert scene.exits() == ["vanished"]
+    assert scene.publisher.published[-1] == ExecutorStarted()
+
+
+async def test_restore_goes_on_after_a_failure(scene: Scene) -> None:
+    """One container that can't be cleared up does not keep others from being taken up."""
+    scene.host.bundles.empty.add("a")
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    process = scene.host.processes.begin(11)
+    scene.host.bundles.save(record("b", phase=Phase.RUNNING, init=process, conmon=process))
+
+    await scene.executor.restore()
+
+    assert (await scene.get("b")).status is ContainerStatus.RUNNING
+
+
+async def test_a_full_log_is_rotated_while_somebody_writes_it(scene: Scene) -> None:
+    """The log of a container that has ended stays as it is."""
+    await scene.executor.restore()
+    await scene.start("c-1")
+    await scene.start("c-2")
+    scene.host.processes.end(102)
+    await scene.settle()
+
+    scene.host.logs.full = {"c-1", "c-2"}
+    await scene.settle()
+
+    assert scene.host.logs.rotated == ["c-1"]
+    assert scene.host.supervisor.reopened == ["c-1"]
+
+
+async def test_what_is_not_there_is_not_found(scene: Scene) -> None:
+    """Every verb but delete says that there is no such container."""
+    for handler, command in (
+        (scene.executor.get_container, GetContainer(container_id="x")),
+        (scene.executor.stop_container, StopContainer(container_id="x")),
+        (scene.executor.signal_container, SignalContainer(container_id="x", signal="HUP")),
+        (scene.executor.read_logs, ReadLogs(container_id="x")),
+    ):
+        with pytest.raises(errdefs.NotFound, match="container x does not exist"):
+            await handler(command, delivery())  # type: ignore[arg-type]  # by name
+    await scene.delete("x")
+
+
+async def test_an_ended_container_takes_no_signal(scene: Scene) -> None:
+    """A signal to what has ended is a conflict, not a success."""
+    await scene.start()
+    await scene.stop()
+
+    with pytest.raises(errdefs.Conflict, match="nothing to signal"):
+        await scene.executor.signal_container(
+            SignalContainer(container_id="c-1", signal="HUP"), delivery()
+        )
