@@ -87,9 +87,12 @@ class RedisBus:
         if not self._answering:
             return
         await _cancel(self._reading)
-        for subscription in self._subscriptions:
-            subscription.stop()
-        await asyncio.gather(self._finish_commands(), self._finish_facts())
+        limit_s = self.settings.close_s
+        finishing = [subscription.finish(limit_s) for subscription in self._subscriptions]
+        if self._consumer is not None:
+            finishing.append(self._consumer.finish(limit_s))
+        await asyncio.gather(*finishing)
+        await _cancel(self._handling)
         self._replies.fail_all(f"the message bus was closed; what was asked {_PERHAPS}")
         with contextlib.suppress(TimeoutError, NotSentError, DisconnectedError):
             async with asyncio.timeout(1.0):
@@ -279,15 +282,6 @@ class RedisBus:
             ) from error
         finally:
             self._replies.forget(envelope.correlation)
-
-    async def _finish_commands(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.finish(self.settings.close_s)
-
-    async def _finish_facts(self) -> None:
-        if self._handling:
-            await asyncio.wait(self._handling, timeout=self.settings.close_s)
-            await _cancel(self._handling)
 
 
 def _read_reply(command: Command[R], reply: Reply) -> R:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 
 import structlog
 from pydantic import ValidationError
@@ -51,14 +52,18 @@ class Subscription:
         self._group = group
         self._handlers = {model.TYPE: (model, handler) for model, handler in handlers.items()}
         self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def run(self) -> None:
-        """Read and handle until cancelled, or until *stop* and the fact in hand is done."""
+        """Read and handle until cancelled."""
         await keep_running(self._server.link(), self._session, settings=self._server.settings)
 
-    def stop(self) -> None:
-        """Begin no other fact."""
+    async def finish(self, limit_s: float) -> None:
+        """Begin no other fact, and wait for the one in hand to be settled."""
         self._stopping.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), limit_s)
 
     async def _session(self, link: Link) -> None:
         await ensure_group(link, self._group.stream, self._group.name)
@@ -81,22 +86,22 @@ class Subscription:
                 return
             await self._handle_all(page.claimed)
 
-    async def _handle_all(self, batch: list[Claimed] | tuple[Claimed, ...]) -> None:
+    async def _handle_all(self, batch: Sequence[Claimed]) -> None:
         """Handle in order and settle together; a crash hands the batch out again."""
         commands: list[Words] = []
         done: list[str] = []
+        self._idle.clear()
         try:
             for claimed in batch:
-                if self._stopping.is_set():
-                    break
-                burial = await self._handle(claimed)
+                burial = None if self._stopping.is_set() else await self._handle(claimed)
                 if burial is None:
                     break
                 commands += burial
                 done.append(claimed.entry.stream_id)
-        finally:
             if done:
                 await self._writer.persist(*commands, self._group.settled(done))
+        finally:
+            self._idle.set()
 
     async def _handle(self, claimed: Claimed) -> list[Words] | None:
         """Handle one fact until it is settled; return what burying it takes, None if stopped."""

@@ -213,6 +213,38 @@ async def test_close_does_not_wait_for_a_back_off(buses: Buses, redis_server: Re
     assert pending(redis_server) == 1
 
 
+async def test_close_without_redis_is_bounded(buses: Buses, redis_server: RedisServer) -> None:
+    """A consumer that can neither read nor settle is closed in time."""
+    is_started = asyncio.Event()
+    gate = asyncio.Event()
+
+    async def handle(_note: Note, _arrival: Delivery) -> None:
+        is_started.set()
+        await gate.wait()
+
+    desk = await buses.opened("desk")
+    await publish(desk, 1, 2)
+    event = await buses.opened("event", close_s=0.2)
+    event.subscribe("desk", {Note: handle})
+    await is_started.wait()
+    redis_server.kill()
+    gate.set()
+
+    await asyncio.wait_for(event.close(), 3.0)
+
+
+async def test_an_idle_consumer_closes_at_once(buses: Buses) -> None:
+    """Closing does not wait for a read to time out."""
+    reader = Reader()
+    desk = await buses.opened("desk")
+    await publish(desk, 1)
+    event = await buses.opened("event", block_s=5.0, answer_s=5.0, close_s=5.0)
+    event.subscribe("desk", {Note: reader.handle})
+    await eventually(lambda: reader.numbers)
+
+    await asyncio.wait_for(event.close(), 1.0)
+
+
 async def test_facts_go_on_after_restart_and_flush(buses: Buses, redis_server: RedisServer) -> None:
     """A consumer gets what is published after Redis restarted, or lost everything."""
     reader = Reader()
