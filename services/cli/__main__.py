@@ -1,0 +1,148 @@
+"""The command line: `wherry --help`. What a verb needs is imported when it is said."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shared import errdefs
+from shared.version import VERSION
+
+if TYPE_CHECKING:
+    from services.cli.bootstrap import Verbs
+
+
+_HELP = """Run Docker's managed plugins as small services that survive one another.
+
+A node is brought up on this machine; then the docker CLI, docker-py or any client of the
+Docker Engine API works with it through its socket:
+
+\b
+  wherry up
+  docker -H unix:///run/wherry/docker.sock plugin ls
+  wherry status
+  wherry down
+
+The processes of Wherry may die, be killed, be restarted or upgraded at any time: plugins
+keep running. Only `wherry down` stops them, and the next `wherry up` starts them again.
+
+\b
+Environment, the same for every verb:
+  WHERRY_ROOT       what survives a reboot: plugins, databases, the log
+                    (/var/lib/wherry)
+  WHERRY_EXEC_ROOT  what does not: sockets, locks, running containers
+                    (/run/wherry)
+  WHERRY_SOCKET     the Docker-compatible socket, for root and the group docker
+                    (docker.sock in the exec root)
+  WHERRY_REDIS_URL  a Redis to use (none: the node runs one of its own on a
+                    unix socket)
+  WHERRY_NODE       the node's name, unique in a fleet (the host's name)
+  WHERRY_HOST       serve the API on loopback TCP as well: tcp://127.0.0.1:<port>
+                    (none)
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                    where traces are sent, by OTLP over HTTP (none: nowhere)
+
+\b
+Logs: WHERRY_ROOT/log/wherry.log, and standard error with `wherry up --foreground`.
+"""
+
+
+class _Wherry(click.Group):
+    """Shows an error of ours as its message and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errdefs.Error as error:
+            raise click.ClickException(error.message) from error
+
+
+@click.group(cls=_Wherry, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, message="wherry %(version)s")
+def wherry() -> None:
+    """Take a verb."""
+
+
+@wherry.command()
+@click.option(
+    "--foreground", is_flag=True, help="Stay and log to standard error; Ctrl-C stops Wherry."
+)
+def up(*, foreground: bool) -> None:
+    """Start the node and wait until it is healthy.
+
+    What an earlier node left is taken up: plugins that run keep running, services that lost
+    their parent are started anew. A node that is up already stays as it is.
+
+    With --foreground, Ctrl-C or SIGTERM stops the services and lets plugins run; `wherry down`
+    stops those, too.
+    """
+    verbs = _verbs()
+    if foreground:
+        verbs.run_in_foreground()
+    _bring_up(verbs)
+
+
+@wherry.command()
+@click.option("--live", is_flag=True, help="Stop Wherry alone; plugins keep running.")
+def down(*, live: bool) -> None:
+    """Stop the node and its plugins; leave no process, socket, mount or cgroup behind.
+
+    Plugins are stopped in parallel and stay wanted: the next `wherry up` starts them. Data in
+    WHERRY_ROOT stays.
+    """
+    if not _verbs().down.run(live=live):
+        click.echo("Wherry is not running; nothing of it is left.")
+    elif live:
+        click.echo("Wherry is down; plugins keep running. `wherry up` takes them up again.")
+    else:
+        click.echo("Wherry is down; its plugins are stopped, and start with the next `wherry up`.")
+
+
+@wherry.command()
+def restart() -> None:
+    """Stop and start the services, to take on a new version; plugins keep running."""
+    verbs = _verbs()
+    verbs.down.run(live=True)
+    _bring_up(verbs)
+
+
+@wherry.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show how the node and its services are.
+
+    Exits with 0 when the node is healthy, 1 when it is not, 3 when it is not running.
+    """
+    found = _verbs().look.run()
+    click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
+    ctx.exit(found.exit_status)
+
+
+def _verbs() -> Verbs:
+    # Late: `wherry --help` is to be there at once.
+    from services.cli.bootstrap import build
+
+    return build(os.environ, click.echo)
+
+
+def _bring_up(verbs: Verbs) -> None:
+    started = verbs.up.run()
+    click.echo(
+        f"Wherry {VERSION} is {'up' if started else 'already up'} and healthy.\n\n"
+        f"  docker -H unix://{verbs.node.socket} plugin ls\n\n"
+        "`wherry status` shows its services, `wherry down` stops it.\n"
+        f"Log: {verbs.log}"
+    )
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    wherry(prog_name="wherry")
+
+
+if __name__ == "__main__":
+    main()

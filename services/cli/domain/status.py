@@ -1,0 +1,111 @@
+"""What `wherry status` says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.cli.domain.health import ServiceHealth
+
+_HEADINGS = ("SERVICE", "STATE", "PID", "VERSION", "UP", "LAG", "PENDING", "MESSAGE")
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+class State(StrEnum):
+    """A node as a whole."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "not healthy"
+    NOT_RUNNING = "not running"
+
+
+_EXIT_STATUS = {State.HEALTHY: 0, State.UNHEALTHY: 1, State.NOT_RUNNING: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A node, its services and how many plugins it has in which state."""
+
+    node: str
+    state: State
+    #: What a person should know besides.
+    note: str = ""
+    root: str
+    exec_root: str
+    socket: str
+    log: str
+    #: None when nobody could be asked.
+    plugins: Mapping[str, int] | None = None
+    services: tuple[ServiceHealth, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """Return 0 for a healthy node, 1 for one that is not, 3 for one that does not run."""
+        return _EXIT_STATUS[self.state]
+
+    def to_json(self) -> str:
+        """Return all of it for a program."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    def to_text(self, now_ns: int) -> str:
+        """Return all of it for a person."""
+        lines = [
+            f"node       {self.node}: {self.state}",
+            *([f"           {self.note}"] if self.note else []),
+            f"socket     unix://{self.socket}",
+            f"root       {self.root}",
+            f"exec root  {self.exec_root}",
+            f"log        {self.log}",
+            *([f"plugins    {_counted(self.plugins)}"] if self.plugins is not None else []),
+        ]
+        if self.services:
+            rows = [_HEADINGS, *(_row(service, now_ns) for service in self.services)]
+            lines += ["", *_aligned(rows)]
+        return "\n".join(lines)
+
+
+def _counted(plugins: Mapping[str, int]) -> str:
+    total = sum(plugins.values())
+    states = ", ".join(f"{count} {state}" for state, count in sorted(plugins.items()))
+    return f"{total} ({states})" if states else "none"
+
+
+def _row(service: ServiceHealth, now_ns: int) -> tuple[str, ...]:
+    states = {True: "healthy", False: "not healthy", None: "running"}
+    up_s = None if service.started_at_ns is None else (now_ns - service.started_at_ns) // 10**9
+    return (
+        service.service,
+        states[service.healthy],
+        _cell(service.pid),
+        _cell(service.version),
+        "-" if up_s is None else duration(up_s),
+        _cell(service.lag),
+        _cell(service.pending),
+        service.message,
+    )
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def duration(seconds: int) -> str:
+    """Write a duration with its two largest units: 3d4h, 12m5s, 7s."""
+    parts: list[str] = []
+    left = max(0, seconds)
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
