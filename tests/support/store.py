@@ -35,6 +35,9 @@ class FakeRecords:
         self.operations: dict[int, Operation] = {}
         self.inbox: dict[str, Changed] = {}
         self.outbox: list[PluginChanged] = []
+        #: Raised by commits, while set; and how often it was.
+        self.refusal: errdefs.Error | None = None
+        self.refused = 0
         self._token = 0
 
     async def load(self) -> ports.Loaded:
@@ -48,6 +51,9 @@ class FakeRecords:
 
     async def commit(self, unit: Unit) -> ports.Committed:
         """Commit a unit whole."""
+        if self.refusal is not None:
+            self.refused += 1
+            raise self.refusal
         if unit.end is not None and unit.end not in self.operations:
             raise errdefs.Conflict("stale token")
         names = {plugin.name: plugin_id for plugin_id, plugin in self.plugins.items()}

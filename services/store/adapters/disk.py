@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from collections.abc import Iterator
@@ -10,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared import errdefs
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -21,17 +18,6 @@ def sync_file(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_file_system(path: Path) -> None:
-    """Force all that was written to the file system of *path* to disk (syncfs(2))."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if _libc.syncfs(fd) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(path))
     finally:
         os.close(fd)
 

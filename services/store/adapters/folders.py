@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from services.store.adapters import context, disk
 from services.store.adapters.content import DiskContent
 from services.store.ports import UnpackedContext
 from shared import errdefs
+from shared.oci.root import Root, sync_file_system
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class DiskFolders:
 
     async def discard(self, plugin_id: str) -> None:
         """Delete the staged files of a plugin; none is success."""
-        await asyncio.to_thread(shutil.rmtree, self._work / plugin_id, ignore_errors=True)
+        await asyncio.to_thread(_delete, self._work / plugin_id)
 
     async def bury(self, plugin_id: str) -> None:
         """Move a plugin's files aside and delete them in the background; none is success."""
@@ -102,7 +102,7 @@ class DiskFolders:
         staged, home = self._work / plugin_id, self.home(plugin_id)
         with disk.full_disk_named(self._plugins):
             (staged / "propagated-mount").mkdir(mode=0o755, exist_ok=True)
-            disk.sync_file_system(staged)
+            sync_file_system(staged)
             staged.rename(home)
             disk.sync_file(self._plugins)
 
@@ -121,9 +121,8 @@ class DiskFolders:
 
 def _delete(path: Path) -> None:
     try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        # Trees of any depth: an archive may hold one that the standard library can't walk.
+        with Root(path.parent) as parent:
+            parent.remove(path.name)
     except OSError as error:
         log.warning("not deleted, tried again at the next start", path=str(path), reason=str(error))

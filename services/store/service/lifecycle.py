@@ -97,20 +97,12 @@ class Lifecycle:
         )
         return committed.changed
 
-    async def undo_enable(self, operation: Operation) -> None:
-        """Clear away a start that was cut short, and commit that the plugin is stopped."""
-        await self._undo_start(operation, wished=False)
-
-    async def undo_restart(self, operation: Operation) -> None:
-        """Clear away a restart that was cut short, and commit that it is due again."""
-        await self._undo_start(operation, wished=True)
-
-    async def _undo_start(self, operation: Operation, *, wished: bool) -> None:
+    async def undo_enable(self, operation: Operation, why: str = "") -> None:
+        """Clear away a start that failed, and commit that the plugin is stopped."""
         await self.containers.discard(operation.container_id or "")
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
-        undone = status.due_now(plugin, self.clock()) if wished else status.stopped(plugin)
-        await self.inventory.commit(Unit(changes=(Change.of(undone),), end=operation.token))
-        self.supervisor.compare_soon()
+        stopped = status.stopped(plugin, message=why)
+        await self.inventory.commit(Unit(changes=(Change.of(stopped),), end=operation.token))
 
     async def _enable(self, plugin: Plugin, timeout_s: float, message_id: str) -> Changed:
         begin = Operation(
@@ -123,24 +115,30 @@ class Lifecycle:
             Unit(changes=(Change.of(status.starting(plugin)),), begin=begin)
         )
         operation = _begun(begun)
-        plugin = self.inventory.require(plugin.plugin_id, plugin.name)
         try:
-            container = await self.containers.start(plugin, begin.container_id or "", timeout_s)
+            return await self._start(operation, timeout_s)
         except BaseException as error:
-            failed = status.stopped(plugin, message=str(error))
-            await asyncio.shield(
-                self.inventory.commit(Unit(changes=(Change.of(failed),), end=operation.token))
-            )
+            await asyncio.shield(self._give_up(operation, str(error)))
             raise
+
+    async def _start(self, operation: Operation, timeout_s: float) -> Changed:
+        plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
+        container = await self.containers.start(plugin, operation.container_id or "", timeout_s)
         enabled = status.running(plugin, container).model_copy(update={"enabled": True})
         committed = await self.inventory.commit(
             Unit(
                 changes=(Change.of(enabled, status.fact(plugin, "enable", self.clock())),),
                 end=operation.token,
-                answers=message_id,
+                answers=operation.message_id,
             )
         )
         return committed.changed
+
+    async def _give_up(self, operation: Operation, why: str) -> None:
+        try:
+            await self.undo_enable(operation, why)
+        except errdefs.Error:
+            self.recovery.resume(operation)  # the error that came first is the one to tell
 
 
 def _begun(committed: ports.Committed) -> Operation:

@@ -64,6 +64,7 @@ class Store:
             lanes=self.lanes,
             containers=self.containers,
             clock=clock,
+            recovery=self.recovery,
             policy=times.restarts,
         )
         self.creation = Creation(
@@ -81,7 +82,7 @@ class Store:
         self.recovery.finish_with(
             {
                 Kind.ENABLE: self.lifecycle.undo_enable,
-                Kind.RESTART: self.lifecycle.undo_restart,
+                Kind.RESTART: self.supervisor.undo_restart,
                 Kind.DISABLE: self.lifecycle.finish_disable,
                 Kind.REMOVE: self.removal.finish_remove,
             }

@@ -211,3 +211,23 @@ async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
     assert not store.executor.containers
     assert not store.fake_folders.installed
     await store.close()
+
+
+async def test_restart_that_the_disk_refuses_heals_when_there_is_room() -> None:
+    """A commit that fails in the middle of a restart leaves nothing stuck."""
+    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.001))
+    plugin = await running(store)
+    store.executor.may_start.clear()
+    await crash(store, plugin)
+    await eventually(lambda: store.now(plugin).status.state is PluginState.STARTING)
+    store.records.refusal = errdefs.ResourceExhausted("the disk is full")
+    store.executor.may_start.set()
+    await eventually(lambda: store.records.refused > 1)
+
+    store.records.refusal = None
+    store.fake_clock.advance(3600)
+
+    await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
+    assert not store.records.operations
+    assert len(store.executor.containers) == 1
+    await store.close()
