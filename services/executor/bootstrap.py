@@ -9,6 +9,7 @@ from services.executor.adapters.bundles import BundleFolders
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.clock import SystemClock
 from services.executor.adapters.conmon import Conmon
+from services.executor.adapters.inotify import FolderEvents
 from services.executor.adapters.logs import LogFiles
 from services.executor.adapters.mounts import HostMounts
 from services.executor.adapters.pidfd import PidfdProcesses
@@ -65,7 +66,7 @@ def build_host(config: ExecutorConfig) -> Host:
         runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
         processes=PidfdProcesses(),
         bundles=BundleFolders(layout=layout),
-        sockets=UnixSockets(layout=layout),
+        sockets=UnixSockets(layout=layout, events=FolderEvents()),
         mounts=HostMounts(layout=layout, data_root=config.node.root),
         cgroups=cgroups,
         logs=LogFiles(layout=layout, max_bytes=config.log_max_bytes),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,14 @@ class BundleFolders:
 
     def remove(self, container_id: str) -> None:
         """Delete the container's folder with all that is in it; none there is success."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.layout.bundle(container_id).path)
+        path = self.layout.bundle(container_id).path
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            return
+        except RecursionError:
+            # A container may nest folders in its socket folder as deep as it likes.
+            subprocess.run(["rm", "-rf", "--", path], check=True)
 
     def remove_all(self) -> None:
         """Delete the empty folders that the bundles and the runtime's state lay in."""

@@ -17,6 +17,8 @@ from shared import errdefs
 _MS_BIND = 4096
 _MS_REC = 16384
 _MS_SHARED = 1 << 20
+_MNT_DETACH = 2
+_MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -75,8 +77,10 @@ class HostMounts:
         root = self.data_root.resolve()
         mounts = _mounts()
         for mount in mount_table.deepest_first(mounts, root):
-            if mount.path != root or mount_table.is_bind_on_itself(mounts, mount):
+            if mount.path != root:
                 _unmount(mount)
+            elif mount_table.is_bind_on_itself(mounts, mount):
+                _unmount_own(mount)
 
 
 def _share(folder: Path) -> None:
@@ -109,8 +113,19 @@ def _mount(source: str, target: str, flags: int) -> None:
         raise errdefs.Internal(message)
 
 
-def _unmount(mount: MountPoint) -> None:
-    if _libc.umount2(os.fsencode(mount.path), _UMOUNT_NOFOLLOW) == 0:
+def _unmount_own(mount: MountPoint) -> None:
+    """Unmount a bind on itself with nothing below, though files of it are open.
+
+    The store's database is one of them. Its files stay the same and where they are.
+    """
+    try:
+        _unmount(mount)
+    except errdefs.Conflict:
+        _libc.umount2(os.fsencode(mount.path), _MNT_DETACH | _UMOUNT_NOFOLLOW)
+
+
+def _unmount(mount: MountPoint, flags: int = 0) -> None:
+    if _libc.umount2(os.fsencode(mount.path), _UMOUNT_NOFOLLOW | flags) == 0:
         return
     error = ctypes.get_errno()
     if error in {errno.EINVAL, errno.ENOENT}:

@@ -13,8 +13,7 @@ import socket
 import stat
 from dataclasses import dataclass
 
-from asyncinotify import Inotify, Mask
-
+from services.executor.adapters.inotify import FolderEvents
 from services.executor.domain.layout import Layout
 
 #: Pauses between connects to a socket that is bound and not yet listened on: no event tells.
@@ -27,6 +26,7 @@ class UnixSockets:
     """ports.Sockets."""
 
     layout: Layout
+    events: FolderEvents
 
     def try_connect(self, container_id: str, name: str) -> int:
         """Connect once and hang up; return 0, or the error number."""
@@ -44,12 +44,11 @@ class UnixSockets:
     async def accepting(self, container_id: str, name: str) -> None:
         """Return once the socket accepts a connection."""
         pause = _FIRST_PAUSE_S
-        with Inotify() as inotify:
-            folder = self.layout.bundle(container_id).sockets
-            inotify.add_watch(folder, Mask.CREATE | Mask.MOVED_TO | Mask.ATTRIB)
+        with self.events.watching(self.layout.bundle(container_id).sockets) as appeared:
             while (error := self.try_connect(container_id, name)) != 0:
                 if error == errno.ENOENT:
-                    await inotify.get()
+                    await appeared.wait()
+                    appeared.clear()
                 else:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -47,6 +47,29 @@ async def test_start_waits_for_a_socket_that_is_bound_and_not_yet_listened_on(
     assert container.status is ContainerStatus.RUNNING
 
 
+async def test_many_wait_at_once(node: ExecutorNode) -> None:
+    """More containers than Linux grants inotify instances can be waited for."""
+    waits = [
+        asyncio.create_task(node.host.sockets.accepting(f"w-{number}", "p.sock"))
+        for number in range(200)
+    ]
+    for number in range(200):
+        (node.bundle(f"w-{number}") / "s").mkdir(parents=True)
+    await asyncio.sleep(0)  # every one of them watches now
+    servers = [
+        await asyncio.start_unix_server(
+            lambda _, writer: writer.close(), node.bundle(f"w-{number}") / "s" / "p.sock"
+        )
+        for number in range(200)
+    ]
+
+    await asyncio.wait_for(asyncio.gather(*waits), timeout=10)
+
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
 async def test_stop_and_delete_leave_nothing(node: ExecutorNode) -> None:
     """A stopped container tells its exit; a deleted one has no folder, cgroup or record."""
     await node.start_listening("c-1")
