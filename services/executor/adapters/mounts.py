@@ -18,7 +18,6 @@ _MS_BIND = 4096
 _MS_REC = 16384
 _MS_SHARED = 1 << 20
 _MNT_DETACH = 2
-_MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -124,8 +123,8 @@ def _unmount_own(mount: MountPoint) -> None:
         _libc.umount2(os.fsencode(mount.path), _MNT_DETACH | _UMOUNT_NOFOLLOW)
 
 
-def _unmount(mount: MountPoint, flags: int = 0) -> None:
-    if _libc.umount2(os.fsencode(mount.path), _UMOUNT_NOFOLLOW | flags) == 0:
+def _unmount(mount: MountPoint) -> None:
+    if _libc.umount2(os.fsencode(mount.path), _UMOUNT_NOFOLLOW) == 0:
         return
     error = ctypes.get_errno()
     if error in {errno.EINVAL, errno.ENOENT}:
