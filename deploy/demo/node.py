@@ -66,14 +66,14 @@ class Node:
         """Run the `docker` CLI against the node and show it."""
         return self._run(["docker", *arguments])
 
-    def run(self, *argv: str) -> str:
+    def run(self, *argv: str, cwd: Path | None = None) -> str:
         """Run any command and show it."""
-        return self._run(list(argv))
+        return self._run(list(argv), cwd=cwd)
 
-    def refused(self, *argv: str) -> str:
+    def refused(self, *argv: str, cwd: Path | None = None) -> str:
         """Run a command that must fail, show it, and return what it said."""
         screen.command(shlex.join(argv))
-        ended = self._ended(list(argv))
+        ended = self._ended(list(argv), cwd)
         screen.output(ended.stdout)
         if ended.returncode == 0:
             raise DemoFailed(f"`{shlex.join(argv)}` should have failed, and succeeded")
@@ -88,20 +88,21 @@ class Node:
             raise DemoFailed(f"GET {path}: {response.status_code} {response.text}")
         return dict(response.json())
 
-    def _run(self, argv: list[str], *, shown: str = "") -> str:
+    def _run(self, argv: list[str], *, shown: str = "", cwd: Path | None = None) -> str:
         line = shlex.join([shown or argv[0], *argv[1:]])
         screen.command(line)
-        ended = self._ended(argv)
+        ended = self._ended(argv, cwd)
         screen.output(ended.stdout)
         if ended.returncode != 0:
             raise DemoFailed(f"`{line}` ended with exit status {ended.returncode}; see above")
         return ended.stdout
 
-    def _ended(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
+    def _ended(self, argv: list[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
                 argv,
                 env=self.environment,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -89,11 +89,13 @@ def use_volume(node: Node) -> Running:
         _call(plugin, "Mount", Name=VOLUME, ID="demo")
     volume = _on_the_host(node)
     (volume / "note").write_text(NOTE)
-    full = f"of={volume}/big"
-    said = node.refused("dd", "if=/dev/zero", full, "bs=1M", f"count={2 * QUOTA_MIB}")
+    screen.remark(f"On the host it is {volume}")
+    said = node.refused(
+        "dd", "if=/dev/zero", "of=big", "bs=1M", f"count={2 * QUOTA_MIB}", cwd=volume
+    )
     if "No space left on device" not in said:
         raise DemoFailed("dd failed for another reason than the quota")
-    node.run("df", "-h", "--output=fstype,size,used,avail,target", str(volume))
+    node.run("df", "-h", "--output=fstype,size,used,avail", ".", cwd=volume)
     return Running(pid=int(status["pid"]), socket=socket, volume=volume)
 
 
@@ -117,7 +119,7 @@ def come_back(node: Node, running: Running) -> None:
     pid = node.get(f"/wherry/v1/plugins/{PLUGIN}")["status"]["pid"]
     if pid != running.pid:
         raise DemoFailed(f"the plugin is process {pid} now; it was {running.pid} before the kill")
-    node.run("cat", str(running.volume / "note"))
+    node.run("cat", "note", cwd=running.volume)
 
 
 def judge(tally: Tally, running: Running) -> None:
