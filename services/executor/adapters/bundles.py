@@ -16,7 +16,7 @@ from services.executor.adapters import rootfs
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Record
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, Exit
+from shared.contracts.executor import ContainerConfig, Exit, Resources
 from shared.oci import runtime_spec
 from shared.oci.devices import resolve_devices
 
@@ -112,8 +112,6 @@ class BundleFolders:
 
 
 def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, object]:
-    limits = config.resources
-    quota = None if limits.cpus is None else int(limits.cpus * _CPU_PERIOD_US)
     propagated = config.propagated_mount
     return runtime_spec.build(
         runtime_spec.ContainerSpec(
@@ -134,14 +132,19 @@ def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, 
             devices=resolve_devices(config.devices),
             allows_all_devices=config.allow_all_devices,
             cgroups_path=layout.cgroup_of(bundle.container_id),
-            resources=runtime_spec.Resources(
-                memory_bytes=limits.memory_bytes,
-                cpu_quota_us=quota,
-                cpu_period_us=None if quota is None else _CPU_PERIOD_US,
-                pids=limits.pids,
-            ),
+            resources=_resources(config.resources),
             masked_paths=runtime_spec.thermal_throttle_paths(),
         )
+    )
+
+
+def _resources(limits: Resources) -> runtime_spec.Resources:
+    quota = None if limits.cpus is None else int(limits.cpus * _CPU_PERIOD_US)
+    return runtime_spec.Resources(
+        memory_bytes=limits.memory_bytes,
+        cpu_quota_us=quota,
+        cpu_period_us=None if quota is None else _CPU_PERIOD_US,
+        pids=limits.pids,
     )
 
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from services.executor.adapters.capabilities import lacking_capabilities
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.pidfd import identify
+from services.executor.adapters.pipes import open_pipe, read_line
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
@@ -60,23 +60,23 @@ class Conmon:
         if process is None:
             return None
         # The file may be older than the process that has its pid now.
-        with contextlib.suppress(OSError):
+        try:
             command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
-            return process if os.fsencode(bundle.path) in command else None
-        return None
+        except OSError:
+            return None
+        return process if os.fsencode(bundle.path) in command else None
 
     def reopen_log(self, container_id: str) -> None:
         """Tell the supervisor that its log was renamed; a supervisor that ended is no error."""
         control = self.layout.bundle(container_id).control
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                fd = os.open(control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            except OSError:
-                return  # ENXIO: nobody reads it any more
-            try:
-                os.write(fd, _REOPEN_LOG)
-            finally:
-                os.close(fd)
+        try:
+            fd = os.open(control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return  # nobody reads it any more, or it is gone
+        try:
+            os.write(fd, _REOPEN_LOG)
+        finally:
+            os.close(fd)
 
     async def _see_through(self, bundle: Bundle) -> dict[str, Any]:
         """Launch conmon and let nobody cut that short: one killed while it forks can't be found."""
@@ -84,11 +84,11 @@ class Conmon:
         try:
             return await asyncio.shield(launch)
         except asyncio.CancelledError:
-            await asyncio.wait([launch])
+            await asyncio.gather(launch, return_exceptions=True)
             raise
 
     async def _launch(self, bundle: Bundle) -> dict[str, Any]:
-        with _pipe() as sync, _pipe() as start:
+        with open_pipe() as sync, open_pipe() as start:
             process = await asyncio.create_subprocess_exec(
                 *self._command(bundle),
                 cwd=bundle.path,  # it writes a file "oom" here as well
@@ -104,7 +104,7 @@ class Conmon:
                 os.write(start.write_end, b"\0")
                 sync.close_write_end()
                 async with asyncio.timeout(_CREATE_LIMIT_S):
-                    answer = await _read_line(sync.read_end)
+                    answer = await read_line(sync.read_end)
                     _, complaint = await process.communicate()
             except TimeoutError as error:
                 raise failure.creation_hangs(bundle.container_id, _CREATE_LIMIT_S) from error
@@ -137,53 +137,6 @@ class Conmon:
                 "created; look for who kills processes here, and start it again"
             )
         return init, conmon
-
-
-class _Pipe:
-    def __init__(self) -> None:
-        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
-        self._open = {self.read_end, self.write_end}
-
-    def close_write_end(self) -> None:
-        self._close(self.write_end)
-
-    def close(self) -> None:
-        for fd in tuple(self._open):
-            self._close(fd)
-
-    def _close(self, fd: int) -> None:
-        self._open.remove(fd)
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[_Pipe]:
-    pipe = _Pipe()
-    try:
-        yield pipe
-    finally:
-        pipe.close()
-
-
-async def _read_line(fd: int) -> bytes:
-    """Read up to a newline or the end: conmon holds its end of the pipe for its whole life."""
-    loop = asyncio.get_running_loop()
-    os.set_blocking(fd, False)
-    readable = asyncio.Event()
-    loop.add_reader(fd, readable.set)
-    line = b""
-    try:
-        while not line.endswith(b"\n"):
-            await readable.wait()
-            readable.clear()
-            with contextlib.suppress(BlockingIOError):
-                piece = os.read(fd, 65536)
-                if not piece:
-                    break
-                line += piece
-    finally:
-        loop.remove_reader(fd)
-    return line
 
 
 def _environment(sync_fd: int, start_fd: int) -> dict[str, str]:

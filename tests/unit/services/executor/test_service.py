@@ -9,9 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.executor.domain.record import Phase, Process, Record
 from services.executor.ports import RuntimeStatus
+from services.executor.service import start
 from services.executor.service.executor import Executor
 from shared import errdefs
 from shared.contracts.executor import (
@@ -425,3 +429,19 @@ async def test_an_ended_container_takes_no_signal(scene: Scene) -> None:
         await scene.executor.signal_container(
             SignalContainer(container_id="c-1", signal="HUP"), delivery()
         )
+
+
+async def test_a_start_is_traced_step_by_step(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step of a start is a span that names the container."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(start, "tracer", provider.get_tracer("test"))
+
+    await scene.start()
+
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["prepare bundle", "conmon", "runc start", "readiness"]
+    assert {(span.attributes or {}).get("container.id") for span in spans} == {"c-1"}
