@@ -1,0 +1,264 @@
+"""Jobs: long work on a plugin that a worker drives and the store fences."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from shared.contracts.message import Command, Done, Message, Value
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Changed
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    PULL = "pull"
+    PUSH = "push"
+    UPGRADE = "upgrade"
+
+
+class JobState(StrEnum):
+    """How far a job is; it only moves forward, but for RUNNING back to QUEUED."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Sealed(Value):
+    """Bytes that only this node's pull service can open, bound to *subject*."""
+
+    #: Base64 of an X25519 sealed box.
+    box: str
+
+
+class JobRequest(Value):
+    """What a person asked for."""
+
+    kind: JobKind
+    #: Local name of the plugin: what a pull makes, what a push or an upgrade works on.
+    name: str
+    #: Reference at the registry, in its full form.
+    remote: str
+    #: What the person granted, as Docker's privileges; None where nothing is to be checked.
+    privileges: tuple[dict[str, Any], ...] | None = None
+    #: Headers that are forwarded to the registry: `X-Meta-…`.
+    meta_headers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    credentials: Sealed | None = None
+
+
+class Job(Value):
+    """A job as the store shows it."""
+
+    job_id: str
+    kind: JobKind
+    state: JobState
+    name: str
+    remote: str
+    plugin_id: str | None = None
+    attempt: int = 0
+    created_at_ns: int
+    finished_at_ns: int | None = None
+    cancelled: bool = False
+    #: Wire form of the error it failed with.
+    error: dict[str, Any] | None = None
+
+
+class JobReply(Message):
+    """The job after the command."""
+
+    TYPE: ClassVar[str] = "store.job.reply.v1"
+
+    job: Job
+
+
+class JobList(Message):
+    """All jobs that are kept, newest first."""
+
+    TYPE: ClassVar[str] = "store.job.listed.v1"
+
+    jobs: tuple[Job, ...]
+
+
+class BeginJob(Command[JobReply]):
+    """Check that the job can be done, reserve its name or plugin, and queue it.
+
+    *job_id* is the client's choice, so that a repeat is the same job and its progress can be
+    followed from before it begins.
+    """
+
+    TYPE: ClassVar[str] = "store.job.begin.v1"
+
+    job_id: str
+    request: JobRequest
+
+
+class GetJob(Command[JobReply]):
+    """Ask for one job."""
+
+    TYPE: ClassVar[str] = "store.job.get.v1"
+
+    job_id: str
+
+
+class ListJobs(Command[JobList]):
+    """Ask for all jobs that are kept."""
+
+    TYPE: ClassVar[str] = "store.job.list.v1"
+
+
+class CancelJob(Command[JobReply]):
+    """Wish a job ended; its worker hears of it at its next renewal. A repeat changes nothing."""
+
+    TYPE: ClassVar[str] = "store.job.cancel.v1"
+
+    job_id: str
+
+
+class RunJob(Message):
+    """The Celery task's payload: the rest is the store's to tell whoever takes the job."""
+
+    TYPE: ClassVar[str] = "pull.job.run.v1"
+
+    job_id: str
+
+
+class JobTaken(Message):
+    """What the worker that took a job needs."""
+
+    TYPE: ClassVar[str] = "store.job.taken.v1"
+
+    #: Fences off whoever had the job before; every later step carries it.
+    token: int
+    request: JobRequest
+    attempt: int
+    #: The plugin to push or upgrade.
+    plugin: Plugin | None = None
+
+
+class TakeJob(Command[JobTaken]):
+    """Take a queued job, or one whose worker's lease ran out; raises Conflict otherwise."""
+
+    TYPE: ClassVar[str] = "store.job.take.v1"
+
+    job_id: str
+    worker: str
+
+
+class JobLease(Message):
+    """The lease after its renewal."""
+
+    TYPE: ClassVar[str] = "store.job.lease.v1"
+
+    lease_s: float
+    #: Somebody wishes the job ended: clean up, then fail it.
+    cancelled: bool
+
+
+class RenewJob(Command[JobLease]):
+    """Say that the worker is alive; raises Conflict when the token is stale."""
+
+    TYPE: ClassVar[str] = "store.job.renew.v1"
+
+    job_id: str
+    token: int
+
+
+class StagedBlob(Value):
+    """A blob that the worker wrote and verified: digest, size in bytes."""
+
+    digest: str
+    size: int
+    #: File in the content store's ingest folder; None when the blob is in the store already.
+    ingest: str | None = None
+
+
+class KnownBlobs(Message):
+    """Which of the blobs asked for are in the content store, kept for the job from now on."""
+
+    TYPE: ClassVar[str] = "store.blob.known.v1"
+
+    digests: tuple[str, ...]
+
+
+class KeepBlobs(Command[KnownBlobs]):
+    """Keep blobs from the collector until the job ends, and tell which of them exist."""
+
+    TYPE: ClassVar[str] = "store.blob.keep.v1"
+
+    job_id: str
+    token: int
+    digests: tuple[str, ...]
+
+
+class CommitBlob(Command[Done]):
+    """Move a verified ingest into the content store; a blob that exists is success."""
+
+    TYPE: ClassVar[str] = "store.blob.commit.v1"
+
+    job_id: str
+    token: int
+    blob: StagedBlob
+
+
+class CommitPlugin(Command[Changed]):
+    """End a pull or an upgrade: what lies in the job's work folder becomes the plugin's files.
+
+    A pull makes the plugin whole or not at all; an upgrade swaps the root file system and the
+    record, journalled, so that the plugin is always wholly old or wholly new.
+    """
+
+    TYPE: ClassVar[str] = "store.job.commit.v1"
+
+    job_id: str
+    token: int
+    #: Docker's plugin config, as its blob has it.
+    config: str
+    config_digest: str
+    manifest_digest: str
+    layer_digests: tuple[str, ...]
+
+
+class FinishPush(Command[Done]):
+    """End a push that succeeded."""
+
+    TYPE: ClassVar[str] = "store.job.finish.v1"
+
+    job_id: str
+    token: int
+
+
+class FailJob(Command[Done]):
+    """End a job with an error, the wire form of errdefs; its work folder is deleted."""
+
+    TYPE: ClassVar[str] = "store.job.fail.v1"
+
+    job_id: str
+    token: int
+    error: dict[str, Any]
+
+
+class JobProgress(Message):
+    """A line of a job's progress; *id* names the layer or blob it is about."""
+
+    TYPE: ClassVar[str] = "pull.job.progress.v1"
+
+    status: str = ""
+    id: str = ""
+    current: int | None = None
+    total: int | None = None
+    #: Docker's `aux` object: what a push made.
+    aux: dict[str, Any] | None = None
+
+
+class JobEnded(Message):
+    """The last message of a job's progress: the changes it made, or the error."""
+
+    TYPE: ClassVar[str] = "pull.job.ended.v1"
+
+    changed: Changed | None = None
+    error: dict[str, Any] | None = None

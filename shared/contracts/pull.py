@@ -1,0 +1,52 @@
+"""Messages of the pull service: short questions to registries."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from shared.contracts.job import Sealed
+from shared.contracts.message import Command, Message
+
+
+class Privileges(Message):
+    """What a plugin asks for, as Docker's privileges, in Docker's order."""
+
+    TYPE: ClassVar[str] = "pull.privileges.reply.v1"
+
+    privileges: tuple[dict[str, Any], ...]
+
+
+class GetPrivileges(Command[Privileges]):
+    """Ask what a plugin at a registry needs; what was fetched stays for the pull that follows."""
+
+    TYPE: ClassVar[str] = "pull.privileges.get.v1"
+
+    remote: str
+    meta_headers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    credentials: Sealed | None = None
+    #: What the credentials are sealed for.
+    subject: str = ""
+
+
+class LoggedIn(Message):
+    """The registry's answer to a login."""
+
+    TYPE: ClassVar[str] = "pull.registry.reply.v1"
+
+    status: str
+    #: Sealing a reply is the gateway's to ask for: an identity token is a secret.
+    identity_token: Sealed | None = None
+
+
+class LogIn(Command[LoggedIn]):
+    """Check credentials at a registry."""
+
+    TYPE: ClassVar[str] = "pull.registry.login.v1"
+
+    server_address: str
+    credentials: Sealed
+    subject: str
+    #: Public key of the gateway, to which an identity token is sealed.
+    answer_key: str
