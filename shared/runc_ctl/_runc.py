@@ -169,9 +169,10 @@ class Runc:
     async def events(
         self, container_id: str, opts: EventsOpts | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Yield the container's events until it stops; runc ends when the iterator is closed.
+        """Yield the container's events until its cgroup is gone; closing it ends runc.
 
-        Close it at a known time with `contextlib.aclosing`.
+        On cgroup v1 a stopped container keeps its cgroup until `delete`, so do not wait here
+        for the end of a container. Close at a known time with `contextlib.aclosing`.
         """
         flags = (opts or EventsOpts()).args()
         call = self._call("events", *flags, container_id=container_id, waits=True)
