@@ -1,0 +1,130 @@
+"""Tars made to reach out of their plugin's folder."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.node import Node, eventually, files_below
+from tests.support.plugin_context import Entry, file, folder, special, tar_of
+
+_CONFIG = file("config.json", b'{"description": "hostile"}')
+_ALIVE = ("redis/", "store/", "event/", "engine-id", "log/")
+
+
+def _post(node: Node, *entries: Entry) -> tuple[int, str]:
+    context = tar_of(_CONFIG, folder("rootfs"), *entries)
+    answer = node.http.post("/plugins/create", params={"name": "hostile"}, content=context)
+    return answer.status_code, answer.json()["message"] if answer.content else ""
+
+
+def _rootfs(node: Node) -> Path:
+    return node.root / "plugins" / node.get("/plugins/hostile/json")["Id"] / "rootfs"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [special("rootfs/out", tarfile.LNKTYPE, link="../../../../../../../../etc/passwd")],
+        [special("rootfs/out", tarfile.LNKTYPE, link="rootfs/../../../store/store.db")],
+        [
+            special("rootfs/way", tarfile.SYMTYPE, link="/tmp"),
+            special("rootfs/out", tarfile.LNKTYPE, link="rootfs/way/nothing-there"),
+        ],
+    ],
+    ids=["above the rootfs", "above by the rootfs", "through a symlink"],
+)
+def test_a_hard_link_out_of_the_rootfs_is_refused(node: Node, entries: list[Entry]) -> None:
+    """A hard link whose target lies outside is an error, and nothing of the tar stays."""
+    before = files_below(node.root, without=_ALIVE)
+
+    status, message = _post(node, *entries)
+
+    assert status >= 400
+    assert "out" in message
+    eventually(lambda: files_below(node.root, without=_ALIVE) == before, "nothing is left")
+    assert node.get("/plugins") == []
+
+
+def test_names_with_dots_stay_inside(node: Node, tmp_path: Path) -> None:
+    """Names are cleaned first: what points above the tar's top is no part of its rootfs."""
+    before = files_below(node.root, without=_ALIVE)
+    up = "../" * 12
+
+    status, message = _post(
+        node,
+        file(f"rootfs/{up}{tmp_path}/escaped", b"x"),
+        file(f"{up}{tmp_path}/escaped", b"x"),
+        file(f"rootfs/a/../../../{tmp_path}/escaped", b"x"),
+    )
+
+    assert list(tmp_path.iterdir()) == []
+    if status == 204:
+        assert list(_rootfs(node).rglob("escaped")) == []
+    else:
+        assert message
+        eventually(lambda: files_below(node.root, without=_ALIVE) == before, "nothing is left")
+
+
+def test_absolute_names_are_below_the_top(node: Node, tmp_path: Path) -> None:
+    """A leading slash means the top of the tar, never the host's root."""
+    status, _ = _post(node, file("/rootfs/inside", b"x"), file(f"{tmp_path}/escaped", b"x"))
+
+    assert status == 204
+    assert (_rootfs(node) / "inside").read_bytes() == b"x"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_symlink_is_never_followed_out(node: Node, tmp_path: Path) -> None:
+    """An entry behind a symlink to a host folder is written inside, or refused."""
+    status, message = _post(
+        node,
+        special("rootfs/way", tarfile.SYMTYPE, link=str(tmp_path)),
+        file("rootfs/way/escaped", b"x"),
+    )
+
+    assert list(tmp_path.iterdir()) == []
+    assert status == 204 or "way" in message
+
+
+def test_a_symlink_in_place_of_the_rootfs_is_not_followed(node: Node, tmp_path: Path) -> None:
+    """A rootfs that is a symlink writes nothing where it points."""
+    context = tar_of(
+        _CONFIG,
+        special("rootfs", tarfile.SYMTYPE, link=str(tmp_path)),
+        file("rootfs/escaped", b"x"),
+    )
+
+    node.http.post("/plugins/create", params={"name": "hostile"}, content=context)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_symlink_to_anywhere_is_kept_as_it_is(node: Node) -> None:
+    """A symlink that nobody writes through is fine: it means the plugin's own root."""
+    assert _post(node, special("rootfs/etc", tarfile.SYMTYPE, link="/etc"))[0] == 204
+
+    assert str((_rootfs(node) / "etc").readlink()) == "/etc"
+
+
+def test_a_device_node_can_not_be_used_by_others(node: Node) -> None:
+    """A device of the tar lies, if at all, where only root can reach it."""
+    zero = special("rootfs/zero", tarfile.CHRTYPE, device=(1, 5))
+
+    status, message = _post(node, zero)
+
+    if status == 204:
+        assert os.stat(node.root / "plugins").st_mode & 0o077 == 0
+    else:
+        assert "zero" in message
+
+
+def test_the_node_is_well_after_all_that(node: Node) -> None:
+    """A hostile tar harms neither the node nor the plugin that comes after it."""
+    _post(node, special("rootfs/out", tarfile.LNKTYPE, link="../../../../etc/passwd"))
+
+    assert _post(node, file("rootfs/fine", b"x")) == (204, "")
+    assert node.get("/wherry/v1/health")["healthy"]
