@@ -24,7 +24,6 @@ _PAGE_LIMIT_S: Final = 10.0
 _LAST_PAGE_LIMIT_S: Final = 3.0
 #: How long a reader of what is new waits to learn where the feed stands.
 _START_LIMIT_S: Final = 2.0
-_RETRY_S: Final = 1.0
 _NS: Final = 10**9
 #: Beyond any number of the feed: a page after it tells only where the feed stands.
 _BEYOND: Final = 2**62
@@ -48,11 +47,13 @@ class Feed:
         changes: ports.Changes,
         position: Callable[[], Position],
         clock: Callable[[], int] = time.time_ns,
+        retry_s: float = 1.0,
     ) -> None:
         self._sender = sender
         self._changes = changes
         self.position = position
         self.clock = clock
+        self._retry_s = retry_s
         # Weak: a reading that was opened and never begun goes with its generator.
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._is_closed = False
@@ -69,12 +70,9 @@ class Feed:
         async for message in self._changes.tail():
             match message:
                 case EventPublished():
-                    self._last_seq = message.event.seq
-                    for subscription in self._subscriptions:
-                        subscription.offer(message.event)
+                    self._publish(message.event)
                 case ports.Lost():
-                    for subscription in self._subscriptions:
-                        subscription.mark_behind()
+                    self._mark_behind()
 
     def close(self) -> None:
         """End all readings, those to come too."""
@@ -99,6 +97,15 @@ class Feed:
             raise
         seq = (reading.after_seq or 0) if reading.has_history else self._last_seq
         return self._batches(Cursor(reading=reading, seq=seq), subscription, first)
+
+    def _publish(self, event: FeedEvent) -> None:
+        self._last_seq = event.seq
+        for subscription in self._subscriptions:
+            subscription.offer(event)
+
+    def _mark_behind(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.mark_behind()
 
     async def _first_page(self, reading: Reading) -> FeedPage | None:
         if reading.has_history:
@@ -145,7 +152,7 @@ class Feed:
                 if remaining_s is not None and remaining_s <= 0:
                     raise
                 log.warning("cannot read the event feed, trying on", error=error.message)
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(self._retry_s)
         return None
 
     async def _last_page(self, cursor: Cursor) -> FeedPage | None:

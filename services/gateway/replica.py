@@ -15,8 +15,6 @@ from shared import errdefs
 from shared.contracts.store import Changed, GetInventory, PluginChanged
 
 _SNAPSHOT_LIMIT_S: Final = 5.0
-_RETRY_S: Final = 1.0
-_FIRST_SNAPSHOT_LIMIT_S: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -25,12 +23,22 @@ class Replica:
     """Keeps an Inventory up to date and lets requests wait until it has got somewhere.
 
     The stream says what changes; a snapshot is taken at the start and whenever the stream may
-    have lost something: a gap, another epoch, a new connection.
+    have lost something: a gap, another epoch, a new connection. Requests wait for it no longer
+    than *patience_s*.
     """
 
-    def __init__(self, *, sender: ports.Sender, changes: ports.Changes) -> None:
+    def __init__(
+        self,
+        *,
+        sender: ports.Sender,
+        changes: ports.Changes,
+        patience_s: float = 5.0,
+        retry_s: float = 1.0,
+    ) -> None:
         self._sender = sender
         self._changes = changes
+        self._patience_s = patience_s
+        self._retry_s = retry_s
         self._inventory = Inventory()
         self._moved = asyncio.Event()
         #: The stream begins by saying that something was lost, so it gets set then.
@@ -108,7 +116,7 @@ class Replica:
                 log.warning("no snapshot of the inventory, trying on", error=error.message)
                 self._is_stale.set()
                 # The store is asked, for nothing says when it will answer again.
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(self._retry_s)
                 continue
             self._inventory.take(snapshot)
             self._wake()
@@ -119,7 +127,7 @@ class Replica:
 
     async def _until(self, is_true: Callable[[], bool]) -> bool:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_SNAPSHOT_LIMIT_S):
+            async with asyncio.timeout(self._patience_s):
                 while not is_true():
                     await self._moved.wait()
         return is_true()

@@ -14,7 +14,7 @@ from services.gateway.domain.host import Versions
 
 _LIMIT_S: Final = 5.0
 _VERSION = re.compile(r"\bversion (\S+)|\bv=(\S+)")
-_COMMIT = re.compile(r"^commit: (\S+)", re.MULTILINE)
+_COMMIT = re.compile(r"^commit: (?!unknown$)(\S+)", re.MULTILINE)
 
 log = structlog.get_logger()
 

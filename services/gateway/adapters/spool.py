@@ -29,7 +29,7 @@ class FolderSpool:
 
     def __init__(self, folder: Path, *, limit: int) -> None:
         self._folder = folder
-        self._limit = limit
+        self.limit = limit
 
     def prepare(self, *, stale_s: float) -> None:
         """Make the folder, and delete files that nobody can be waiting for any more."""
@@ -58,7 +58,7 @@ class FolderSpool:
             gathered = bytearray()
             async for chunk in chunks:
                 total += len(chunk)
-                if total > self._limit:
+                if total > self.limit:
                     raise self._too_large()
                 gathered += chunk
                 if len(gathered) >= _WRITE_BYTES:
@@ -70,7 +70,7 @@ class FolderSpool:
 
     def _too_large(self) -> errdefs.InvalidArgument:
         return errdefs.InvalidArgument(
-            f"the plugin's context has more than {self._limit} bytes; "
+            f"the plugin's context has more than {self.limit} bytes; "
             "make it smaller, or raise WHERRY_CONTEXT_LIMIT of the gateway"
         )
 

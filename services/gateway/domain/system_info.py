@@ -67,7 +67,7 @@ def version(host: Host, programs: Mapping[str, Versions]) -> dict[str, Any]:
             "Details": {"Python": platform.python_version()},
         },
         *(
-            {"Name": name, "Version": found.version, "Details": {"GitCommit": found.commit}}
+            {"Name": name, "Version": found.version, "Details": _commit(found)}
             for name, found in programs.items()
         ),
     ]
@@ -84,6 +84,10 @@ def version(host: Host, programs: Mapping[str, Versions]) -> dict[str, Any]:
         "KernelVersion": host.kernel_version,
         "BuildTime": "",
     }
+
+
+def _commit(found: Versions) -> dict[str, str]:
+    return {"GitCommit": found.commit} if found.commit else {}
 
 
 def info(engine: Engine, now: Moment) -> dict[str, Any]:

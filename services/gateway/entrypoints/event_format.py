@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 
 from services.gateway.domain.event_cursor import Gap
-from services.gateway.entrypoints.wherry_models import EventGap, EventLine
+from services.gateway.entrypoints.wherry_models import EventGap, GapLine
 from services.gateway.feed import Batch
 from shared.contracts.event import FeedEvent
 
@@ -15,15 +15,16 @@ Format = Callable[[FeedEvent | Gap], str]
 
 
 def json_line(item: FeedEvent | Gap) -> str:
-    """Write an item as a line with either `event` or `gap`."""
-    return _line(item).model_dump_json(exclude_none=True) + "\n"
+    """Write an event as a line of its own; a gap is a line with that key only."""
+    if isinstance(item, Gap):
+        return GapLine(gap=_gap(item)).model_dump_json() + "\n"
+    return item.model_dump_json() + "\n"
 
 
 def server_sent(item: FeedEvent | Gap) -> str:
     """Write an item as a server-sent event, whose id is where a client reads on."""
     if isinstance(item, Gap):
-        gap = EventGap(after=item.after_seq, oldest=item.oldest_seq)
-        return f"event: gap\ndata: {gap.model_dump_json()}\n\n"
+        return f"event: gap\ndata: {_gap(item).model_dump_json()}\n\n"
     return f"id: {item.seq}\ndata: {item.model_dump_json()}\n\n"
 
 
@@ -36,7 +37,5 @@ async def formatted(
             yield "".join(write(item) for item in batch).encode()
 
 
-def _line(item: FeedEvent | Gap) -> EventLine:
-    if isinstance(item, Gap):
-        return EventLine(gap=EventGap(after=item.after_seq, oldest=item.oldest_seq))
-    return EventLine(event=item)
+def _gap(gap: Gap) -> EventGap:
+    return EventGap(after=gap.after_seq, oldest=gap.oldest_seq)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from services.gateway.domain import api_version
-from services.gateway.entrypoints.http import Receive, Response, Scope, Send, Stream
+from services.gateway.entrypoints.http import ASGIMessage, Receive, Response, Scope, Send, Stream
 
 #: What nginx writes for a client that hung up; nobody is sent it.
 CLIENT_GONE: Final = 499
@@ -31,7 +31,7 @@ class Exchange:
         #: The status that was sent; 0 before.
         self.status = 0
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: ASGIMessage) -> None:
         """Pass an ASGI message on; the head gets the common headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]

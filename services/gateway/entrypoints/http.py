@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    MutableMapping,
+)
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -11,12 +18,12 @@ from urllib.parse import parse_qsl
 from services.gateway.domain import docker_json
 from shared import errdefs
 
-Scope = dict[str, Any]
-ASGIMessage = Mapping[str, Any]
+Scope = MutableMapping[str, Any]
+ASGIMessage = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[ASGIMessage]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[ASGIMessage], Awaitable[None]]
 #: An ASGI application.
-Application = Callable[[Any, Any, Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = b"application/json"

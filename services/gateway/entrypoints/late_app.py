@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-from services.gateway.entrypoints.http import Application
+from services.gateway.entrypoints.http import Application, Receive, Scope, Send
 
 
 class LateApp:
@@ -16,7 +15,7 @@ class LateApp:
         self._make = make
         self._making: asyncio.Task[Application] | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if self._making is None:
             self._making = asyncio.create_task(asyncio.to_thread(self._make))

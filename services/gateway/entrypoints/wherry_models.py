@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from services.gateway.health import Report
-from shared.contracts.event import FeedEvent
 from shared.contracts.executor import LogLine
 from shared.contracts.health import Check
 from shared.contracts.plugin import Plugin
@@ -108,8 +107,7 @@ class EventGap(BaseModel):
     oldest: int
 
 
-class EventLine(BaseModel):
-    """One line of the event stream: an event, or a gap."""
+class GapLine(BaseModel):
+    """A line of the event stream that is no event."""
 
-    event: FeedEvent | None = None
-    gap: EventGap | None = None
+    gap: EventGap

@@ -1,0 +1,217 @@
+"""The application behind uvicorn on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.gateway.adapters.listener import UnixListener
+from services.gateway.adapters.server import HEAD_LIMIT, serve_http
+from shared.contracts.event import EventPublished
+from shared.contracts.store import CreatePlugin, EnablePlugin
+from tests.support.gateway import changed, event, plugin, plugin_id, reply
+from tests.support.gateway_app import AppWorld, serving
+from tests.support.wait import eventually
+
+_BOUNDARY = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Served:
+    world: AppWorld
+    socket: Path
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+    def client(self) -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
+        return httpx.AsyncClient(transport=transport, base_url="http://x", timeout=10)
+
+    @contextlib.asynccontextmanager
+    async def raw(
+        self, text: str
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Open a connection and send the beginning of a request."""
+        reader, writer = await asyncio.open_unix_connection(str(self.socket))
+        writer.write(text.replace("\n", "\r\n").encode())
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def publish(self, seq: int) -> None:
+        """Have the event service keep and publish an event."""
+        one = event(seq, revision=100 + seq)
+        self.world.kept.append(one)
+        self.world.published.put(EventPublished(event=one))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give the test a folder whose name is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="wherry-gw-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def served(folder: Path) -> AsyncIterator[_Served]:
+    """Serve the application on a socket, on stand-ins for the other services."""
+    async with serving(folder) as world:
+        listener = UnixListener(folder / "docker.sock")
+        stop = asyncio.Event()
+        task = asyncio.create_task(serve_http(world.app, [listener.open()], stop=stop, grace_s=2))
+        yield _Served(world=world, socket=folder / "docker.sock", stop=stop, task=task)
+        world.feed.close()
+        stop.set()
+        await task
+        listener.remove()
+        assert not (folder / "docker.sock").exists()
+
+
+async def test_many_at_once(served: _Served) -> None:
+    """Two hundred clients read at once, and each gets its answer."""
+    async with served.client() as client:
+        answers = await asyncio.gather(*(client.get("/v1.41/plugins") for _ in range(200)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()[0]["Id"] for answer in answers} == {plugin_id("a")}
+
+
+async def test_slow_clients_hold_up_nobody(served: _Served) -> None:
+    """Requests that never end do not keep others waiting."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(50):
+            slow = "POST /plugins/a/set HTTP/1.1\nHost: x\nContent-Length: 9\n"
+            await stack.enter_async_context(served.raw(slow))
+        async with served.client() as client, asyncio.timeout(5):
+            assert (await client.get("/_ping")).text == "OK"
+
+
+async def test_keep_alive_after_no_content(served: _Served) -> None:
+    """Answers without a body leave the connection whole."""
+    served.world.sender.answers[EnablePlugin] = reply(changed(5, plugin("a", enabled=True)))
+    request = (
+        "POST /plugins/a/plugin/enable?timeout=1 HTTP/1.1\nHost: x\nContent-Length: 0\n\n"
+        "GET /_ping HTTP/1.1\nHost: x\nConnection: close\n\n"
+    )
+    async with served.raw(request) as (reader, _):
+        answers = await reader.read()
+    first, rest = answers.split(_BOUNDARY, 1)
+    assert b"content-length: 0" in first
+    assert rest.startswith(b"HTTP/1.1 200 OK")
+    assert rest.endswith(b"OK")
+
+
+async def test_events_come_as_they_happen(served: _Served) -> None:
+    """The head is sent before anything has happened, and each event at once."""
+    async with served.client() as client, client.stream("GET", "/events") as stream:
+        assert stream.headers["transfer-encoding"] == "chunked"
+        lines = stream.aiter_lines()
+        for seq in (1, 2):
+            served.publish(seq)
+            assert json.loads(await anext(lines))["time"] == seq
+
+
+async def test_reader_hangs_up(served: _Served) -> None:
+    """A reader that is gone is noticed without an event having to happen."""
+    async with served.raw("GET /events HTTP/1.1\nHost: x\n\n") as (reader, _):
+        await reader.readuntil(_BOUNDARY)
+        assert served.world.feed.listeners == 1
+    await eventually(lambda: served.world.feed.listeners == 0)
+
+
+@pytest.mark.parametrize("path", ["/events", "/wherry/v1/events"])
+async def test_stop_ends_streams(served: _Served, path: str) -> None:
+    """When the gateway stops, streams end as streams do."""
+    async with served.client() as client, client.stream("GET", path) as stream:
+        served.world.feed.close()
+        served.stop.set()
+        assert [line async for line in stream.aiter_lines()] == []
+    async with asyncio.timeout(5):
+        await served.task
+
+
+async def test_stop_lets_verbs_finish(served: _Served) -> None:
+    """A verb in hand is answered, though the gateway stops."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def enable(_command: EnablePlugin) -> object:
+        asked.set()
+        await go_on.wait()
+        return reply(changed(5, plugin("a", enabled=True)))
+
+    served.world.sender.answers[EnablePlugin] = enable  # type: ignore[assignment]
+    async with served.client() as client:
+        verb = asyncio.create_task(client.post("/plugins/a/enable?timeout=1"))
+        await asked.wait()
+        served.stop.set()
+        await asyncio.sleep(0.2)
+        go_on.set()
+        assert (await verb).status_code == 200
+
+
+async def test_body_that_breaks_off(served: _Served) -> None:
+    """A client that hangs up in the middle of a context leaves no file, and no command is sent."""
+    staging = served.world.staging
+    head = "POST /plugins/create?name=b HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n"
+    async with served.raw(f"{head}3\nabc\n") as (_, writer):
+        await writer.drain()
+        await eventually(lambda: list(staging.iterdir()))
+    await eventually(lambda: not list(staging.iterdir()))
+    assert served.world.sender.sent == []
+
+
+async def test_large_context_in_constant_memory(served: _Served, folder: Path) -> None:
+    """A context of 200 MB is streamed to disk; memory does not grow with it."""
+    sizes: list[int] = []
+
+    def create(command: CreatePlugin) -> object:
+        sizes.append(Path(command.context_path).stat().st_size)
+        return reply(changed(5, plugin("b")))
+
+    served.world.sender.answers[CreatePlugin] = create  # type: ignore[assignment]
+    served.world.spool.limit = 1 << 30
+    before = _resident_bytes()
+    peak = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal peak
+        for _ in range(200):
+            yield bytes(1 << 20)
+            peak = max(peak, _resident_bytes())
+
+    async with served.client() as client:
+        response = await client.post("/plugins/create?name=b", content=body())
+    assert response.status_code == 204
+    assert sizes == [200 << 20]
+    assert peak - before < 50 << 20
+    assert list(served.world.staging.iterdir()) == []
+
+
+async def test_endless_head(served: _Served) -> None:
+    """A head that does not end is cut, and takes no memory without bound."""
+    async with served.raw(f"GET / HTTP/1.1\nx-filler: {'y' * HEAD_LIMIT}") as (reader, _):
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_no_http(served: _Served) -> None:
+    """What is no HTTP is refused, and the server goes on."""
+    async with served.raw("\x16\x03\x01 hello\n\n") as (reader, _):
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    async with served.client() as client:
+        assert (await client.get("/_ping")).status_code == 200
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

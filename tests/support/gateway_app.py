@@ -1,0 +1,114 @@
+"""The gateway's application on stand-ins, spoken to over ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from services.gateway.adapters.spool import FolderSpool
+from services.gateway.bootstrap import Gateway
+from services.gateway.config import GatewayConfig
+from services.gateway.domain.host import Host, Versions
+from services.gateway.entrypoints.app import App
+from services.gateway.feed import Feed
+from services.gateway.ports import Lost
+from services.gateway.replica import Replica
+from shared.contracts.event import ReadFeed
+from shared.contracts.store import GetInventory
+from shared.node.config import NodeConfig
+from tests.support.bus import FakeSender
+from tests.support.gateway import FakeChanges, FakeFeed, plugin, snapshot
+
+_HOST = Host(
+    kernel_version="6.1.0",
+    operating_system="Debian",
+    os_version="12",
+    machine="x86_64",
+    arch="amd64",
+    cpus=2,
+    memory_bytes=1024,
+    cgroup_version="1",
+    limits={"MemoryLimit": True, "SwapLimit": True, "PidsLimit": True},
+)
+
+
+class _Programs:
+    @property
+    def found(self) -> dict[str, Versions]:
+        return {"runc": Versions(version="1.1.5")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppWorld:
+    """A served node, and what it stands on."""
+
+    app: App
+    client: httpx.AsyncClient
+    sender: FakeSender
+    kept: FakeFeed
+    #: What the event service publishes.
+    published: FakeChanges
+    feed: Feed
+    spool: FolderSpool
+    staging: Path
+
+    async def get(self, path: str, **query: str) -> httpx.Response:
+        """GET with a query."""
+        return await self.client.get(path, params=query)
+
+
+def _config(root: Path) -> GatewayConfig:
+    node = NodeConfig(
+        name="n",
+        root=root,
+        exec_root=root,
+        socket=root / "docker.sock",
+        redis_url="redis://",
+        private_redis=False,
+    )
+    return GatewayConfig.load(node, {"WHERRY_CONTEXT_LIMIT": "1000"})
+
+
+@contextlib.asynccontextmanager
+async def serving(root: Path) -> AsyncIterator[AppWorld]:
+    """Serve a node with one disabled plugin."""
+    changes, published, kept = FakeChanges(), FakeChanges(), FakeFeed()
+    sender = FakeSender({GetInventory: snapshot(4, plugin("a")), ReadFeed: kept.answer})
+    replica = Replica(sender=sender, changes=changes, patience_s=0.2)
+    feed = Feed(sender=sender, changes=published, position=lambda: replica.inventory.newest)
+    spool = FolderSpool(root / "staging", limit=1000)
+    spool.prepare(stale_s=60)
+    gateway = Gateway(
+        config=_config(root),
+        host=_HOST,
+        sender=sender,
+        replica=replica,
+        feed=feed,
+        spool=spool,
+        programs=_Programs(),
+    )
+    app = gateway.app()
+    running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
+    changes.put(Lost())
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        await replica.ready()
+        sender.calls.clear()
+        yield AppWorld(
+            app=app,
+            client=client,
+            sender=sender,
+            kept=kept,
+            published=published,
+            feed=feed,
+            spool=spool,
+            staging=root / "staging",
+        )
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,73 @@
+"""A server span per request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from services.gateway.entrypoints import tracing
+from tests.support.gateway_app import AppWorld
+
+_PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Record spans; the process's own provider can be set only once, so it is not."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    yield exporter
+    provider.shutdown()
+
+
+async def test_span(world: AppWorld, spans: InMemorySpanExporter) -> None:
+    """The span is named by method and template, and its trace's id is answered."""
+    response = await world.get("/v1.41/plugins/a/plugin/json")
+    (span,) = spans.get_finished_spans()
+    assert span.name == "GET /plugins/{name}/json"
+    assert span.kind is trace.SpanKind.SERVER
+    assert span.attributes == {
+        "http.request.method": "GET",
+        "url.path": "/v1.41/plugins/a/plugin/json",
+        "http.route": "/plugins/{name}/json",
+        "http.response.status_code": 200,
+    }
+    trace_id = trace.format_trace_id(span.context.trace_id)
+    assert response.headers["wherry-trace-id"] == trace_id
+
+
+async def test_parent(world: AppWorld, spans: InMemorySpanExporter) -> None:
+    """A client's trace goes on."""
+    response = await world.client.get("/_ping", headers={"traceparent": _PARENT})
+    (span,) = spans.get_finished_spans()
+    assert span.parent is not None
+    assert span.parent.span_id == 0xB7AD6B7169203331
+    assert response.headers["wherry-trace-id"] == "0af7651916cd43dd8448eb211c80319c"
+
+
+async def test_unknown_route(world: AppWorld, spans: InMemorySpanExporter) -> None:
+    """A path that nobody serves does not become a span's name."""
+    await world.get("/nope")
+    (span,) = spans.get_finished_spans()
+    assert span.name == "GET"
+    assert span.status.status_code is trace.StatusCode.UNSET
+
+
+async def test_fault(world: AppWorld, spans: InMemorySpanExporter) -> None:
+    """Only answers of 500 and more are errors of the server."""
+    await world.client.post("/plugins/a/enable")
+    (span,) = spans.get_finished_spans()
+    assert span.status.status_code is trace.StatusCode.ERROR
+
+
+async def test_off(world: AppWorld) -> None:
+    """Without a tracer no id is answered."""
+    assert "wherry-trace-id" not in (await world.get("/_ping")).headers

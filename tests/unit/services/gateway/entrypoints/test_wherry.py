@@ -1,0 +1,178 @@
+"""The extension API, over ASGI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from shared import errdefs
+from shared.contracts.executor import LogLine, LogLines, ReadLogs
+from shared.contracts.health import Check, CheckHealth, ServiceHealth
+from shared.contracts.message import Done
+from shared.contracts.plugin import PluginState, PluginStatus
+from shared.contracts.store import EnablePlugin, ShutDownNode
+from tests.support.gateway import changed, event, plugin, plugin_id, reply
+from tests.support.gateway_app import AppWorld
+
+
+def _health(*checks: Check) -> ServiceHealth:
+    return ServiceHealth(
+        service="store",
+        node="n",
+        version="1",
+        pid=7,
+        started_at_ns=1,
+        healthy=all(check.ok for check in checks),
+        lag=2,
+        pending=3,
+        checks=checks,
+    )
+
+
+async def test_healthy(world: AppWorld) -> None:
+    """Every service is asked by name, and the node is healthy when all are."""
+    world.sender.answers[CheckHealth] = _health(Check(name="database", ok=True))
+    response = await world.get("/wherry/v1/health")
+    assert response.status_code == 200
+    shown = response.json()
+    assert shown["healthy"] is True
+    assert [one["service"] for one in shown["services"]] == [
+        "gateway",
+        "store",
+        "executor",
+        "event",
+    ]
+    assert shown["services"][1]["lag"] == 2
+    assert sorted(str(call.owner) for call in world.sender.calls) == ["event", "executor", "store"]
+
+
+async def test_unhealthy(world: AppWorld) -> None:
+    """A check that fails is the reason."""
+    world.sender.answers[CheckHealth] = _health(Check(name="database", ok=False, message="full"))
+    response = await world.get("/wherry/v1/health")
+    assert response.status_code == 503
+    assert response.json()["services"][1]["reason"] == "database: full"
+
+
+async def test_absent_service(world: AppWorld) -> None:
+    """A service that does not answer is not healthy, with the reason."""
+    world.sender.answers[CheckHealth] = errdefs.DeadlineExceeded("no answer within 2 s")
+    response = await world.get("/wherry/v1/health")
+    assert response.status_code == 503
+    store = response.json()["services"][1]
+    assert (store["healthy"], store["pid"], store["reason"]) == (
+        False,
+        None,
+        "no answer within 2 s",
+    )
+
+
+async def test_nodes(world: AppWorld) -> None:
+    """The gateway speaks for its own node."""
+    world.sender.answers[CheckHealth] = _health()
+    (node,) = (await world.get("/wherry/v1/nodes")).json()["nodes"]
+    assert (node["name"], node["docker_version"], node["healthy"]) == ("n", "28.3.0", True)
+    assert node["programs"] == {"runc": "1.1.5"}
+
+
+async def test_plugins(world: AppWorld) -> None:
+    """The list says which revision it shows."""
+    shown = (await world.get("/wherry/v1/plugins")).json()
+    assert (shown["revision"], [one["name"] for one in shown["plugins"]]) == (
+        4,
+        ["a/plugin:latest"],
+    )
+
+
+async def test_plugin(world: AppWorld) -> None:
+    """A plugin has its status, and is found by a name with slashes."""
+    shown = (await world.get("/wherry/v1/plugins/docker.io/a/plugin:latest")).json()
+    assert shown["plugin_id"] == plugin_id("a")
+    assert shown["status"]["state"] == "stopped"
+
+
+@pytest.mark.parametrize("path", ["/nope", "/plugins/nosuch", "/plugins/nosuch/logs", ""])
+async def test_not_found(world: AppWorld, path: str) -> None:
+    """What is not there is a problem with its code."""
+    response = await world.get(f"/wherry/v1{path}")
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
+
+
+async def _running(world: AppWorld) -> None:
+    status = PluginStatus(state=PluginState.RUNNING, container_id="aaaaaaaaaaaa-1")
+    world.sender.answers[EnablePlugin] = reply(changed(5, plugin("a", enabled=True, status=status)))
+    await world.client.post("/plugins/a/plugin/enable?timeout=1")
+
+
+async def test_logs(world: AppWorld) -> None:
+    """A plugin's output is that of its container."""
+    await _running(world)
+    line = LogLine(time_ns=1, stream="stdout", text="hello")
+    world.sender.answers[ReadLogs] = LogLines(lines=(line,))
+    response = await world.get("/wherry/v1/plugins/a/plugin/logs", tail="5")
+    assert response.json() == {"lines": [{"time_ns": 1, "stream": "stdout", "text": "hello"}]}
+    assert world.sender.sent[-1] == ReadLogs(container_id="aaaaaaaaaaaa-1", tail=5)
+
+
+async def test_logs_of_a_stopped_plugin(world: AppWorld) -> None:
+    """Without a container there is no output."""
+    response = await world.get("/wherry/v1/plugins/a/plugin/logs")
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize("query", [{"tail": "x"}, {"tail": "-1"}])
+async def test_wrong_parameter(world: AppWorld, query: dict[str, str]) -> None:
+    """A wrong parameter is named."""
+    response = await world.get("/wherry/v1/plugins/a/logs", **query)
+    assert response.status_code == 400
+    assert "query.tail" in response.json()["message"]
+
+
+async def test_shut_down(world: AppWorld) -> None:
+    """The node is shut down by the store, which is given a minute."""
+    world.sender.answers[ShutDownNode] = Done()
+    assert (await world.client.post("/wherry/v1/node/shutdown")).status_code == 204
+    (call,) = world.sender.calls
+    assert (call.command, call.timeout_s) == (ShutDownNode(), 60.0)
+
+
+async def _events(world: AppWorld, headers: dict[str, str], **query: str) -> httpx.Response:
+    world.kept.append(*map(event, range(1, 6)))
+    world.kept.trimmed = 3
+    return await world.client.get(
+        "/wherry/v1/events", headers=headers, params={"until": "100", **query}
+    )
+
+
+async def test_events_as_lines(world: AppWorld) -> None:
+    """Lines carry the numbers, and say where some are missing."""
+    response = await _events(world, {}, after="1")
+    lines: list[dict[str, Any]] = [json.loads(line) for line in response.text.splitlines()]
+    assert lines[0] == {"gap": {"after": 1, "oldest": 4}}
+    assert [line["seq"] for line in lines[1:]] == [4, 5]
+
+
+async def test_events_as_server_sent(world: AppWorld) -> None:
+    """A browser's client resumes by itself behind the last id it has seen."""
+    response = await _events(world, {"accept": "text/event-stream", "last-event-id": "4"})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    event_id, data, *rest = response.text.splitlines()
+    assert event_id == "id: 5"
+    assert json.loads(data.removeprefix("data: "))["seq"] == 5
+    assert rest == [""]
+
+
+async def test_wrong_event_time(world: AppWorld) -> None:
+    """By class, a wrong time is the client's fault."""
+    assert (await world.get("/wherry/v1/events", since="x")).status_code == 400
+
+
+async def test_openapi(world: AppWorld) -> None:
+    """The API describes itself."""
+    paths = (await world.get("/wherry/v1/openapi.json")).json()["paths"]
+    assert "/wherry/v1/plugins/{name}/logs" in paths
+    assert all(path.startswith("/wherry/v1/") for path in paths)

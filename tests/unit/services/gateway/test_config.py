@@ -1,0 +1,75 @@
+"""The gateway's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.gateway.config import GatewayConfig, TcpAddress
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+
+def _load(socket: str = "/run/wherry/docker.sock", **env: str) -> GatewayConfig:
+    node = NodeConfig(
+        name="n",
+        root=Path("/var/lib/wherry"),
+        exec_root=Path("/run/wherry"),
+        socket=Path(socket),
+        redis_url="redis://",
+        private_redis=False,
+    )
+    return GatewayConfig.load(node, env)
+
+
+def test_defaults() -> None:
+    """Without settings there is no port, and a context may be large."""
+    config = _load()
+    assert config.tcp == ()
+    assert config.context_limit == 16 * 2**30
+
+
+def test_hosts() -> None:
+    """Several loopback addresses may be named."""
+    config = _load(WHERRY_HOST="tcp://127.0.0.1:2375, tcp://localhost:80,tcp://[::1]:1")
+    assert config.tcp == (
+        TcpAddress(host="127.0.0.1", port=2375),
+        TcpAddress(host="127.0.0.1", port=80),
+        TcpAddress(host="::1", port=1),
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.com", "[::]"])
+def test_other_addresses_are_refused(host: str) -> None:
+    """Without TLS, the API is not served beyond this machine, and the text says so."""
+    with pytest.raises(errdefs.InvalidArgument, match="without TLS"):
+        _load(WHERRY_HOST=f"tcp://{host}:2375")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:2375", "unix:///x", "tcp://127.0.0.1", "tcp://a:0"])
+def test_what_is_no_address_is_refused(host: str) -> None:
+    """Another form is refused, naming the variable."""
+    with pytest.raises(errdefs.InvalidArgument, match=r"^WHERRY_HOST="):
+        _load(WHERRY_HOST=host)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1G", "²"])
+def test_limit_is_refused(limit: str) -> None:
+    """A limit is a number of bytes."""
+    with pytest.raises(errdefs.InvalidArgument, match=r"^WHERRY_CONTEXT_LIMIT="):
+        _load(WHERRY_CONTEXT_LIMIT=limit)
+
+
+def test_times_of_the_store() -> None:
+    """The gateway waits as long as the store may take."""
+    config = _load(WHERRY_READY_TIMEOUT_S="90", WHERRY_STOP_GRACE_S="20")
+    assert (config.ready_timeout_s, config.stop_grace_s) == (90.0, 20.0)
+    with pytest.raises(errdefs.InvalidArgument, match=r"^WHERRY_STOP_GRACE_S="):
+        _load(WHERRY_STOP_GRACE_S="long")
+
+
+def test_long_socket_path_is_refused() -> None:
+    """A path that no socket can have is refused at the start."""
+    with pytest.raises(errdefs.InvalidArgument, match="at most 107 bytes"):
+        _load(socket=f"/{'x' * 107}")
