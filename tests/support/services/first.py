@@ -1,0 +1,10 @@
+"""A service of tests' nodes: first."""
+
+from __future__ import annotations
+
+from tests.support.services import steady
+
+
+def main() -> int:
+    """Run until SIGTERM."""
+    return steady.run("first")

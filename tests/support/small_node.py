@@ -1,0 +1,115 @@
+"""A node of test services for one test: short folders, its processes, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from shared.node.lock import read_holder
+from tests.support.services import steady
+
+_LIMIT_S = 20.0
+
+
+class SmallNode:
+    """Parents of test services on temporary roots; a context manager that ends all it started."""
+
+    def __init__(self) -> None:
+        # A short path: AF_UNIX ends at 107 bytes, and pytest's tmp_path may be longer.
+        self.folder = Path(tempfile.mkdtemp(prefix="wherry-node-"))
+        self.root = self.folder / "root"
+        self.exec_root = self.folder / "x"
+        self.env = {key: value for key, value in os.environ.items() if "WHERRY" not in key} | {
+            "WHERRY_ROOT": str(self.root),
+            "WHERRY_EXEC_ROOT": str(self.exec_root),
+            "WHERRY_NODE": "test",
+        }
+        self._parents: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        """Give the node, nothing of which runs yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill the parents, then all that holds a lock, and remove the folders."""
+        for parent in self._parents:
+            parent.kill()
+            parent.wait(timeout=_LIMIT_S)
+        for name in self.held():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid(name), signal.SIGKILL)
+        until(lambda: not self.held())
+        shutil.rmtree(self.folder)
+
+    def start(self, *services: str) -> subprocess.Popen[bytes]:
+        """Start a parent of these services, its log in the node's folder."""
+        with self.log_path.open("ab") as log:
+            parent = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.services.parent", *services],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._parents.append(parent)
+        return parent
+
+    def until_runs(self, *names: str) -> dict[str, int]:
+        """Wait until these hold their locks and return their pids."""
+        until(lambda: set(names) <= set(self.held()), self.explain)
+        return {name: self.pid(name) for name in names}
+
+    def held(self) -> list[str]:
+        """Return the names of the locks that are held and described."""
+        locks = sorted((self.exec_root / "locks").glob("*.lock"))
+        return [lock.stem for lock in locks if read_holder(lock) is not None]
+
+    def pid(self, name: str) -> int:
+        """Return who holds a lock."""
+        holder = read_holder(self.exec_root / "locks" / f"{name}.lock")
+        assert holder is not None, f"nobody holds {name}"
+        return holder.pid
+
+    @property
+    def log_path(self) -> Path:
+        """The parents' log."""
+        return self.folder / "log"
+
+    def log(self, event: str, **wanted: Any) -> list[dict[str, Any]]:
+        """Return the log's lines of this event with these values."""
+        lines = [line for line in self.log_path.read_text().splitlines() if line.startswith("{")]
+        entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        return [entry for entry in entries if {**entry, **wanted, "event": event} == entry]
+
+    def journal(self) -> list[str]:
+        """Return what the services wrote, in order."""
+        path = steady.journal(self.root)
+        return path.read_text().splitlines() if path.exists() else []
+
+    def explain(self) -> str:
+        """Return what a failed wait should show."""
+        return self.log_path.read_text()[-3000:]
+
+
+def until(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+    """Wait until something holds; fails the test when it takes too long."""
+    deadline = time.monotonic() + _LIMIT_S
+    while not holds():
+        assert time.monotonic() < deadline, f"did not come to hold in time: {explain()}"
+        time.sleep(0.01)
