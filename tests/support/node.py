@@ -1,4 +1,4 @@
-"""A node of test services for one test: short folders, its processes, and nothing left behind."""
+"""A whole node on this machine, in folders of its own: its processes, its clients, its end."""
 
 from __future__ import annotations
 
@@ -6,110 +6,285 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from shared.node.lock import read_holder
-from tests.support.services import steady
+import httpx
 
-_LIMIT_S = 20.0
+from deploy.demo import leftovers, processes
+from deploy.demo.leftovers import Leftovers
+from deploy.demo.processes import Process
+from services.cli.adapters.gateway import UnixGateway
+
+_CODE = Path(__file__).parents[2]
+#: In the order in which they are killed when all are: nobody is there to start another anew.
+PROCESSES = ("parent", "gateway", "store", "executor", "event", "redis")
+_LIMIT_S = 30.0
+_ROUNDS = 10
 
 
-class SmallNode:
-    """Parents of test services on temporary roots; a context manager that ends all it started."""
+def eventually(holds: Callable[[], object], what: str, *, limit_s: float = _LIMIT_S) -> None:
+    """Wait until something holds, looking often; fail the test when it does not in time."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, f"did not happen within {limit_s:g} s: {what}"
+        time.sleep(0.01)
 
-    def __init__(self) -> None:
-        # A short path: AF_UNIX ends at 107 bytes, and pytest's tmp_path may be longer.
-        self.folder = Path(tempfile.mkdtemp(prefix="wherry-node-"))
-        self.root = self.folder / "root"
-        self.exec_root = self.folder / "x"
-        self.env = {key: value for key, value in os.environ.items() if "WHERRY" not in key} | {
+
+class Node:
+    """A node that its own parent runs; *settings* are variables of its environment."""
+
+    def __init__(self, **settings: str) -> None:
+        # Short, as AF_UNIX wants it; pytest's tmp_path is longer.
+        self.folder = Path(tempfile.mkdtemp(prefix="wn-", dir="/tmp"))
+        self.root = self.folder / "d"
+        self.exec_root = self.folder / "e"
+        self.socket = self.exec_root / "docker.sock"
+        self.name = f"test-{uuid.uuid4().hex[:8]}"
+        self.cgroup = f"/wherry/{self.name}"
+        self.http = self.client()
+        self._settings = settings
+        self._parent: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what the node and its clients are told, and nothing else of ours."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("WHERRY_", "DOCKER_", "OTEL_"))
+        }
+        return {
+            **kept,
+            "WHERRY_NODE": self.name,
             "WHERRY_ROOT": str(self.root),
             "WHERRY_EXEC_ROOT": str(self.exec_root),
-            "WHERRY_NODE": "test",
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+            **self._settings,
         }
-        self._parents: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Self:
-        """Give the node, nothing of which runs yet."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Kill the parents, then all that holds a lock, and remove the folders."""
-        for parent in self._parents:
-            parent.kill()
-            parent.wait(timeout=_LIMIT_S)
-        for name in self.held():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid(name), signal.SIGKILL)
-        until(lambda: not self.held())
-        shutil.rmtree(self.folder)
-
-    def start(self, *services: str) -> subprocess.Popen[bytes]:
-        """Start a parent of these services, its log in the node's folder."""
-        with self.log_path.open("ab") as log:
-            parent = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.services.parent", *services],
-                env=self.env,
+    def up(self) -> None:
+        """Start a parent and wait until the node is healthy."""
+        with (self.folder / "log").open("ab") as log:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-m", "services.parent"],
+                cwd=_CODE,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
-        self._parents.append(parent)
-        return parent
+        self.wait_healthy()
 
-    def until_runs(self, *names: str) -> dict[str, int]:
-        """Wait until these hold their locks and return their pids."""
-        until(lambda: set(names) <= set(self.held()), self.explain)
-        return {name: self.pid(name) for name in names}
+    def wait_healthy(self) -> None:
+        """Wait until every service is well, and a child of the parent that runs now."""
+        eventually(self._is_healthy, f"{self.name} is healthy; look at {self.folder / 'log'}")
 
-    def held(self) -> list[str]:
-        """Return the names of the locks that are held and described."""
-        locks = sorted((self.exec_root / "locks").glob("*.lock"))
-        return [lock.stem for lock in locks if read_holder(lock) is not None]
+    def pid(self, name: str) -> int | None:
+        """Return the pid of one of PROCESSES; None while it does not run."""
+        # Not through a lock: holding one for a moment could keep a service from starting.
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            said = (self.exec_root / "locks" / f"{name}.lock").read_text()
+            pid = int(json.loads(said)["pid"])
+            return pid if is_running(pid) else None
+        return None
 
-    def pid(self, name: str) -> int:
-        """Return who holds a lock."""
-        holder = read_holder(self.exec_root / "locks" / f"{name}.lock")
-        assert holder is not None, f"nobody holds {name}"
-        return holder.pid
+    def pids(self) -> dict[str, int]:
+        """Return the pids of those of PROCESSES that run."""
+        found = {name: self.pid(name) for name in PROCESSES}
+        return {name: pid for name, pid in found.items() if pid is not None}
 
-    @property
-    def log_path(self) -> Path:
-        """The parents' log."""
-        return self.folder / "log"
+    def kill(self, *names: str) -> None:
+        """Kill -9 some of PROCESSES and wait for their end."""
+        running = self.pids()
+        processes.kill(Process(pid=running[name], title=name) for name in names)
+        self._reap()
 
-    def log(self, event: str, **wanted: Any) -> list[dict[str, Any]]:
-        """Return the log's lines of this event with these values."""
-        lines = [line for line in self.log_path.read_text().splitlines() if line.startswith("{")]
-        entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        return [entry for entry in entries if {**entry, **wanted, "event": event} == entry]
+    def containers(self) -> list[str]:
+        """Return the ids of the containers that have a folder."""
+        folder = self.exec_root / "c"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
-    def journal(self) -> list[str]:
-        """Return what the services wrote, in order."""
-        path = steady.journal(self.root)
-        return path.read_text().splitlines() if path.exists() else []
+    def conmon(self, container_id: str) -> int:
+        """Return the pid of a container's supervisor."""
+        return int((self.exec_root / "c" / container_id / "conmon.pid").read_text())
 
-    def explain(self) -> str:
-        """Return what a failed wait should show."""
-        return self.log_path.read_text()[-3000:]
+    def docker(self, *args: str) -> str:
+        """Run the docker CLI, which must succeed, and return what it printed."""
+        done = self._run("docker", *args)
+        assert done.returncode == 0, f"docker {' '.join(args)}: {done.stderr}"
+        return done.stdout.rstrip("\n")
+
+    def docker_fails(self, *args: str) -> str:
+        """Run the docker CLI, which must exit with 1, and return its complaint."""
+        done = self._run("docker", *args)
+        assert done.returncode == 1, f"docker {' '.join(args)} ended with {done.returncode}"
+        return done.stderr.rstrip("\n")
+
+    def wherry(self, *args: str) -> str:
+        """Run Wherry's own CLI, which must succeed, and return what it printed."""
+        done = self._run(sys.executable, "-m", "services.cli", *args)
+        assert done.returncode == 0, f"wherry {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+    def client(self) -> httpx.Client:
+        """Return a client of the API."""
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return httpx.Client(transport=transport, base_url="http://docker", timeout=60)
+
+    def get(self, path: str, **params: str) -> Any:
+        """Return the JSON at a path, which must be there."""
+        response = self.http.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def plugin(self, name: str) -> dict[str, Any]:
+        """Return all that is known of a plugin."""
+        return dict(self.get(f"/wherry/v1/plugins/{name}"))
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return what is observed of a plugin."""
+        return dict(self.plugin(name)["status"])
+
+    def create(self, name: str, context: bytes) -> None:
+        """Create a plugin of a tar."""
+        response = self.http.post("/plugins/create", params={"name": name}, content=context)
+        assert response.status_code == 204, response.text
+
+    def enable(self, name: str) -> dict[str, Any]:
+        """Enable a plugin and return what is observed of it then."""
+        response = self.http.post(f"/plugins/{name}/enable", params={"timeout": "20"})
+        assert response.status_code == 200, response.text
+        return self.status(name)
+
+    def disable(self, name: str) -> None:
+        """Disable a plugin."""
+        response = self.http.post(f"/plugins/{name}/disable")
+        assert response.status_code == 200, response.text
+
+    def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove a plugin."""
+        response = self.http.delete(f"/plugins/{name}", params={"force": "1" if force else ""})
+        assert response.status_code == 200, response.text
+
+    def remove_all(self) -> None:
+        """Remove all plugins."""
+        for plugin in self.get("/plugins"):
+            self.remove(plugin["Id"], force=True)
+
+    def feed(self) -> list[dict[str, Any]]:
+        """Return all events of the node up to now; their numbers must be dense."""
+        text = self.http.get("/wherry/v1/events", params={"after": "0", "until": _now()}).text
+        feed = [json.loads(line) for line in text.splitlines()]
+        assert [event["seq"] for event in feed] == list(range(1, len(feed) + 1))
+        return feed
+
+    def told(self, name: str) -> list[str]:
+        """Return what happened to the plugins of a name, as the feed has it."""
+        return [e["action"] for e in self.feed() if e["attributes"].get("name") == name]
+
+    def shut_down(self) -> None:
+        """End the node as its operator does: plugins, mounts and cgroups first."""
+        response = self.http.post("/wherry/v1/node/shutdown")
+        assert response.status_code == 204, response.text
+        assert self._parent is not None
+        self._parent.terminate()
+        assert self._parent.wait(timeout=_LIMIT_S) == 0
+        self._parent = None
+
+    def leftovers(self) -> Leftovers:
+        """Return the processes, mounts, cgroups and sockets of this node."""
+        return leftovers.find(self.folder, self.cgroup)
+
+    def destroy(self) -> None:
+        """Leave nothing of the node, in whatever state it is; a repeat does nothing."""
+        self.http.close()
+        for _ in range(_ROUNDS):
+            # Whoever starts others goes first.
+            running = sorted(self.leftovers().processes, key=lambda p: p.pid != self.pid("parent"))
+            if not running:
+                break
+            processes.kill(running)
+            self._reap()
+        for mount in sorted(leftovers.mounts_below(self.folder), key=len, reverse=True):
+            subprocess.run(["umount", mount], check=False, timeout=10)
+        for cgroup in self.leftovers().cgroups:
+            Path(cgroup).rmdir()
+        left = leftovers.mounts_below(self.folder)
+        assert not left, f"{self.folder} is kept, as these are still mounted: {left}"
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _is_healthy(self) -> bool:
+        assert self._parent is None or self._parent.poll() is None, "the parent has ended"
+        # Not by httpx: it leaves a socket open when it cannot connect.
+        health = UnixGateway(socket=self.socket).health()
+        if health is None or not health.healthy:
+            return False
+        parent = self.pid("parent")
+        return all(parent_of(service.pid or 0) == parent for service in health.services)
+
+    def _run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            cwd=_CODE,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def _reap(self) -> None:
+        if self._parent is not None and not is_running(self._parent.pid):
+            self._parent.wait(timeout=_LIMIT_S)
+            self._parent = None
 
 
-def until(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    """Wait until something holds; fails the test when it takes too long."""
-    deadline = time.monotonic() + _LIMIT_S
-    while not holds():
-        assert time.monotonic() < deadline, f"did not come to hold in time: {explain()}"
-        time.sleep(0.01)
+@contextlib.contextmanager
+def running_node(settings: Mapping[str, str] | None = None) -> Iterator[Node]:
+    """Give a node that is up, and leave nothing of it."""
+    node = Node(**(settings or {}))
+    try:
+        node.up()
+        yield node
+    finally:
+        node.destroy()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return _stat(pid)[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the parent of a process; None when there is no such process."""
+    try:
+        return int(_stat(pid)[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def files_below(folder: Path, *, without: Collection[str] = ()) -> set[str]:
+    """Return the paths below a folder, but for those that begin with one of *without*."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    return {path for path in found if not path.startswith(tuple(without))}
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _now() -> str:
+    return f"{time.time():.9f}"
