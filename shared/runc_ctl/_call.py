@@ -131,16 +131,15 @@ class Call:
 
     @contextmanager
     def _private_log(self) -> Iterator[Path]:
-        descriptor, name = tempfile.mkstemp(prefix="runc-ctl-", suffix=".log")
-        os.close(descriptor)
-        log = Path(name)
-        try:
-            yield log
-        finally:
-            if self.keep_log:
-                with self.keep_log.open("ab") as kept:
-                    kept.write(log.read_bytes())
-            log.unlink()
+        # A file without a name: it is gone with this process, even if that is killed.
+        with tempfile.TemporaryFile() as file:
+            log = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+            try:
+                yield log
+            finally:
+                if self.keep_log:
+                    with self.keep_log.open("ab") as kept:
+                        kept.write(log.read_bytes())
 
     def _failure(self, returncode: int, log: Path) -> RuncError:
         return error_from_log(

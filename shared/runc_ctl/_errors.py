@@ -150,10 +150,14 @@ def error_from_log(
 
 
 def _message(entries: Sequence[LogEntry]) -> str:
-    complaints = [entry.message for entry in entries if entry.is_error]
-    plain = [entry.message for entry in entries if not entry.level]
-    # runc's last error is the one it gave up on; those before it led there.
-    return (complaints or plain or [""])[-1]
+    complaints = [entry for entry in entries if entry.is_error]
+    if not complaints:
+        return next((entry.message for entry in reversed(entries) if not entry.level), "")
+    # runc's last error is the one it gave up on. If that is the silence of a child ("can't get
+    # final child's PID from pipe: EOF"), the child said why before, as its own fatal error.
+    *before, last = complaints
+    causes = [f" ({entry.message})" for entry in before if entry.level == "fatal"]
+    return last.message + "".join(causes)
 
 
 def _silent(returncode: int | None) -> str:

@@ -72,6 +72,20 @@ def test_an_error_keeps_the_whole_log_and_the_command() -> None:
     )
 
 
+def test_the_cause_that_a_child_of_runc_told() -> None:
+    """The fatal error of runc's C half is part of the message, and decides the class."""
+    text = line("nsexec[7]: failed to update oom_score_adj: Permission denied", "fatal")
+    text += line("can't get final child's PID from pipe: EOF")
+
+    error = runc_ctl.error_from_log(text, returncode=1)
+
+    assert isinstance(error, runc_ctl.PermissionDenied)
+    assert error.message == (
+        "can't get final child's PID from pipe: EOF"
+        " (nsexec[7]: failed to update oom_score_adj: Permission denied)"
+    )
+
+
 def test_the_command_is_not_in_the_text() -> None:
     """A command line may hold secrets, so that printing an error does not print it."""
     error = runc_ctl.error_from_log("", command=("runc", "exec", "--env", "TOKEN=x"), returncode=1)
