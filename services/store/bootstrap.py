@@ -7,6 +7,7 @@ import time
 
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
+from services.store.adapters.queue import BusJobFeed, CeleryQueue
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.config import StoreConfig
 from services.store.entrypoints import bus as messages
@@ -37,7 +38,7 @@ async def serve(config: StoreConfig, bus: RedisBus, stop: asyncio.Event) -> None
 async def _serve(
     config: StoreConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
 ) -> None:
-    content = DiskContent(config.node.root / "content")
+    content = DiskContent(config.node.root / "content", config.node.root / "work")
     folders = DiskFolders(config.node.root, content)
     content.make_folders()
     content.clear_ingest()
@@ -46,7 +47,7 @@ async def _serve(
     store = build(config, bus, folders, content, PluginInventory(records, committed=relay.wake))
     bus.serve(messages.commands(store), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))
-    bus.on_reconnect(store.supervisor.reconnected)
+    bus.on_reconnect(store.reconnected)
     await store.start()
     await bus.open()
     relaying = asyncio.create_task(relay.run())
@@ -71,6 +72,8 @@ def build(
         sender=bus,
         folders=folders,
         content=content,
+        queue=CeleryQueue(config.node),
+        feed=BusJobFeed(bus),
         clock=time.time_ns,
         times=Times(ready_timeout_s=config.ready_timeout_s, stop_grace_s=config.stop_grace_s),
     )

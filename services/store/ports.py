@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
+from shared import errdefs
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed
 
@@ -25,6 +27,7 @@ class Loaded:
     revision: int
     plugins: tuple[Plugin, ...]
     operations: tuple[Operation, ...]
+    jobs: tuple[JobRecord, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Records(Protocol):
         """Commit a unit whole, numbering its changes.
 
         Raises AlreadyExists for a name that is taken, Conflict for a plugin that already has an
-        operation or a token that is no longer valid.
+        operation, a name that already has a job, or a token that is no longer valid.
         """
         ...
 
@@ -80,6 +83,14 @@ class Content(Protocol):
         """Keep bytes under their digest; a blob that exists is success."""
         ...
 
+    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> Blob:
+        """Make a file that a job wrote, and verified, a blob; a blob that exists is success."""
+        ...
+
+    async def known(self, digests: Collection[str]) -> tuple[str, ...]:
+        """Return which of *digests* are in the store."""
+        ...
+
     async def sweep(self, keep: Collection[str]) -> int:
         """Delete all blobs but *keep*; return how many went."""
         ...
@@ -107,22 +118,56 @@ class Folders(Protocol):
         """
         ...
 
-    async def install(self, plugin_id: str) -> None:
-        """Move the staged files into place, on disk before it returns; a repeat is safe."""
+    async def install(self, work_id: str, plugin_id: str) -> None:
+        """Move staged files into a plugin's place, on disk before it returns; a repeat is safe.
+
+        *work_id* names the staging folder: the plugin's id, or the id of the job that pulled it.
+        """
         ...
 
-    async def discard(self, plugin_id: str) -> None:
-        """Delete the staged files of a plugin; none is success."""
+    async def put_back(self, work_id: str, plugin_id: str) -> None:
+        """Undo an install that was never committed; nothing there is success."""
+        ...
+
+    async def inode(self, work_id: str) -> int:
+        """Return what identifies a staged root file system; raises NotFound without one."""
+        ...
+
+    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
+        """Give a plugin the staged root file system, in one step; safe to repeat.
+
+        *new_inode* identifies it, so that a repeat finds it in place.
+        """
+        ...
+
+    async def discard(self, work_id: str) -> None:
+        """Delete a staging folder; none is success."""
         ...
 
     async def bury(self, plugin_id: str) -> None:
         """Move a plugin's files aside to be deleted in the background; none is success."""
         ...
 
-    async def sweep(self, keep: Collection[str]) -> None:
-        """Delete all folders but those of the plugins *keep*: leftovers of a crash."""
+    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
+        """Delete all folders but those of these plugins and this work: leftovers of a crash."""
         ...
 
     async def drop_context(self, context: Path) -> None:
         """Delete a spooled context; none is success."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Where workers hear of jobs; it may lose one, and it may tell one twice."""
+
+    async def enqueue(self, job_id: str) -> None:
+        """Have a worker take the job; raises Unavailable when the queue does not answer."""
+        ...
+
+
+class JobFeed(Protocol):
+    """Where whoever waits for a job hears how it ended."""
+
+    async def tell_failed(self, job_id: str, error: errdefs.Error) -> None:
+        """Tell that a job failed without a worker; raises Unavailable like any publishing."""
         ...

@@ -173,7 +173,7 @@ class StagedBlob(Value):
 
     digest: str
     size: int
-    #: File in the content store's ingest folder; None when the blob is in the store already.
+    #: File below the job's work folder, `<root>/work/<job id>/`; None: it is in the store already.
     ingest: str | None = None
 
 

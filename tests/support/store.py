@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.store import ports
 from services.store.domain import status
+from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.restart import RestartPolicy
 from services.store.service.inventory import PluginInventory
@@ -33,6 +34,7 @@ class FakeRecords:
     def __init__(self) -> None:
         self.plugins: dict[str, Plugin] = {}
         self.operations: dict[int, Operation] = {}
+        self.jobs: dict[str, JobRecord] = {}
         self.inbox: dict[str, Changed] = {}
         self.outbox: list[PluginChanged] = []
         #: Raised by commits, while set; and how often it was.
@@ -47,6 +49,7 @@ class FakeRecords:
             revision=len(self.outbox),
             plugins=tuple(self.plugins.values()),
             operations=tuple(self.operations.values()),
+            jobs=tuple(self.jobs.values()),
         )
 
     async def commit(self, unit: Unit) -> ports.Committed:
@@ -65,6 +68,8 @@ class FakeRecords:
                 raise errdefs.AlreadyExists(f"plugin {change.plugin.name} already exists")
         if unit.end is not None:
             del self.operations[unit.end]
+        if unit.job is not None:
+            self.jobs[unit.job.job.job_id] = unit.job
         operation = self._begin(unit.begin) if unit.begin else None
         changes = tuple(self._write(change) for change in unit.changes)
         changed = Changed(epoch="e", revision=len(self.outbox), changes=changes)
@@ -122,6 +127,15 @@ class FakeContent:
         self.digests.add(blob.digest)
         return blob
 
+    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> ports.Blob:
+        """Keep the digest of a file that a job wrote."""
+        self.digests.add(digest)
+        return ports.Blob(digest=digest, size=size)
+
+    async def known(self, digests: Collection[str]) -> tuple[str, ...]:
+        """Return which digests are kept."""
+        return tuple(digest for digest in digests if digest in self.digests)
+
     async def sweep(self, keep: Collection[str]) -> int:
         """Forget all but *keep*."""
         gone = self.digests - set(keep)
@@ -135,6 +149,7 @@ class FakeFolders:
     def __init__(self) -> None:
         self.staged: set[str] = set()
         self.installed: set[str] = set()
+        self.exchanged: set[tuple[str, str, int]] = set()
         self.contexts: dict[Path, bytes | errdefs.Error] = {}
 
     def home(self, plugin_id: str) -> Path:
@@ -158,27 +173,59 @@ class FakeFolders:
         blob = ports.Blob(digest=f"sha256:{'a' * 64}", size=1)
         return ports.UnpackedContext(config=config, layer=blob, diff_id=f"sha256:{'b' * 64}")
 
-    async def install(self, plugin_id: str) -> None:
+    async def install(self, work_id: str, plugin_id: str) -> None:
         """Move a plugin into place."""
-        self.staged.discard(plugin_id)
+        self.staged.discard(work_id)
         self.installed.add(plugin_id)
 
-    async def discard(self, plugin_id: str) -> None:
-        """Drop a staged plugin."""
-        self.staged.discard(plugin_id)
+    async def put_back(self, work_id: str, plugin_id: str) -> None:
+        """Take a plugin out of its place."""
+        if plugin_id in self.installed:
+            self.installed.discard(plugin_id)
+            self.staged.add(work_id)
+
+    async def inode(self, work_id: str) -> int:
+        """Return the number of a staged root file system."""
+        if work_id not in self.staged:
+            raise errdefs.NotFound(f"job {work_id} has staged no root file system")
+        return 1 + sorted(self.staged).index(work_id)
+
+    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
+        """Note that two root file systems changed places."""
+        self.exchanged.add((work_id, plugin_id, new_inode))
+
+    async def discard(self, work_id: str) -> None:
+        """Drop staged files."""
+        self.staged.discard(work_id)
 
     async def bury(self, plugin_id: str) -> None:
         """Drop an installed plugin."""
         self.installed.discard(plugin_id)
 
-    async def sweep(self, keep: Collection[str]) -> None:
+    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
         """Drop what is not to be kept."""
-        self.staged.clear()
-        self.installed &= set(keep)
+        self.staged &= set(work)
+        self.installed &= set(plugins)
 
     async def drop_context(self, context: Path) -> None:
         """Delete a spooled context."""
         self.contexts.pop(context, None)
+
+
+class FakeQueue:
+    """A ports.JobQueue and ports.JobFeed that keep what they were told."""
+
+    def __init__(self) -> None:
+        self.queued: list[str] = []
+        self.failed: dict[str, errdefs.Error] = {}
+
+    async def enqueue(self, job_id: str) -> None:
+        """Keep the job's id."""
+        self.queued.append(job_id)
+
+    async def tell_failed(self, job_id: str, error: errdefs.Error) -> None:
+        """Keep the error."""
+        self.failed[job_id] = error
 
 
 class FakeClock:
@@ -222,11 +269,14 @@ class StoreUnderTest(Store):
         self.fake_clock = FakeClock()
         self.fake_folders = fake_folders or FakeFolders()
         self.content = FakeContent()
+        self.queue = FakeQueue()
         super().__init__(
             inventory=PluginInventory(self.records, committed=lambda: None),
             sender=self.executor,
             folders=self.fake_folders,
             content=self.content,
+            queue=self.queue,
+            feed=self.queue,
             clock=self.fake_clock,
             times=Times(ready_timeout_s=1, stop_grace_s=1, restarts=policy or RestartPolicy()),
         )

@@ -11,14 +11,17 @@ from pathlib import Path
 from services.store.adapters import disk
 from services.store.ports import Blob
 from shared import errdefs
+from shared.oci.digest import Digest
 
 
 class DiskContent:
     """Blobs by digest; a blob is whole, or it is not there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, work: Path) -> None:
+        """Keep blobs below *root*; jobs write theirs into `<work>/<job id>/`."""
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
+        self._work = work
 
     def make_folders(self) -> None:
         """Make the folders, private to root."""
@@ -44,12 +47,25 @@ class DiskContent:
                 raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
             disk.sync_file(ingest)
             ingest.chmod(0o400)
-            target = self._blobs / digest.removeprefix("sha256:")
+            target = self._path(digest)
             ingest.rename(target)
             disk.sync_file(target.parent)
         finally:
             ingest.unlink(missing_ok=True)
         return Blob(digest=digest, size=size)
+
+    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> Blob:
+        """Make a file that a job wrote, and verified, a blob; a blob that exists is success."""
+        staged = self._work / work_id / file
+        if not staged.is_relative_to(self._work) or ".." in staged.parts:
+            raise errdefs.PermissionDenied(
+                f"{staged} is not a file of job {work_id}: its files lie in {self._work / work_id}"
+            )
+        return await asyncio.to_thread(self._commit_staged, staged, digest, size)
+
+    async def known(self, digests: Collection[str]) -> tuple[str, ...]:
+        """Return which of *digests* are in the store."""
+        return tuple(digest for digest in digests if self._path(digest).exists())
 
     async def sweep(self, keep: Collection[str]) -> int:
         """Delete all blobs but *keep*; return how many went."""
@@ -59,6 +75,15 @@ class DiskContent:
         """Delete what a crash left half written; only while nothing is being written."""
         for path in self._ingest.iterdir():
             path.unlink()
+
+    def _path(self, digest: str) -> Path:
+        return self._blobs / Digest(digest).hex
+
+    def _commit_staged(self, staged: Path, digest: str, size: int) -> Blob:
+        if not staged.exists() and self._path(digest).exists():
+            return Blob(digest=digest, size=size)  # a repeat, or another job was faster
+        with disk.full_disk_named(self._blobs):
+            return self.commit(staged, digest, size)
 
     def _put(self, data: bytes) -> Blob:
         ingest = self.new_ingest()

@@ -7,6 +7,7 @@ being deleted; all three lie on one file system.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Collection
 from pathlib import Path
@@ -55,13 +56,30 @@ class DiskFolders:
         self._require_spooled(spooled)
         return await asyncio.to_thread(self._unpack, spooled, plugin_id)
 
-    async def install(self, plugin_id: str) -> None:
-        """Move the staged files into place, on disk before it returns; a repeat is safe."""
-        await asyncio.to_thread(self._install, plugin_id)
+    async def install(self, work_id: str, plugin_id: str) -> None:
+        """Move staged files into place, on disk before it returns; a repeat is safe."""
+        await asyncio.to_thread(self._install, work_id, plugin_id)
 
-    async def discard(self, plugin_id: str) -> None:
-        """Delete the staged files of a plugin; none is success."""
-        await asyncio.to_thread(_delete, self._work / plugin_id)
+    async def put_back(self, work_id: str, plugin_id: str) -> None:
+        """Undo an install that was never committed; nothing there is success."""
+        with contextlib.suppress(FileNotFoundError):
+            (self._work / work_id).mkdir(mode=0o700, exist_ok=True)
+            self.rootfs(plugin_id).rename(self._work / work_id / "rootfs")
+
+    async def inode(self, work_id: str) -> int:
+        """Return what identifies a staged root file system; raises NotFound without one."""
+        try:
+            return (self._work / work_id / "rootfs").stat().st_ino
+        except FileNotFoundError as error:
+            raise errdefs.NotFound(f"job {work_id} has staged no root file system") from error
+
+    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
+        """Give a plugin the staged root file system, in one step; safe to repeat."""
+        await asyncio.to_thread(self._exchange, work_id, plugin_id, new_inode)
+
+    async def discard(self, work_id: str) -> None:
+        """Delete a staging folder; none is success."""
+        await asyncio.to_thread(_delete, self._work / work_id)
 
     async def bury(self, plugin_id: str) -> None:
         """Move a plugin's files aside and delete them in the background; none is success."""
@@ -73,13 +91,14 @@ class DiskFolders:
         await asyncio.to_thread(disk.sync_file, self._plugins)
         self._delete_soon(grave)
 
-    async def sweep(self, keep: Collection[str]) -> None:
-        """Delete all folders but those of the plugins *keep*: leftovers of a crash."""
-        for plugin_id in {path.name for path in self._plugins.iterdir()} - set(keep):
+    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
+        """Delete all folders but those of these plugins and this work: leftovers of a crash."""
+        for plugin_id in {path.name for path in self._plugins.iterdir()} - set(plugins):
             log.warning("folder without a plugin", plugin_id=plugin_id)
             await self.bury(plugin_id)
         for leftover in (*self._work.iterdir(), *self._trash.iterdir()):
-            self._delete_soon(leftover)
+            if leftover.parent == self._trash or leftover.name not in work:
+                self._delete_soon(leftover)
 
     async def drop_context(self, spooled: Path) -> None:
         """Delete a spooled context; none is success."""
@@ -98,13 +117,24 @@ class DiskFolders:
             staged.mkdir(parents=True, mode=0o755)
             return context.take_apart(spooled, staged, self._content)
 
-    def _install(self, plugin_id: str) -> None:
-        staged, home = self._work / plugin_id, self.home(plugin_id)
+    def _install(self, work_id: str, plugin_id: str) -> None:
+        staged, home = self._work / work_id / "rootfs", self.home(plugin_id)
         with disk.full_disk_named(self._plugins):
-            (staged / "propagated-mount").mkdir(mode=0o755, exist_ok=True)
-            sync_file_system(staged)
-            staged.rename(home)
+            (home / "propagated-mount").mkdir(mode=0o755, parents=True, exist_ok=True)
+            home.chmod(0o700)
+            sync_file_system(home)
+            if staged.exists():
+                staged.rename(home / "rootfs")
+            disk.sync_file(home)
             disk.sync_file(self._plugins)
+
+    def _exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
+        staged, current = self._work / work_id / "rootfs", self.rootfs(plugin_id)
+        if current.stat().st_ino != new_inode:
+            sync_file_system(staged)
+            disk.exchange(staged, current)
+        disk.sync_file(current.parent)
+        disk.sync_file(staged.parent)
 
     def _require_spooled(self, path: Path) -> None:
         # The path comes from another process: it names a file of the spool, or nothing.

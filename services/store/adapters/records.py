@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.store import ports
+from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared import errdefs
 from shared.contracts.plugin import Plugin
@@ -17,6 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 #: How long replies and revisions are kept for those that missed them.
 _INBOX_KEPT_NS = 24 * 3600 * 10**9
+_JOBS_KEPT_NS = 7 * 24 * 3600 * 10**9
 _OUTBOX_KEPT_NS = 7 * 24 * 3600 * 10**9
 _OUTBOX_KEPT_ROWS = 100_000
 #: Old rows go in the commit that makes a revision divisible by this.
@@ -68,11 +70,13 @@ class SqliteRecords:
 def _load(connection: sqlite3.Connection) -> ports.Loaded:
     plugins = connection.execute("SELECT record FROM plugins").fetchall()
     operations = connection.execute("SELECT * FROM operations ORDER BY token").fetchall()
+    jobs = connection.execute("SELECT record FROM jobs ORDER BY created_at_ns").fetchall()
     return ports.Loaded(
         epoch=_epoch(connection),
         revision=_last_revision(connection),
         plugins=tuple(Plugin.model_validate_json(row["record"]) for row in plugins),
         operations=tuple(_operation(row) for row in operations),
+        jobs=tuple(JobRecord.model_validate_json(row["record"]) for row in jobs),
     )
 
 
@@ -80,6 +84,8 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Co
     if unit.end is not None:
         _end(connection, unit.end)
     operation = _begin(connection, unit.begin, now_ns) if unit.begin else None
+    if unit.job is not None:
+        _keep_job(connection, unit.job, now_ns)
     epoch = _epoch(connection)
     first = _last_revision(connection) + 1
     changes = tuple(
@@ -133,6 +139,24 @@ def _begin(connection: sqlite3.Connection, operation: Operation, now_ns: int) ->
 def _end(connection: sqlite3.Connection, token: int) -> None:
     if connection.execute("DELETE FROM operations WHERE token = ?", (token,)).rowcount != 1:
         raise errdefs.Conflict(f"operation {token} is no longer under way: another took its place")
+
+
+def _keep_job(connection: sqlite3.Connection, record: JobRecord, now_ns: int) -> None:
+    job = record.job
+    try:
+        connection.execute(
+            "INSERT INTO jobs (job_id, name, state, created_at_ns, record) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (job_id) DO UPDATE SET state = excluded.state, record = excluded.record",
+            (job.job_id, job.name, job.state, job.created_at_ns, record.model_dump_json()),
+        )
+    except sqlite3.IntegrityError as error:
+        raise errdefs.Conflict(
+            f"plugin {job.name} is in the hands of another job: wait for it, or cancel it"
+        ) from error
+    connection.execute(
+        "DELETE FROM jobs WHERE state IN ('done', 'failed') AND created_at_ns < ?",
+        (now_ns - _JOBS_KEPT_NS,),
+    )
 
 
 def _write(connection: sqlite3.Connection, change: Change) -> None:

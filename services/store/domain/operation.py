@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.store.domain.job import JobRecord
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact
 
@@ -52,5 +53,7 @@ class Unit:
     begin: Operation | None = None
     #: Token of the operation that ends; a token that is no longer valid fails the unit.
     end: int | None = None
+    #: A job's new record.
+    job: JobRecord | None = None
     #: Id of the command that the resulting reply answers.
     answers: str | None = None

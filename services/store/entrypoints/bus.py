@@ -7,7 +7,7 @@ from typing import Any
 
 from services.store.service.store import Store
 from shared.bus.ports import CommandHandler, FactHandler
-from shared.contracts import executor
+from shared.contracts import executor, job
 from shared.contracts import store as contracts
 from shared.contracts.message import Command, Message
 
@@ -23,6 +23,17 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.SetPlugin: guard(store.settings.set),
         contracts.GetInventory: store.node.get_inventory,
         contracts.ShutDownNode: store.node.shut_down,
+        job.BeginJob: store.gate.open_only(store.jobs.begin),
+        job.GetJob: store.jobs.get,
+        job.ListJobs: store.jobs.list,
+        job.CancelJob: store.jobs.cancel,
+        job.TakeJob: store.jobs.take,
+        job.RenewJob: store.jobs.renew,
+        job.KeepBlobs: store.jobs.keep_blobs,
+        job.CommitBlob: store.jobs.commit_blob,
+        job.CommitPlugin: guard(store.installation.commit),
+        job.FinishPush: store.jobs.finish,
+        job.FailJob: store.jobs.fail,
     }
 
 

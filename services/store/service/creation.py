@@ -51,6 +51,7 @@ class Creation:
                     raise errdefs.AlreadyExists(
                         f"plugin {name} already exists", detail={"plugin": name}
                     )
+                self.inventory.require_free(name)
                 async with self.garbage.kept_out():
                     return await self._create(name, command, delivery)
         finally:
@@ -60,7 +61,7 @@ class Creation:
         plugin_id = secrets.token_hex(32)
         try:
             plugin = await self._stage(plugin_id, name, Path(command.context_path))
-            await self.folders.install(plugin_id)
+            await self.folders.install(plugin_id, plugin_id)
             committed = await self.inventory.commit(
                 Unit(
                     changes=(Change.of(plugin, status.fact(plugin, "create", self.clock())),),

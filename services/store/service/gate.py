@@ -8,6 +8,7 @@ from typing import Any
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.bus.ports import CommandHandler, Delivery
+from shared.contracts.message import Message
 from shared.contracts.store import Changed
 
 Verb = Callable[[Any, Delivery], Awaitable[Changed]]
@@ -36,3 +37,13 @@ class Gate:
             return await verb(command, delivery)
 
         return guarded
+
+    def open_only(self, handler: CommandHandler) -> CommandHandler:
+        """Return *handler*, refused while the node takes no orders; repeats are its own to see."""
+
+        async def admitted(command: Any, delivery: Delivery) -> Message:
+            if self._closed_because:
+                raise errdefs.Unavailable(self._closed_because)
+            return await handler(command, delivery)
+
+        return admitted

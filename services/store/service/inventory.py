@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.store import ports
+from services.store.domain import job
+from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
 from shared import errdefs
 from shared.contracts import plugin as plugins
@@ -21,6 +23,7 @@ class PluginInventory:
         self._committed = committed
         self._plugins: dict[str, Plugin] = {}
         self._id_by_name: dict[str, str] = {}
+        self._jobs: dict[str, JobRecord] = {}
         self._epoch = ""
         self._revision = 0
 
@@ -30,6 +33,7 @@ class PluginInventory:
         self._epoch, self._revision = loaded.epoch, loaded.revision
         for plugin in loaded.plugins:
             self._put(plugin)
+        self._jobs = {record.job.job_id: record for record in loaded.jobs}
         return loaded.operations
 
     @property
@@ -56,6 +60,12 @@ class PluginInventory:
             raise errdefs.NotFound(f'plugin "{raw}" not found', detail={"plugin": raw})
         return plugin
 
+    def require_idle(self, plugin_id: str, raw: str) -> Plugin:
+        """Return a plugin that no job has in its hands; raises as require and require_free."""
+        plugin = self.require(plugin_id, raw)
+        self.require_free(plugin.name)
+        return plugin
+
     def is_taken(self, name: str) -> bool:
         """Tell whether a plugin has this name."""
         return name in self._id_by_name
@@ -67,11 +77,31 @@ class PluginInventory:
                 return plugin
         return None
 
+    def jobs(self) -> tuple[JobRecord, ...]:
+        """Return all jobs that are kept, oldest first."""
+        return tuple(self._jobs.values())
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """Return a job."""
+        return self._jobs.get(job_id)
+
+    def live_job(self, name: str) -> JobRecord | None:
+        """Return the job that has a plugin, or its name, in its hands."""
+        return next((r for r in self._jobs.values() if r.is_live and r.job.name == name), None)
+
+    def require_free(self, name: str) -> None:
+        """Raise Conflict, naming the job, while a job has the plugin or name in its hands."""
+        record = self.live_job(name)
+        if record is not None:
+            raise job.held(record)
+
     def blobs(self) -> set[str]:
-        """Return the digests that plugins need."""
+        """Return the digests that plugins and jobs need."""
         needed: set[str] = set()
         for plugin in self._plugins.values():
             needed.update((plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests))
+        for record in self._jobs.values():
+            needed.update(record.blobs)
         return needed
 
     def snapshot(self) -> Inventory:
@@ -86,6 +116,8 @@ class PluginInventory:
         """Commit a unit, then show it; see ports.Records.commit."""
         committed = await self._records.commit(unit)
         self._revision = max(self._revision, committed.changed.revision)
+        if unit.job is not None:
+            self._jobs[unit.job.job.job_id] = unit.job
         for change in committed.changed.changes:
             if change.plugin is None:
                 self._drop(change.plugin_id)

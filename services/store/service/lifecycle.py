@@ -35,7 +35,7 @@ class Lifecycle:
         """Start a plugin and wish it running; only a plugin that became ready is enabled."""
         plugin_id = self.inventory.resolve(command.name).plugin_id
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
-            plugin = self.inventory.require(plugin_id, command.name)
+            plugin = self.inventory.require_idle(plugin_id, command.name)
             if plugin.enabled:
                 raise errdefs.Conflict(
                     f"plugin already enabled: plugin {plugin.name} is enabled",
@@ -48,7 +48,7 @@ class Lifecycle:
         plugin_id = self.inventory.resolve(command.name).plugin_id
         await self.supervisor.interrupt(plugin_id)
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
-            plugin = self.inventory.require(plugin_id, command.name)
+            plugin = self.inventory.require_idle(plugin_id, command.name)
             if not plugin.enabled:
                 raise errdefs.Conflict(
                     f"plugin is already disabled: plugin {plugin.name} found but disabled",

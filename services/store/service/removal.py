@@ -39,7 +39,7 @@ class Removal:
         if command.force:
             await self.supervisor.interrupt(plugin_id)
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
-            plugin = self.inventory.require(plugin_id, command.name)
+            plugin = self.inventory.require_idle(plugin_id, command.name)
             if plugin.enabled and not command.force:
                 raise errdefs.Conflict(
                     f"plugin {plugin.name} is enabled", detail={"plugin": plugin.name}

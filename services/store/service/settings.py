@@ -29,7 +29,7 @@ class SettingsChange:
         """Apply all arguments, or none when one of them is refused."""
         plugin_id = self.inventory.resolve(command.name).plugin_id
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
-            plugin = self.inventory.require(plugin_id, command.name)
+            plugin = self.inventory.require_idle(plugin_id, command.name)
             if plugin.enabled:
                 raise errdefs.Conflict(
                     "cannot set on an active plugin, disable plugin before setting",

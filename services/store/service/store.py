@@ -11,7 +11,10 @@ from services.store.service.containers import Containers
 from services.store.service.creation import Creation
 from services.store.service.garbage import Garbage
 from services.store.service.gate import Gate
+from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
+from services.store.service.job_watch import JobWatch
+from services.store.service.jobs import Jobs
 from services.store.service.lanes import Lanes
 from services.store.service.lifecycle import Lifecycle
 from services.store.service.node import Node
@@ -42,6 +45,8 @@ class Store:
         sender: Sender,
         folders: ports.Folders,
         content: ports.Content,
+        queue: ports.JobQueue,
+        feed: ports.JobFeed,
         clock: ports.Clock,
         times: Times,
     ) -> None:
@@ -79,6 +84,26 @@ class Store:
         self.lifecycle = self._lifecycle()
         self.removal = self._removal()
         self.node = self._node()
+        self.installation = Installation(
+            inventory=inventory, lanes=self.lanes, folders=folders, clock=clock
+        )
+        self.job_watch = JobWatch(
+            inventory=inventory,
+            lanes=self.lanes,
+            folders=folders,
+            installation=self.installation,
+            queue=queue,
+            feed=feed,
+            clock=clock,
+        )
+        self.jobs = Jobs(
+            inventory=inventory,
+            lanes=self.lanes,
+            folders=folders,
+            content=content,
+            watch=self.job_watch,
+            clock=clock,
+        )
         self.recovery.finish_with(
             {
                 Kind.ENABLE: self.lifecycle.undo_enable,
@@ -91,8 +116,13 @@ class Store:
     async def start(self) -> None:
         """Read the inventory, sweep what a crash left, end what it interrupted, and look."""
         operations = await self.inventory.load()
-        await self.folders.sweep({plugin.plugin_id for plugin in self.inventory.all()})
+        await self.installation.undo_installs()
+        await self.folders.sweep(
+            {plugin.plugin_id for plugin in self.inventory.all()},
+            {record.job.job_id for record in self.inventory.jobs() if record.is_live},
+        )
         await self.recovery.resume_all(operations)
+        self._background.ensure("jobs", self.job_watch.run())
         self.supervisor.compare_soon()
         self.collect_soon()
 
@@ -101,6 +131,11 @@ class Store:
         await self._background.cancel_all()
         await self.recovery.close()
         await self.supervisor.close()
+
+    async def reconnected(self) -> None:
+        """Compare lists and queue jobs again: facts and tasks may have been lost with the bus."""
+        self.supervisor.compare_soon()
+        await self.job_watch.requeue_all()
 
     def collect_soon(self) -> None:
         """Delete blobs that no plugin needs, in the background."""

@@ -77,10 +77,6 @@ class Supervisor:
         """Compare lists: the executor may have missed orders while it was away."""
         self.compare_soon()
 
-    async def reconnected(self) -> None:
-        """Compare lists: facts may have been lost with the bus."""
-        self.compare_soon()
-
     def compare_soon(self) -> None:
         """Compare the inventory with the executor's list in the background, until it worked."""
         self._looks.ensure("*", self._until_answered(self._compare))

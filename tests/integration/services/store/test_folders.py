@@ -50,7 +50,7 @@ class Disk:
 def disk(tmp_path: Path) -> Disk:
     """Return an empty data root."""
     root = tmp_path / "root"
-    content = DiskContent(root / "content")
+    content = DiskContent(root / "content", root / "work")
     folders = DiskFolders(root, content)
     content.make_folders()
     folders.make_folders()
@@ -86,7 +86,7 @@ SOUND = (file("config.json", b"{}"), special("rootfs", tarfile.DIRTYPE), file("r
 async def test_context_becomes_rootfs_config_and_layer(disk: Disk) -> None:
     """The rootfs lies in place, and the layer's digests are those of its bytes and of its tar."""
     unpacked = await disk.folders.unpack_context(disk.spool(*SOUND), ID)
-    await disk.folders.install(ID)
+    await disk.folders.install(ID, ID)
 
     assert unpacked.config == b"{}"
     assert (disk.folders.rootfs(ID) / "bin/p").read_bytes() == b"x"
@@ -183,13 +183,13 @@ async def test_path_outside_of_the_spool_is_refused(disk: Disk, path: str) -> No
 async def test_crash_leftovers_are_swept_at_the_next_start(disk: Disk) -> None:
     """Folders without a plugin, staged files and half ingests go; plugins stay."""
     await disk.folders.unpack_context(disk.spool(*SOUND), ID)
-    await disk.folders.install(ID)
+    await disk.folders.install(ID, ID)
     await disk.folders.unpack_context(disk.spool(*SOUND), "cd" * 32)
     (disk.root / "plugins" / ("ef" * 32)).mkdir()
     disk.content.new_ingest().write_bytes(b"half")
 
     disk.content.clear_ingest()
-    await disk.folders.sweep({ID})
+    await disk.folders.sweep({ID}, set())
     await eventually(
         lambda: not any((*disk.root.glob("work/*"), *disk.root.glob("trash/*"))), limit_s=10
     )

@@ -1,0 +1,138 @@
+"""A job's record, and what each step makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import errdefs
+from shared.contracts.job import Job, JobKind, JobRequest, JobState
+from shared.contracts.message import Value
+from shared.contracts.plugin import Plugin
+
+#: How long a worker may be silent before its job is given to another.
+LEASE_S = 60.0
+#: Workers that may die over a job before it is given up.
+MAX_ATTEMPTS = 3
+
+_DOING = {JobKind.PULL: "pulled", JobKind.PUSH: "pushed", JobKind.UPGRADE: "upgraded"}
+
+
+class Swap(Value):
+    """The journal of an upgrade past its point of no return: what the plugin becomes."""
+
+    plugin: Plugin
+    #: Inode of the new root file system: tells whether the two have changed places.
+    new_inode: int
+
+
+class JobRecord(Value):
+    """All that the store keeps of a job."""
+
+    job: Job
+    request: JobRequest
+    token: int = 0
+    worker: str = ""
+    lease_until_ns: int = 0
+    #: Digests kept from the collector while the job is not over.
+    blobs: tuple[str, ...] = ()
+    swap: Swap | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the job is not over."""
+        return self.job.state in (JobState.QUEUED, JobState.RUNNING)
+
+
+def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobRecord:
+    """Return a new job, queued; its first worker has a lease's time to take it."""
+    return JobRecord(
+        job=Job(
+            job_id=job_id,
+            kind=request.kind,
+            state=JobState.QUEUED,
+            name=request.name,
+            remote=request.remote,
+            plugin_id=plugin_id,
+            created_at_ns=now_ns,
+        ),
+        request=request,
+        lease_until_ns=_lease(now_ns),
+    )
+
+
+def taken(record: JobRecord, worker: str, now_ns: int) -> JobRecord:
+    """Return the job in the hands of *worker*; raises Conflict when it is not to be had."""
+    if not record.is_live:
+        raise errdefs.Conflict(f"job {record.job.job_id} is over: it is {record.job.state}")
+    if record.job.state is JobState.RUNNING and now_ns < record.lease_until_ns:
+        raise errdefs.Conflict(f"job {record.job.job_id} is in the hands of {record.worker}")
+    return _with(record, state=JobState.RUNNING, attempt=record.job.attempt + 1).model_copy(
+        update={"token": record.token + 1, "worker": worker, "lease_until_ns": _lease(now_ns)}
+    )
+
+
+def renewed(record: JobRecord, now_ns: int) -> JobRecord:
+    """Return the job with a new lease."""
+    return record.model_copy(update={"lease_until_ns": _lease(now_ns)})
+
+
+def requeued(record: JobRecord, now_ns: int) -> JobRecord:
+    """Return a job whose worker fell silent, to be taken by another."""
+    return renewed(_with(record, state=JobState.QUEUED), now_ns)
+
+
+def cancelled(record: JobRecord) -> JobRecord:
+    """Return the job as one that somebody wishes ended."""
+    return _with(record, cancelled=True)
+
+
+def done(record: JobRecord, now_ns: int) -> JobRecord:
+    """Return the job as one that succeeded; nothing of the request is kept that was sealed."""
+    return _over(record, now_ns, state=JobState.DONE)
+
+
+def failed(record: JobRecord, error: dict[str, Any], now_ns: int) -> JobRecord:
+    """Return the job as one that failed."""
+    return _over(record, now_ns, state=JobState.FAILED, error=error)
+
+
+def require(record: JobRecord | None, job_id: str, token: int) -> JobRecord:
+    """Return a running job whose worker holds *token*; raises NotFound or Conflict."""
+    if record is None:
+        raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
+    if record.job.state is not JobState.RUNNING or record.token != token:
+        raise errdefs.Conflict(f"job {job_id} was taken from this worker: stop, and change nothing")
+    return record
+
+
+def held(record: JobRecord) -> errdefs.Conflict:
+    """Return what every verb on a plugin, or name, hears while a job has it."""
+    job = record.job
+    return errdefs.Conflict(
+        f"plugin {job.name} is being {_DOING[job.kind]} by job {job.job_id}: wait for it, or "
+        "cancel it",
+        detail={"plugin": job.name, "job": job.job_id},
+    )
+
+
+def gave_up(record: JobRecord) -> errdefs.Error:
+    """Return the error of a job whose workers died over it."""
+    return errdefs.Internal(
+        f"job {record.job.job_id} was given up: {record.job.attempt} workers in a row died or "
+        "fell silent over it; look at the pull service's log"
+    )
+
+
+def _over(record: JobRecord, now_ns: int, **changes: Any) -> JobRecord:
+    request = record.request.model_copy(update={"credentials": None})
+    return _with(record, finished_at_ns=now_ns, **changes).model_copy(
+        update={"request": request, "blobs": (), "swap": None}
+    )
+
+
+def _with(record: JobRecord, **changes: Any) -> JobRecord:
+    return record.model_copy(update={"job": record.job.model_copy(update=changes)})
+
+
+def _lease(now_ns: int) -> int:
+    return now_ns + int(LEASE_S * 1e9)

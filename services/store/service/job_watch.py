@@ -1,0 +1,86 @@
+"""Watches over jobs: those whose worker fell silent, and those the queue lost, are queued again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from services.store import ports
+from services.store.domain import job
+from services.store.domain.job import JobRecord
+from services.store.domain.operation import Unit
+from services.store.service.installation import Installation
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from shared import errdefs
+
+log = structlog.get_logger()
+
+#: How often leases are looked at; the lease itself is what decides.
+_LOOK_EVERY_S = job.LEASE_S / 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWatch:
+    """Sees to it that every job ends."""
+
+    inventory: PluginInventory
+    lanes: Lanes
+    folders: ports.Folders
+    installation: Installation
+    queue: ports.JobQueue
+    feed: ports.JobFeed
+    clock: ports.Clock
+
+    async def run(self) -> None:
+        """Look at all live jobs, again and again."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Queue, fail or finish what no worker has in its hands."""
+        for record in self.inventory.jobs():
+            if record.is_live and record.lease_until_ns <= self.clock():
+                await self._look_at(record)
+
+    async def requeue_all(self) -> None:
+        """Queue all jobs that wait for a worker: the queue may have lost them."""
+        for record in self.inventory.jobs():
+            if record.is_live:
+                await self.enqueue(record.job.job_id)
+
+    async def _look_at(self, record: JobRecord) -> None:
+        try:
+            if record.swap is not None:
+                await self._finish(record)
+            elif record.job.cancelled:
+                await self._fail(record, errdefs.Conflict("the job was cancelled"))
+            elif record.job.attempt >= job.MAX_ATTEMPTS:
+                await self._fail(record, job.gave_up(record))
+            else:
+                log.warning("job queued again", job_id=record.job.job_id, worker=record.worker)
+                await self.inventory.commit(Unit(job=job.requeued(record, self.clock())))
+                await self.enqueue(record.job.job_id)
+        except errdefs.Error as error:
+            log.warning("job not looked after", job_id=record.job.job_id, reason=error.message)
+
+    async def _finish(self, record: JobRecord) -> None:
+        async with self.lanes.hold(record.job.plugin_id or ""):
+            now = self.inventory.job(record.job.job_id)
+            if now is not None and now.is_live:
+                await self.installation.finish_swap(now)
+
+    async def _fail(self, record: JobRecord, error: errdefs.Error) -> None:
+        await self.inventory.commit(Unit(job=job.failed(record, error.to_wire(), self.clock())))
+        await self.folders.discard(record.job.job_id)
+        await self.feed.tell_failed(record.job.job_id, error)
+
+    async def enqueue(self, job_id: str) -> None:
+        """Queue a job; when the queue does not answer, the next look does."""
+        try:
+            await self.queue.enqueue(job_id)
+        except errdefs.Unavailable as error:
+            log.warning("job not queued yet", job_id=job_id, reason=error.message)

@@ -1,0 +1,142 @@
+"""Jobs: begun for people, taken by workers, fenced by tokens, ended once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from services.store import ports
+from services.store.domain import job
+from services.store.domain.job import JobRecord
+from services.store.domain.operation import Unit
+from services.store.service.inventory import PluginInventory
+from services.store.service.job_watch import JobWatch
+from services.store.service.lanes import Lanes
+from shared import errdefs
+from shared.bus.ports import Delivery
+from shared.contracts import job as contracts
+from shared.contracts.job import JobKind, JobReply, JobRequest
+from shared.contracts.message import Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """What people and workers ask about jobs."""
+
+    inventory: PluginInventory
+    lanes: Lanes
+    folders: ports.Folders
+    content: ports.Content
+    watch: JobWatch
+    clock: ports.Clock
+
+    async def begin(self, command: contracts.BeginJob, delivery: Delivery) -> JobReply:
+        """Reserve the name or plugin and queue the job; a repeat finds it."""
+        found = self.inventory.job(command.job_id)
+        if found is not None:
+            return JobReply(job=found.job)
+        async with self.lanes.hold(self._lane(command.request), delivery.deadline_ns):
+            plugin_id = self._check(command.request)
+            record = job.begun(command.job_id, command.request, plugin_id, self.clock())
+            await self.inventory.commit(Unit(job=record))
+        await self.watch.enqueue(command.job_id)
+        return JobReply(job=record.job)
+
+    async def get(self, command: contracts.GetJob, _delivery: Delivery) -> JobReply:
+        """Return one job."""
+        return JobReply(job=self._known(command.job_id).job)
+
+    async def list(self, _command: contracts.ListJobs, _delivery: Delivery) -> contracts.JobList:
+        """Return all jobs that are kept, newest first."""
+        return contracts.JobList(jobs=tuple(r.job for r in reversed(self.inventory.jobs())))
+
+    async def cancel(self, command: contracts.CancelJob, _delivery: Delivery) -> JobReply:
+        """Wish a job ended; one that is over stays as it is."""
+        record = self._known(command.job_id)
+        if record.is_live and not record.job.cancelled:
+            record = job.cancelled(record)
+            await self.inventory.commit(Unit(job=record))
+        return JobReply(job=record.job)
+
+    async def take(self, command: contracts.TakeJob, _delivery: Delivery) -> contracts.JobTaken:
+        """Give the job to a worker, whose token fences off the one before."""
+        record = job.taken(self._known(command.job_id), command.worker, self.clock())
+        await self.inventory.commit(Unit(job=record))
+        kept = self.inventory.get(record.job.plugin_id or "")
+        return contracts.JobTaken(
+            token=record.token,
+            request=record.request,
+            attempt=record.job.attempt,
+            plugin=kept,
+        )
+
+    async def renew(self, command: contracts.RenewJob, _delivery: Delivery) -> contracts.JobLease:
+        """Extend the worker's lease, and tell whether the job is wished ended."""
+        record = job.renewed(self.require(command.job_id, command.token), self.clock())
+        await self.inventory.commit(Unit(job=record))
+        return contracts.JobLease(lease_s=job.LEASE_S, cancelled=record.job.cancelled)
+
+    async def keep_blobs(
+        self, command: contracts.KeepBlobs, _delivery: Delivery
+    ) -> contracts.KnownBlobs:
+        """Keep blobs from the collector until the job ends; tell which are there."""
+        record = self.require(command.job_id, command.token)
+        kept = tuple(dict.fromkeys((*record.blobs, *command.digests)))
+        await self.inventory.commit(Unit(job=record.model_copy(update={"blobs": kept})))
+        return contracts.KnownBlobs(digests=await self.content.known(command.digests))
+
+    async def commit_blob(self, command: contracts.CommitBlob, _delivery: Delivery) -> Done:
+        """Move what a worker wrote and verified into the content store."""
+        self.require(command.job_id, command.token)
+        blob = command.blob
+        if blob.ingest is not None:
+            await self.content.commit_staged(command.job_id, blob.ingest, blob.digest, blob.size)
+        return Done()
+
+    async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:
+        """End a push that succeeded."""
+        record = self.require(command.job_id, command.token)
+        await self.inventory.commit(Unit(job=job.done(record, self.clock())))
+        return Done()
+
+    async def fail(self, command: contracts.FailJob, _delivery: Delivery) -> Done:
+        """End a job with an error, and delete what it staged."""
+        record = self.require(command.job_id, command.token)
+        if record.swap is not None:
+            raise errdefs.Conflict(f"job {command.job_id} has changed the plugin already")
+        await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
+        await self.folders.discard(command.job_id)
+        return Done()
+
+    def require(self, job_id: str, token: int) -> JobRecord:
+        """Return a running job whose worker holds *token*; raises NotFound or Conflict."""
+        return job.require(self.inventory.job(job_id), job_id, token)
+
+    def _known(self, job_id: str) -> JobRecord:
+        record = self.inventory.job(job_id)
+        if record is None:
+            raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
+        return record
+
+    def _lane(self, request: JobRequest) -> str:
+        if request.kind is JobKind.PULL:
+            return request.name
+        return self.inventory.resolve(request.name).plugin_id
+
+    def _check(self, request: JobRequest) -> str:
+        """Return the id of the plugin that the job is about; raises what dockerd answers."""
+        if request.kind is JobKind.PULL:
+            if self.inventory.is_taken(request.name):
+                raise errdefs.AlreadyExists(
+                    f"plugin {request.name} already exists", detail={"plugin": request.name}
+                )
+            self.inventory.require_free(request.name)
+            return secrets.token_hex(32)
+        plugin = self.inventory.resolve(request.name)
+        self.inventory.require_free(plugin.name)
+        if request.kind is JobKind.UPGRADE and plugin.enabled:
+            raise errdefs.Conflict(
+                f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled",
+                detail={"plugin": plugin.name},
+            )
+        return plugin.plugin_id

@@ -1,0 +1,232 @@
+"""Jobs: reserved, taken, fenced, ended once; and the swap that an upgrade ends with."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.store.domain.job import LEASE_S, MAX_ATTEMPTS
+from shared import errdefs
+from shared.contracts import job
+from shared.contracts.job import Job, JobKind, JobState
+from shared.contracts.store import CreatePlugin, EnablePlugin, SetPlugin
+from tests.support.store import CONFIG, StoreUnderTest, delivery
+from tests.support.wait import eventually
+
+NEW = CONFIG.replace(b'"value": "0"', b'"value": "9"').decode()
+
+
+def request(kind: JobKind = JobKind.PULL, name: str = "p:latest") -> job.JobRequest:
+    """Return what a person asks for."""
+    return job.JobRequest(kind=kind, name=name, remote="registry.example/p:v2")
+
+
+async def begin(store: StoreUnderTest, job_id: str, kind: JobKind = JobKind.PULL) -> Job:
+    """Begin a job and return it."""
+    command = job.BeginJob(job_id=job_id, request=request(kind))
+    return (await store.jobs.begin(command, delivery())).job
+
+
+async def take(store: StoreUnderTest, job_id: str) -> job.JobTaken:
+    """Take a job."""
+    return await store.jobs.take(job.TakeJob(job_id=job_id, worker="w"), delivery())
+
+
+def commit(job_id: str, token: int) -> job.CommitPlugin:
+    """Return the last step of a pull or an upgrade."""
+    return job.CommitPlugin(
+        job_id=job_id,
+        token=token,
+        config=NEW,
+        config_digest=f"sha256:{'c' * 64}",
+        manifest_digest=f"sha256:{'d' * 64}",
+        layer_digests=(f"sha256:{'e' * 64}",),
+    )
+
+
+async def test_job_is_queued_once_however_often_it_is_begun() -> None:
+    """A repeat of the same id finds the job; its name is reserved."""
+    store = StoreUnderTest()
+
+    first = await begin(store, "j")
+    again = await begin(store, "j")
+
+    assert first == again
+    assert store.queue.queued == ["j"]
+    with pytest.raises(errdefs.Conflict, match="is being pulled by job j"):
+        await begin(store, "other")
+    store.fake_folders.contexts.clear()
+    with pytest.raises(errdefs.Conflict, match="is being pulled by job j"):
+        await store.creation.create(CreatePlugin(name="p", context_path="/c"), delivery())
+
+
+async def test_pull_of_a_name_that_is_taken_is_refused() -> None:
+    """A pull begins only for a free name."""
+    store = StoreUnderTest()
+    await store.install()
+
+    with pytest.raises(errdefs.AlreadyExists, match="plugin p:latest already exists"):
+        await begin(store, "j")
+
+
+async def test_pulled_plugin_is_there_with_the_end_of_its_job() -> None:
+    """The last step makes the plugin, ends the job and tells dockerd's event at once."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+
+    changed = await store.installation.commit(commit("j", taken.token), delivery())
+
+    plugin = changed.changes[-1].plugin
+    assert plugin is not None
+    assert (plugin.name, plugin.enabled) == ("p:latest", False)
+    assert store.fake_folders.installed == {plugin.plugin_id}
+    assert store.records.jobs["j"].job.state is JobState.DONE
+    fact = store.records.outbox[-1].facts[0]
+    assert (fact.action, fact.actor_id) == ("pull", "registry.example/p:v2")
+
+
+async def test_verbs_hear_of_the_job_that_has_the_plugin() -> None:
+    """While a plugin is upgraded, enable and set answer with the job's name."""
+    store = StoreUnderTest()
+    await store.install()
+    await begin(store, "j", JobKind.UPGRADE)
+
+    with pytest.raises(errdefs.Conflict, match="is being upgraded by job j"):
+        await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+    with pytest.raises(errdefs.Conflict, match="is being upgraded by job j"):
+        await store.settings.set(SetPlugin(name="p", args=("DEBUG=1",)), delivery())
+
+
+async def test_upgrade_of_an_enabled_plugin_is_refused() -> None:
+    """A plugin must be disabled before it is upgraded, in dockerd's words."""
+    store = StoreUnderTest()
+    await store.install()
+    await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+
+    with pytest.raises(errdefs.Conflict) as refused:
+        await begin(store, "j", JobKind.UPGRADE)
+
+    assert refused.value.message == (
+        "plugin must be disabled before upgrading: plugin p:latest is enabled"
+    )
+
+
+async def test_upgrade_keeps_what_the_user_chose() -> None:
+    """A setting that was changed stays; one that was not follows the new default."""
+    for args, expected in (((), "DEBUG=9"), (("DEBUG=5",), "DEBUG=5")):
+        store = StoreUnderTest()
+        plugin = await store.install()
+        await store.settings.set(SetPlugin(name="p", args=args), delivery())
+        await begin(store, "j", JobKind.UPGRADE)
+        taken = await take(store, "j")
+        store.fake_folders.staged.add("j")
+
+        await store.installation.commit(commit("j", taken.token), delivery())
+
+        now = store.now(plugin)
+        assert now.settings["Env"] == [expected]
+        assert now.reference == "registry.example/p:v2"
+        assert now.config["Env"][0]["Value"] == "9"
+        assert store.fake_folders.exchanged == {("j", plugin.plugin_id, 1)}
+
+
+async def test_upgrade_that_was_decided_is_finished_after_a_crash() -> None:
+    """A store that died after the decision exchanges the files and commits when it is back."""
+    first = StoreUnderTest()
+    plugin = await first.install()
+    await begin(first, "j", JobKind.UPGRADE)
+    taken = await take(first, "j")
+    first.fake_folders.staged.add("j")
+    record = first.inventory.job("j")
+    assert record is not None
+    await first.installation._decide(record, commit("j", taken.token))
+
+    again = await first.restarted()
+    again.fake_clock.now_ns = first.fake_clock.now_ns
+    again.fake_clock.advance(LEASE_S + 1)
+    await again.job_watch.look()
+
+    assert again.now(plugin).reference == "registry.example/p:v2"
+    assert again.records.jobs["j"].job.state is JobState.DONE
+    await again.close()
+
+
+async def test_worker_that_fell_silent_loses_the_job() -> None:
+    """After its lease a job is queued again, the next worker's token fences the first one off."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    first = await take(store, "j")
+    with pytest.raises(errdefs.Conflict, match="in the hands of w"):
+        await take(store, "j")
+
+    store.fake_clock.advance(LEASE_S + 1)
+    await store.job_watch.look()
+    second = await take(store, "j")
+
+    assert store.queue.queued == ["j", "j"]
+    assert (second.attempt, second.token) == (2, first.token + 1)
+    for late in (
+        store.jobs.renew(job.RenewJob(job_id="j", token=first.token), delivery()),
+        store.installation.commit(commit("j", first.token), delivery()),
+    ):
+        with pytest.raises(errdefs.Conflict, match="taken from this worker"):
+            await late
+
+
+async def test_job_that_kills_its_workers_ends() -> None:
+    """After some attempts a job is failed, told to whoever follows it, and its name is free."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    for _ in range(MAX_ATTEMPTS):
+        await take(store, "j")
+        store.fake_clock.advance(LEASE_S + 1)
+        await store.job_watch.look()
+
+    assert store.records.jobs["j"].job.state is JobState.FAILED
+    assert "given up" in store.queue.failed["j"].message
+    await begin(store, "again")
+
+
+async def test_cancelled_job_is_told_to_its_worker() -> None:
+    """A cancel is heard at the next renewal; the worker then fails the job and the name is free."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+    lease = await store.jobs.renew(job.RenewJob(job_id="j", token=taken.token), delivery())
+    await store.jobs.fail(
+        job.FailJob(job_id="j", token=taken.token, error={"code": "conflict"}), delivery()
+    )
+
+    assert lease.cancelled
+    assert store.records.jobs["j"].job.error == {"code": "conflict"}
+    await begin(store, "again")
+
+
+async def test_blobs_of_a_live_job_are_kept_from_the_collector() -> None:
+    """What a job fetched stays until it ends, and then goes when no plugin has it."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    blob = job.StagedBlob(digest=f"sha256:{'f' * 64}", size=1, ingest="f")
+    for command, step in (
+        (job.KeepBlobs(job_id="j", token=taken.token, digests=(blob.digest,)), "keep"),
+        (job.CommitBlob(job_id="j", token=taken.token, blob=blob), "commit"),
+    ):
+        if step == "keep":
+            assert isinstance(command, job.KeepBlobs)
+            assert (await store.jobs.keep_blobs(command, delivery())).digests == ()
+        else:
+            assert isinstance(command, job.CommitBlob)
+            await store.jobs.commit_blob(command, delivery())
+    await store.garbage.collect()
+    kept = set(store.content.digests)
+
+    await store.jobs.fail(job.FailJob(job_id="j", token=taken.token, error={}), delivery())
+    await store.garbage.collect()
+
+    assert kept == {blob.digest}
+    assert not store.content.digests
+    await eventually(lambda: not store.fake_folders.staged)
