@@ -33,16 +33,17 @@ class ServiceLock:
         """Take the lock for the life of this process; raises Conflict naming the holder."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        while not _flock(fd, fcntl.LOCK_EX):
+            # Who looks at a lock shares it for a moment; only a holder keeps others from that.
+            if _flock(fd, fcntl.LOCK_SH):
+                continue
             os.close(fd)
             holder = read_holder(self._path)
             pid = holder.pid if holder else "unknown"
             raise errdefs.Conflict(
                 f"{self._path.stem} already runs here as process {pid} (lock {self._path}); "
                 "stop it first, or give this node other folders"
-            ) from error
+            )
         os.ftruncate(fd, 0)
         description = {"pid": os.getpid(), "version": VERSION, "started_at_ns": time.time_ns()}
         os.pwrite(fd, json.dumps(description).encode(), 0)
@@ -67,17 +68,18 @@ def read_holder(path: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        return _described(fd) if _is_held(fd) else None
+        return None if _flock(fd, fcntl.LOCK_SH) else _described(fd)
     finally:
         os.close(fd)
 
 
-def _is_held(fd: int) -> bool:
+def _flock(fd: int, kind: int) -> bool:
+    """Take a lock if that needs no waiting; return whether it was taken."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _described(fd: int) -> Holder | None:
