@@ -208,3 +208,56 @@ async def test_blob_that_exists_is_success(disk: Disk) -> None:
     assert await disk.content.sweep({first.digest}) == 1
     assert disk.files() == {f"content/blobs/sha256/{first.digest.removeprefix('sha256:')}"}
     assert other.digest != first.digest
+
+
+def stage(disk: Disk, job_id: str, content: str) -> None:
+    """Write what a job has unpacked."""
+    rootfs = disk.root / "work" / job_id / "rootfs"
+    rootfs.mkdir(parents=True)
+    (rootfs / "version").write_text(content)
+
+
+async def test_swap_is_one_step_and_a_repeat_changes_nothing(disk: Disk) -> None:
+    """Old and new root file system change places once, however often it is asked."""
+    stage(disk, "first", "old")
+    await disk.folders.install("first", ID)
+    stage(disk, "job", "new")
+    inode = await disk.folders.inode("job")
+
+    for _ in range(2):
+        await disk.folders.exchange("job", ID, inode)
+
+    assert (disk.folders.rootfs(ID) / "version").read_text() == "new"
+    assert (disk.root / "work/job/rootfs/version").read_text() == "old"
+
+
+async def test_install_that_was_not_committed_is_put_back(disk: Disk) -> None:
+    """A job finds its files where it left them, and can install them again."""
+    stage(disk, "job", "new")
+    await disk.folders.install("job", ID)
+
+    await disk.folders.put_back("job", ID)
+    await disk.folders.put_back("job", ID)
+    await disk.folders.install("job", ID)
+
+    assert (disk.folders.rootfs(ID) / "version").read_text() == "new"
+
+
+async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(disk: Disk) -> None:
+    """A staged blob moves into the store; a repeat, and another's copy of it, are success."""
+    data = b"layer"
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    stage(disk, "job", "new")
+    (disk.root / "work/job/blob").write_bytes(data)
+
+    for _ in range(2):
+        await disk.content.commit_staged("job", "blob", digest, len(data))
+
+    assert await disk.content.known((digest, f"sha256:{'0' * 64}")) == (digest,)
+
+
+@pytest.mark.parametrize("file", ["../other/blob", "/etc/passwd", "../../store/store.db"])
+async def test_file_outside_of_the_job_s_folder_is_refused(disk: Disk, file: str) -> None:
+    """A worker names files of its own job only."""
+    with pytest.raises(errdefs.PermissionDenied):
+        await disk.content.commit_staged("job", file, f"sha256:{'0' * 64}", 1)
