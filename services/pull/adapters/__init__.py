@@ -1,0 +1,1 @@
+"""One module or package per outside thing; built in bootstrap and nowhere else."""

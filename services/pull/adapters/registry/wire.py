@@ -1,0 +1,180 @@
+"""One connection's bytes: read straight into a buffer of ours, with a limit on every wait.
+
+A stream reader of asyncio copies each 64 KiB twice and wakes its reader as often; here the kernel
+(or OpenSSL) writes into the buffer that the reader is then handed a piece of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import cast
+
+import httpx
+
+from services.pull.adapters.registry.settings import Limits
+
+
+class Pace:
+    """What one body must keep up: never still for stall_s, and not crawling over such a span."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.stall_s = limits.stall_s
+        self._rate = limits.min_rate_bytes_per_s
+        self._waited_s = 0.0
+        self._got = 0
+
+    def note(self, got: int, waited_s: float) -> None:
+        """Count one wait for the peer; raises httpx.ReadTimeout when it is too slow."""
+        self._got += got
+        self._waited_s += waited_s
+        if self._waited_s < self.stall_s:
+            return
+        if self._got < self._rate * self._waited_s:
+            raise httpx.ReadTimeout(
+                f"only {self._got} bytes came in {self._waited_s:.0f} s, "
+                f"less than {self._rate} a second"
+            )
+        self._got, self._waited_s = 0, 0.0
+
+
+class Wire(asyncio.BufferedProtocol):
+    """Both directions of a connection; a full buffer stops the peer, not this process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = memoryview(bytearray(limits.read_buffer_bytes))
+        self._start = 0
+        self._end = 0
+        self._wanted = 1
+        self._readable: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._is_paused = False
+        self._is_over = False
+        self._fault: Exception | None = None
+        self.transport: asyncio.Transport
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; TLS on top of a proxy's tunnel replaces it."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Hand out the free end of the buffer."""
+        return self._buffer[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take note of new bytes, and stop reading when there is no room for more."""
+        self._end += nbytes
+        if self._end == len(self._buffer):
+            self._is_paused = True
+            self.transport.pause_reading()
+        if self.available >= self._wanted or self._is_paused:
+            _release(self._readable)
+
+    def eof_received(self) -> bool:
+        """Take note that nothing more will come; the connection is of no further use."""
+        self._end_with(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whoever waits."""
+        self._end_with(exc)
+        _release(self._writable)
+
+    def pause_writing(self) -> None:
+        """Hold the writer back."""
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """Let the writer go on."""
+        _release(self._writable)
+        self._writable = None
+
+    # What the connection calls.
+
+    @property
+    def available(self) -> int:
+        """Return how many bytes wait to be taken."""
+        return self._end - self._start
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether the peer keeps the connection open and has sent nothing unasked."""
+        return not (self._is_over or self.available or self.transport.is_closing())
+
+    async def write(self, data: bytes) -> None:
+        """Send *data*; raises httpx.WriteError or WriteTimeout."""
+        if self._is_over or self.transport.is_closing():
+            raise httpx.WriteError(f"connection closed by the peer{self._because}")
+        self.transport.write(data)
+        if self._writable is None:
+            return
+        try:
+            async with asyncio.timeout(self._limits.stall_s):
+                await self._writable
+        except TimeoutError as error:
+            raise httpx.WriteTimeout(
+                f"the peer takes nothing for {self._limits.stall_s:g} s"
+            ) from error
+
+    async def read(self, limit: int, *, at_least: int = 1, pace: Pace) -> bytes:
+        """Return up to *limit* bytes, waiting for *at_least*; fewer, or none, only at the end.
+
+        Raises httpx.ReadError for a broken connection, ReadTimeout for a peer out of *pace*.
+        """
+        wanted = min(at_least, limit, len(self._buffer) // 2)
+        while self.available < wanted and not self._is_over:
+            had, began = self.available, time.monotonic()
+            in_time = await self._wait(wanted, pace.stall_s)
+            if not in_time and self.available == had:
+                raise httpx.ReadTimeout(f"nothing came for {pace.stall_s:g} s")
+            pace.note(self.available - had, time.monotonic() - began)
+        if self._fault is not None and not self.available:
+            raise httpx.ReadError(f"connection broken{self._because}") from self._fault
+        return self._take(limit)
+
+    def close(self) -> None:
+        """Drop the connection without waiting for anything that is still to be sent."""
+        self.transport.abort()
+
+    async def _wait(self, wanted: int, limit_s: float) -> bool:
+        self._wanted = wanted
+        self._readable = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._readable
+        except TimeoutError:
+            return False
+        finally:
+            self._readable = None
+        return True
+
+    def _take(self, limit: int) -> bytes:
+        taken = bytes(self._buffer[self._start : min(self._end, self._start + limit)])
+        self._start += len(taken)
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._end == len(self._buffer):
+            rest = self.available
+            self._buffer[:rest] = bytes(self._buffer[self._start : self._end])
+            self._start, self._end = 0, rest
+        if self._is_paused and self._end < len(self._buffer):
+            self._is_paused = False
+            self.transport.resume_reading()
+        return taken
+
+    def _end_with(self, fault: Exception | None) -> None:
+        self._is_over = True
+        self._fault = self._fault or fault
+        _release(self._readable)
+
+    @property
+    def _because(self) -> str:
+        return f": {self._fault}" if self._fault else ""
+
+
+def _release(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

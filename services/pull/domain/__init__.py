@@ -1,0 +1,1 @@
+"""What pull decides without asking anyone: no I/O in here."""
