@@ -1,0 +1,1 @@
+"""Celery of one node: its queue, its settings, and the client that puts jobs into it."""
