@@ -26,11 +26,11 @@ from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
 from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.system import SystemRoutes
-from services.gateway.feed import Feed
-from services.gateway.health import NodeHealth
 from services.gateway.ports import Programs, Sender
-from services.gateway.replica import Replica
-from services.gateway.service import CREATE_LIMIT_S, Verbs
+from services.gateway.service.feed import Feed
+from services.gateway.service.health import NodeHealth
+from services.gateway.service.replica import Replica
+from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged

@@ -15,9 +15,9 @@ from services.gateway.bootstrap import Gateway
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
-from services.gateway.feed import Feed
 from services.gateway.ports import Lost
-from services.gateway.replica import Replica
+from services.gateway.service.feed import Feed
+from services.gateway.service.replica import Replica
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory
 from shared.node.config import NodeConfig

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from services.gateway.domain.event_cursor import Gap
 from services.gateway.entrypoints.wherry_models import EventGap, GapLine
-from services.gateway.feed import Batch
+from services.gateway.service.feed import Batch
 from shared.contracts.event import FeedEvent
 
 #: Writes one item of the feed.

@@ -11,7 +11,7 @@ from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.event_time import Window
 from services.gateway.entrypoints.http import Request, Stream
 from services.gateway.entrypoints.router import Route
-from services.gateway.feed import Batch, Feed
+from services.gateway.service.feed import Batch, Feed
 from shared.contracts.event import FeedEvent, FeedFilter
 
 

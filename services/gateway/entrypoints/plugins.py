@@ -8,8 +8,8 @@ from services.gateway.domain import form, json_body
 from services.gateway.domain.plugin_filter import PluginFilter
 from services.gateway.entrypoints.http import JSON, Request, Response
 from services.gateway.entrypoints.router import Route
-from services.gateway.replica import Replica
-from services.gateway.service import Verbs
+from services.gateway.service.replica import Replica
+from services.gateway.service.verbs import Verbs
 
 _NO_CONTENT = Response(status=204)
 

@@ -10,8 +10,8 @@ from services.gateway import ports
 from services.gateway.domain import system_info
 from services.gateway.entrypoints.http import TEXT, Request, Response, json_response
 from services.gateway.entrypoints.router import Route
-from services.gateway.feed import Feed
-from services.gateway.replica import Replica
+from services.gateway.service.feed import Feed
+from services.gateway.service.replica import Replica
 
 #: As dockerd says it; clients then build through BuildKit, which they bring along.
 _PING_HEADERS: Final = (

@@ -18,11 +18,11 @@ from services.gateway.domain.host import Host
 from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
-from services.gateway.feed import Feed
-from services.gateway.health import NodeHealth
 from services.gateway.ports import Programs
-from services.gateway.replica import Replica
-from services.gateway.service import Verbs
+from services.gateway.service.feed import Feed
+from services.gateway.service.health import NodeHealth
+from services.gateway.service.replica import Replica
+from services.gateway.service.verbs import Verbs
 from shared import errdefs
 from shared.contracts.event import FeedFilter
 from shared.contracts.plugin import Plugin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from services.gateway.health import Report
+from services.gateway.service.health import Report
 from shared.contracts.executor import LogLine
 from shared.contracts.health import Check
 from shared.contracts.plugin import Plugin

@@ -14,9 +14,9 @@ from services.gateway.domain.event_cursor import Gap
 from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.event_time import Window
 from services.gateway.domain.inventory import Position
-from services.gateway.feed import Batch, Feed
 from services.gateway.ports import Lost
-from services.gateway.subscription import WAITING_LIMIT
+from services.gateway.service.feed import Batch, Feed
+from services.gateway.service.subscription import WAITING_LIMIT
 from shared import errdefs
 from shared.contracts.event import EventPublished, FeedEvent, FeedFilter, ReadFeed
 from tests.support.bus import FakeSender

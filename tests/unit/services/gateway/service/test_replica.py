@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.gateway.ports import Lost
-from services.gateway.replica import Replica
+from services.gateway.service.replica import Replica
 from shared import errdefs
 from shared.contracts.store import GetInventory, Inventory
 from tests.support.bus import FakeSender

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.gateway import ports
-from services.gateway.replica import Replica
+from services.gateway.service.replica import Replica
 from shared import errdefs
 from shared.contracts.executor import LogLine, ReadLogs
 from shared.contracts.message import Command

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.gateway import ports
-from services.gateway.replica import Replica
+from services.gateway.service.replica import Replica
 from shared import errdefs
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.version import VERSION

@@ -15,7 +15,7 @@ from services.gateway import ports
 from services.gateway.domain.event_cursor import Cursor, Gap
 from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.inventory import Position
-from services.gateway.subscription import Subscription
+from services.gateway.service.subscription import Subscription
 from shared import errdefs
 from shared.contracts.event import EventPublished, FeedEvent, FeedPage, ReadFeed
 
