@@ -48,7 +48,7 @@ class Parent(Protocol):
         """Start one that outlives this command, its output appended to the log."""
 
     def last_words(self) -> str:
-        """Return the end of what the parent that was started here has logged."""
+        """Return the last warnings and errors since the parent was started here."""
 
 
 class Host(Protocol):

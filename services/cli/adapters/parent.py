@@ -92,11 +92,13 @@ class DetachedParent:
         return process
 
     def last_words(self) -> str:
-        """Return the end of what the parent that was started here has logged."""
+        """Return the last warnings and errors since the parent was started here."""
         with contextlib.suppress(FileNotFoundError), self._log.open("rb") as log:
             log.seek(self._began_at)
             lines = log.read(_LOG_MAX_BYTES).decode(errors="replace").splitlines()
-            return "\n".join(lines[-_LAST_LINES:])
+            # What went as it should explains no failure.
+            telling = [line for line in lines if '"level": "info"' not in line]
+            return "\n".join(telling[-_LAST_LINES:])
         return ""
 
     def _rotate(self) -> None:

@@ -39,6 +39,14 @@ def test_last_words(node: NodeConfig) -> None:
     assert log.read_text().startswith("words of yesterday\nwherry: ")
 
 
+def test_last_words_are_those_that_tell(node: NodeConfig) -> None:
+    """Lines about what went as it should are left out of the last words."""
+    log = node.root / "wherry.log"
+    log.write_text('{"event": "request", "level": "info"}\n{"event": "e", "level": "error"}\n')
+
+    assert DetachedParent(node, log).last_words() == '{"event": "e", "level": "error"}'
+
+
 def test_large_log_is_rotated(node: NodeConfig) -> None:
     """A log of more than 10 MiB is put aside at the start."""
     log = node.root / "wherry.log"
