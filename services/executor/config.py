@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.executor.domain.layout import Layout, check_exec_root
+from services.executor.domain.layout import Layout
 from shared import errdefs
 from shared.node.config import NodeConfig
 
@@ -31,7 +31,6 @@ class ExecutorConfig:
 
         Raises InvalidArgument, also for an exec root below which socket paths would not fit.
         """
-        check_exec_root(node.exec_root)
         return cls(
             node=node,
             runc=env.get("WHERRY_RUNC") or "runc",

@@ -25,19 +25,24 @@ log = structlog.get_logger()
 def run(config: ParentConfig) -> None:
     """Keep the node's processes running until SIGTERM, SIGINT or SIGHUP.
 
-    Raises InvalidArgument for folders that cannot work, Conflict when a parent already runs.
+    Raises Conflict when a parent already runs.
     """
-    config.check()
     _make_folders(config.node)
-    lock = ServiceLock(config.node.lock_path("parent"))
-    lock.acquire()
+    # Two locks: nodes with exec roots of their own may name one data root by mistake.
+    locks = [
+        ServiceLock(path)
+        for path in (config.node.lock_path("parent"), config.node.root / "parent.lock")
+    ]
+    for lock in locks:
+        lock.acquire()
     processes = PidfdProcesses()
     processes.listen()
     began = time.monotonic()
     import_what_services_share()
     log.info("imported", seconds=round(time.monotonic() - began, 3))
     _supervise(config, processes)
-    lock.release()
+    for lock in locks:
+        lock.release()
 
 
 def _supervise(config: ParentConfig, processes: PidfdProcesses) -> None:

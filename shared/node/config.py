@@ -13,6 +13,11 @@ from shared import errdefs
 #: Becomes part of stream names and cgroup paths.
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
+#: Bytes that the kernel's sockaddr_un holds.
+_LONGEST_SOCKET = 107
+#: Bytes; below it lie the unix sockets of containers.
+_LONGEST_EXEC_ROOT = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
@@ -36,13 +41,13 @@ class NodeConfig:
 
         Raises InvalidArgument naming the variable that is wrong.
         """
-        exec_root = _absolute(env, "WHERRY_EXEC_ROOT", "/run/wherry")
+        exec_root = _short(_absolute(env, "WHERRY_EXEC_ROOT", "/run/wherry"))
         redis_url = env.get("WHERRY_REDIS_URL", "")
         return cls(
             name=_node_name(env),
             root=_absolute(env, "WHERRY_ROOT", "/var/lib/wherry"),
             exec_root=exec_root,
-            socket=_absolute(env, "WHERRY_SOCKET", str(exec_root / "docker.sock")),
+            socket=_bindable(_absolute(env, "WHERRY_SOCKET", str(exec_root / "docker.sock"))),
             redis_url=redis_url or f"unix://{exec_root / 'redis.sock'}",
             private_redis=not redis_url,
         )
@@ -56,6 +61,26 @@ def _absolute(env: Mapping[str, str], variable: str, default: str) -> Path:
     path = Path(env.get(variable) or default)
     if not path.is_absolute():
         raise errdefs.InvalidArgument(f"{variable}={path}: must be an absolute path")
+    return path
+
+
+def _short(exec_root: Path) -> Path:
+    length = len(str(exec_root).encode())
+    if length > _LONGEST_EXEC_ROOT:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_EXEC_ROOT={exec_root}: has {length} bytes, and paths of unix sockets end at "
+            f"{_LONGEST_SOCKET}; choose a folder of at most {_LONGEST_EXEC_ROOT} bytes"
+        )
+    return exec_root
+
+
+def _bindable(path: Path) -> Path:
+    length = len(str(path).encode())
+    if length > _LONGEST_SOCKET:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_SOCKET={path}: has {length} bytes, and paths of unix sockets end at "
+            f"{_LONGEST_SOCKET}; choose a shorter path"
+        )
     return path
 
 

@@ -72,7 +72,8 @@ class DetachedParent:
 
     def start(self) -> PidfdProcess:
         """Start one that outlives this command, its output appended to the log."""
-        self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._node.root, self._log.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._rotate()
         fd = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._began_at = os.fstat(fd).st_size

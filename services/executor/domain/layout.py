@@ -8,8 +8,6 @@ from pathlib import Path
 
 from shared import errdefs
 
-#: AF_UNIX paths end at 107 bytes: the exec root, "/c/", an id of up to 22, "/s/", a name of 19.
-MAX_EXEC_ROOT = 60
 #: Name of the cgroup that the supervisors share; no container may have it.
 SUPERVISORS = "conmon"
 
@@ -103,16 +101,6 @@ class Layout:
     def bundle(self, container_id: str) -> Bundle:
         """Return the container's folder."""
         return Bundle(container_id=container_id, path=self.containers / container_id)
-
-
-def check_exec_root(exec_root: Path) -> None:
-    """Refuse an exec root below which socket paths would not fit; raises InvalidArgument."""
-    length = len(str(exec_root).encode())
-    if length > MAX_EXEC_ROOT:
-        raise errdefs.InvalidArgument(
-            f"WHERRY_EXEC_ROOT={exec_root}: has {length} bytes, and paths of unix sockets end at "
-            f"107; choose a folder of at most {MAX_EXEC_ROOT} bytes"
-        )
 
 
 def check_container_id(container_id: str) -> None:

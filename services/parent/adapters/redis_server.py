@@ -50,9 +50,10 @@ class RedisServer:
         os.umask(0o077)
         folder = self.node.root / "redis"
         folder.mkdir(parents=True, exist_ok=True)
-        lock = ServiceLock(self.node.lock_path(self.name))
-        lock.acquire()
-        lock.outlast_exec()
+        for path in (self.node.lock_path(self.name), folder / "redis.lock"):
+            lock = ServiceLock(path)
+            lock.acquire()
+            lock.outlast_exec()
         # Python ignores it, and what is ignored stays so over an exec.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:

@@ -19,12 +19,13 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeConfig:
     """Give a node's settings; sockets are bound by relative paths, for tmp_path is long."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
-    return NodeConfig.from_env(
-        {
-            "WHERRY_NODE": "n",
-            "WHERRY_ROOT": str(tmp_path / "root"),
-            "WHERRY_EXEC_ROOT": str(tmp_path / "x"),
-        }
+    return NodeConfig(
+        name="n",
+        root=tmp_path / "root",
+        exec_root=tmp_path / "x",
+        socket=tmp_path / "x" / "docker.sock",
+        redis_url=f"unix://{tmp_path}/x/redis.sock",
+        private_redis=True,
     )
 
 

@@ -18,10 +18,18 @@ _LIMIT_S = 20.0
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeConfig:
     """Give a node whose parent ends as soon as it is started: its exec root is too long."""
+    exec_root = tmp_path / ("x" * 100)
     monkeypatch.setenv("WHERRY_ROOT", str(tmp_path))
-    monkeypatch.setenv("WHERRY_EXEC_ROOT", str(tmp_path / ("x" * 100)))
+    monkeypatch.setenv("WHERRY_EXEC_ROOT", str(exec_root))
     monkeypatch.delenv("WHERRY_REDIS_URL", raising=False)
-    return NodeConfig.from_env(os.environ)
+    return NodeConfig(
+        name="n",
+        root=tmp_path,
+        exec_root=exec_root,
+        socket=exec_root / "docker.sock",
+        redis_url=f"unix://{exec_root}/redis.sock",
+        private_redis=True,
+    )
 
 
 def test_last_words(node: NodeConfig) -> None:
@@ -35,7 +43,7 @@ def test_last_words(node: NodeConfig) -> None:
 
     assert process.ends_within(_LIMIT_S)
     os.waitpid(process.pid, 0)
-    assert parent.last_words().startswith("wherry: WHERRY_EXEC_ROOT: the unix socket")
+    assert parent.last_words().startswith("wherry: WHERRY_EXEC_ROOT=")
     assert log.read_text().startswith("words of yesterday\nwherry: ")
 
 
