@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Creation:
     content: ports.Content
     garbage: Garbage
     clock: ports.Clock
+    #: Called when blobs may have become garbage.
+    collect_soon: Callable[[], None]
 
     async def create(self, command: CreatePlugin, delivery: Delivery) -> Changed:
         """Create a plugin; whatever fails, or dies half-way, leaves nothing."""
@@ -97,6 +100,7 @@ class Creation:
         if self.inventory.get(plugin_id) is None:
             await self.folders.discard(plugin_id)
             await self.folders.bury(plugin_id)
+            self.collect_soon()
 
 
 def _local_name(raw: str) -> str:

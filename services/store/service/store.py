@@ -20,6 +20,7 @@ from services.store.service.lifecycle import Lifecycle
 from services.store.service.node import Node
 from services.store.service.recovery import Recovery
 from services.store.service.removal import Removal
+from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
 from services.store.service.supervisor import Supervisor
 from services.store.service.tasks import Tasks
@@ -64,12 +65,20 @@ class Store:
             ready_timeout_s=times.ready_timeout_s,
             stop_grace_s=times.stop_grace_s,
         )
+        self.restarts = Restarts(
+            inventory=inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            recovery=self.recovery,
+            clock=clock,
+            policy=times.restarts,
+        )
         self.supervisor = Supervisor(
             inventory=inventory,
             lanes=self.lanes,
             containers=self.containers,
+            restarts=self.restarts,
             clock=clock,
-            recovery=self.recovery,
             policy=times.restarts,
         )
         self.creation = Creation(
@@ -79,6 +88,7 @@ class Store:
             content=content,
             garbage=self.garbage,
             clock=clock,
+            collect_soon=self.collect_soon,
         )
         self.settings = SettingsChange(inventory=inventory, lanes=self.lanes, clock=clock)
         self.lifecycle = self._lifecycle()
@@ -107,7 +117,7 @@ class Store:
         self.recovery.finish_with(
             {
                 Kind.ENABLE: self.lifecycle.undo_enable,
-                Kind.RESTART: self.supervisor.undo_restart,
+                Kind.RESTART: self.restarts.undo_restart,
                 Kind.DISABLE: self.lifecycle.finish_disable,
                 Kind.REMOVE: self.removal.finish_remove,
             }

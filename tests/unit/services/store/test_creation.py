@@ -88,6 +88,17 @@ async def test_config_that_is_no_json_leaves_nothing() -> None:
     assert not store.inventory.all()
 
 
+async def test_failed_create_has_its_blobs_collected() -> None:
+    """Blobs that a create wrote before it failed go with it."""
+    store = StoreUnderTest()
+    store.content.digests.add(f"sha256:{'f' * 64}")
+
+    with pytest.raises(errdefs.InvalidArgument):
+        await store.creation.create(command(store, config=b"{nope"), delivery())
+
+    await eventually(lambda: not store.content.digests)
+
+
 async def test_remove_of_an_enabled_plugin_needs_force() -> None:
     """An enabled plugin is refused in dockerd's words, and removed with force."""
     store = StoreUnderTest()
