@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +15,6 @@ from shared.contracts.store import Changed
 
 #: Nanoseconds since the epoch.
 Clock = Callable[[], int]
-#: Something to be done, and perhaps done again.
-Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ import structlog
 
 from services.store.domain.operation import Kind, Operation
 from services.store.service.lanes import Lanes
-from services.store.service.tasks import Tasks
-from shared import errdefs
+from services.store.service.tasks import Tasks, until_done
 
 log = structlog.get_logger()
 
@@ -44,23 +43,7 @@ class Recovery:
         await self._tasks.cancel_all()
 
     async def _end(self, operation: Operation) -> None:
-        pause_s = 0.1
+        finish = self._finish[operation.kind]
         async with self._lanes.hold(operation.plugin_id):
-            while not await self._try(operation, pause_s):
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 10.0)
-
-    async def _try(self, operation: Operation, pause_s: float) -> bool:
-        try:
-            await self._finish[operation.kind](operation)
-        except errdefs.Error as error:
-            log.warning(
-                "interrupted operation not ended yet",
-                kind=operation.kind,
-                plugin_id=operation.plugin_id,
-                reason=error.message,
-                again_in_s=pause_s,
-            )
-            return False
+            await until_done(lambda: finish(operation))
         log.info("interrupted operation ended", kind=operation.kind, plugin=operation.plugin_id)
-        return True

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
 
+from shared import errdefs
+
 log = structlog.get_logger()
+
+#: Seconds between tries: at first, and at most.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+
+
+async def until_done(work: Callable[[], Awaitable[object]]) -> None:
+    """Repeat *work*, with growing pauses, until executor, bus and disk let it be done."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            await work()
+        except errdefs.Error as error:
+            log.warning("not done yet", reason=error.message, again_in_s=pause_s)
+        else:
+            return
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 class Tasks:

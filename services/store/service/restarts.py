@@ -1,0 +1,156 @@
+"""Starts plugins again that ended, or did not start, when they are due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from services.store import ports
+from services.store.domain import status
+from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.domain.restart import RestartPolicy
+from services.store.service.containers import Containers
+from services.store.service.inventory import PluginInventory
+from services.store.service.lanes import Lanes
+from services.store.service.recovery import Recovery
+from services.store.service.tasks import Tasks, until_done
+from shared import errdefs
+from shared.contracts.executor import Container
+from shared.contracts.plugin import Plugin, PluginState
+from shared.contracts.store import Fact
+
+log = structlog.get_logger()
+
+#: Restarts under way at once: after a reboot all plugins are due together.
+_AT_ONCE = 8
+
+
+class Restarts:
+    """One restart at a time per plugin, called off whole when a verb wants it so."""
+
+    def __init__(
+        self,
+        *,
+        inventory: PluginInventory,
+        lanes: Lanes,
+        containers: Containers,
+        recovery: Recovery,
+        clock: ports.Clock,
+        policy: RestartPolicy,
+    ) -> None:
+        self._inventory = inventory
+        self._lanes = lanes
+        self._containers = containers
+        self._recovery = recovery
+        self._clock = clock
+        self._policy = policy
+        self._tasks = Tasks()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._closed = False
+
+    async def interrupt(self, plugin_id: str) -> None:
+        """Call off a restart that waits or is under way, and wait until nothing of it is left."""
+        await self._tasks.cancel(plugin_id)
+
+    async def close(self) -> None:
+        """Restart nothing any more; call off what waits and what is under way."""
+        self._closed = True
+        await self._tasks.cancel_all()
+
+    async def undo_restart(self, operation: Operation, why: str = "") -> None:
+        """Clear away a restart that failed, and commit when it is tried again."""
+        await self._containers.discard(operation.container_id or "")
+        plugin = self._inventory.require(operation.plugin_id, operation.plugin_id)
+        failed = status.not_started(plugin, self._clock(), why, self._policy)
+        facts = [status.fact(plugin, "start_failed", self._clock(), error=why)] if why else []
+        await self._commit(failed, *facts, end=operation.token)
+        self.schedule(operation.plugin_id)
+
+    def schedule(self, plugin_id: str) -> None:
+        """Restart a plugin when it is due; one that waits for no restart is left alone."""
+        plugin = self._inventory.get(plugin_id)
+        if plugin is not None and plugin.status.state is PluginState.RESTARTING:
+            work = until_done(lambda: self._restart_when_due(plugin_id))
+            self._tasks.ensure(plugin_id, work)
+
+    async def _restart_when_due(self, plugin_id: str) -> None:
+        while self._is_due_some_time(plugin_id):
+            plugin = self._inventory.require(plugin_id, plugin_id)
+            due_ns = plugin.status.restart_at_ns or 0
+            await asyncio.sleep(max(0.0, (due_ns - self._clock()) / 1e9))
+            async with self._slots, self._lanes.hold(plugin_id):
+                if self._is_due_some_time(plugin_id):
+                    await self._called_off_whole(plugin_id)
+
+    def _is_due_some_time(self, plugin_id: str) -> bool:
+        plugin = self._inventory.get(plugin_id)
+        waits = plugin is not None and plugin.status.state is PluginState.RESTARTING
+        return waits and not self._closed
+
+    async def _called_off_whole(self, plugin_id: str) -> None:
+        """Restart; when cancelled, call the start off, and end what was committed with it."""
+        called_off = asyncio.Event()
+        restart = asyncio.create_task(self._restart(plugin_id, called_off))
+        try:
+            await asyncio.shield(restart)
+        except asyncio.CancelledError:
+            called_off.set()
+            await restart
+            raise
+
+    async def _restart(self, plugin_id: str, called_off: asyncio.Event) -> None:
+        operation = await self._begin_restart(self._inventory.require(plugin_id, plugin_id))
+        plugin = self._inventory.require(plugin_id, plugin_id)
+        container_id = operation.container_id or ""
+        try:
+            start = self._containers.start(plugin, container_id)
+            container = await _unless(called_off, start)
+            if container is None:
+                return await self._restart_failed(operation, "")
+            fact = status.fact(plugin, "restart", self._clock())
+            await self._commit(status.running(plugin, container), fact, end=operation.token)
+        except errdefs.Error as error:
+            await self._restart_failed(operation, error.message)
+
+    async def _begin_restart(self, plugin: Plugin) -> Operation:
+        container_id = status.next_container_id(plugin)
+        begun = await self._inventory.commit(
+            Unit(
+                changes=(Change.of(status.starting(plugin)),),
+                begin=Operation(
+                    plugin_id=plugin.plugin_id,
+                    kind=Kind.RESTART,
+                    message_id=container_id,
+                    container_id=container_id,
+                ),
+            )
+        )
+        assert begun.operation is not None
+        return begun.operation
+
+    async def _restart_failed(self, operation: Operation, why: str) -> None:
+        log.warning("plugin not restarted", plugin_id=operation.plugin_id, reason=why)
+        try:
+            await self.undo_restart(operation, why)
+        except errdefs.Error:
+            self._recovery.resume(operation)
+
+    async def _commit(self, plugin: Plugin, *facts: Fact, end: int | None = None) -> None:
+        await self._inventory.commit(Unit(changes=(Change.of(plugin, *facts),), end=end))
+
+
+async def _unless(
+    called_off: asyncio.Event, start: Coroutine[Any, Any, Container]
+) -> Container | None:
+    """Return what *start* gives, or None once it is called off and has cleaned up."""
+    starting, off = asyncio.create_task(start), asyncio.create_task(called_off.wait())
+    await asyncio.wait({starting, off}, return_when=asyncio.FIRST_COMPLETED)
+    off.cancel()
+    starting.cancel()
+    try:
+        return await starting
+    except asyncio.CancelledError:
+        return None
