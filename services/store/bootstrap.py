@@ -7,7 +7,7 @@ import time
 
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
-from services.store.adapters.queue import BusJobFeed, CeleryQueue
+from services.store.adapters.job_feed import BusJobFeed
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.config import StoreConfig
 from services.store.entrypoints import bus as messages
@@ -16,6 +16,7 @@ from services.store.service.store import Store, Times
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.health import Check
+from shared.jobs.queue import JobQueue
 from shared.node.lock import ServiceLock
 from shared.sqlite import Database
 from shared.version import VERSION
@@ -44,7 +45,9 @@ async def _serve(
     content.clear_ingest()
     folders.make_folders()
     relay = await _relay(bus, records)
-    store = build(config, bus, folders, content, PluginInventory(records, committed=relay.wake))
+    queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
+    inventory = PluginInventory(records, committed=relay.wake)
+    store = build(config, bus, folders, content, inventory, queue)
     bus.serve(messages.commands(store), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))
     bus.on_reconnect(store.reconnected)
@@ -56,6 +59,7 @@ async def _serve(
     relaying.cancel()
     await asyncio.wait([relaying])
     await store.close()
+    await queue.close()
     await folders.close()
 
 
@@ -65,6 +69,7 @@ def build(
     folders: DiskFolders,
     content: DiskContent,
     inventory: PluginInventory,
+    queue: JobQueue,
 ) -> Store:
     """Construct the store; nothing is opened or started."""
     return Store(
@@ -72,7 +77,7 @@ def build(
         sender=bus,
         folders=folders,
         content=content,
-        queue=CeleryQueue(config.node),
+        queue=queue,
         feed=BusJobFeed(bus),
         clock=time.time_ns,
         times=Times(ready_timeout_s=config.ready_timeout_s, stop_grace_s=config.stop_grace_s),
