@@ -14,7 +14,7 @@ from tests.support.plugin_context import Contexts
 @pytest.fixture(scope="session")
 def shared_node() -> Iterator[Node]:
     """Run a node for the whole session."""
-    with running_node() as node:
+    with running_node({"WHERRY_STOP_GRACE_S": "1"}) as node:
         yield node
         node.shut_down()
         assert not node.leftovers()
@@ -23,8 +23,10 @@ def shared_node() -> Iterator[Node]:
 @pytest.fixture
 def node(shared_node: Node) -> Iterator[Node]:
     """Give the test the node, and take away the plugins that it made."""
-    yield shared_node
-    shared_node.remove_all()
+    with shared_node.log_shown():
+        yield shared_node
+        shared_node.remove_all()
+        shared_node.wait_for_files(set())
     assert shared_node.containers() == []
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ _CODE = Path(__file__).parents[2]
 #: In the order in which they are killed when all are: nobody is there to start another anew.
 PROCESSES = ("parent", "gateway", "store", "executor", "event", "redis")
 _LIMIT_S = 30.0
+_DELETE_LIMIT_S = 5.0
 _ROUNDS = 10
+#: Where anything of a plugin lies below the data root.
+_PLUGIN_FILES = ("plugins/", "work/", "trash/", "staging/", "content/blobs/sha256/", "content/ingest/")
 
 
 def eventually(holds: Callable[[], object], what: str, *, limit_s: float = _LIMIT_S) -> None:
@@ -117,6 +120,23 @@ class Node:
         """Return the pid of a container's supervisor."""
         return int((self.exec_root / "c" / container_id / "conmon.pid").read_text())
 
+    def files(self) -> set[str]:
+        """Return the files of plugins in the data root, finished or not; no plugin has none."""
+        # Not by Path.rglob: it fails on a folder that is deleted meanwhile.
+        found = {
+            os.path.relpath(Path(top) / name, self.root)
+            for top, folders, files in os.walk(self.root)
+            for name in (*folders, *files)
+        }
+        return {path for path in found if path.startswith(_PLUGIN_FILES)}
+
+    def wait_for_files(self, expected: set[str]) -> None:
+        """Wait until these are the files of plugins: deleting goes on in the background."""
+        deadline = time.monotonic() + _DELETE_LIMIT_S
+        while self.files() != expected:
+            assert time.monotonic() < deadline, self.files() ^ expected
+            time.sleep(0.01)
+
     def docker(self, *args: str) -> str:
         """Run the docker CLI, which must succeed, and return what it printed."""
         done = self._run("docker", *args)
@@ -204,6 +224,16 @@ class Node:
         """Return the processes, mounts, cgroups and sockets of this node."""
         return leftovers.find(self.folder, self.cgroup)
 
+    @contextlib.contextmanager
+    def log_shown(self) -> Iterator[None]:
+        """Print what the node logs in this block: pytest shows it beside a failure."""
+        log = self.folder / "log"
+        began = log.stat().st_size
+        try:
+            yield
+        finally:
+            print(log.read_bytes()[began:].decode())
+
     def destroy(self) -> None:
         """Leave nothing of the node, in whatever state it is; a repeat does nothing."""
         self.http.close()
@@ -274,12 +304,6 @@ def parent_of(pid: int) -> int | None:
         return int(_stat(pid)[1])
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def files_below(folder: Path, *, without: Collection[str] = ()) -> set[str]:
-    """Return the paths below a folder, but for those that begin with one of *without*."""
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    return {path for path in found if not path.startswith(tuple(without))}
 
 
 def _stat(pid: int) -> list[str]:
