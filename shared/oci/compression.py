@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final, cast
+from typing import IO, Final, cast
 
+import zstandard
 from isal import igzip, igzip_lib
 
-from shared import errdefs
 from shared.oci.digest import Reader
 from shared.oci.tar_header import TarError
 
@@ -18,16 +18,20 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BROKEN: Final = (igzip.BadGzipFile, zlib.error, cast("type[Exception]", igzip_lib.IsalError))
 
 
-def decompressed(source: Reader) -> Reader:
-    """Return a reader of what *source* holds: gzip is sniffed, anything else is as it is.
+#: A frame that asks for a bigger window is refused: the window is held in memory.
+_ZSTD_WINDOW: Final = 64 << 20
 
-    Raises Unimplemented for zstd. The reader raises TarError where gzip data is broken.
+
+def decompressed(source: Reader) -> Reader:
+    """Return a reader of what *source* holds: gzip and zstd are sniffed, all else is as it is.
+
+    The reader raises TarError where compressed data is broken.
     """
     head = _read_head(source)
-    if head == _ZSTD:
-        raise errdefs.Unimplemented("zstd layers are not supported: push the layer as gzip")
     whole = _Prefixed(head, source)
-    return _GzipReader(whole) if head.startswith(_GZIP) else whole
+    if head.startswith(_GZIP):
+        return _GzipReader(whole)
+    return _ZstdReader(whole) if head == _ZSTD else whole
 
 
 def _read_head(source: Reader) -> bytes:
@@ -71,3 +75,20 @@ class _GzipReader:
             raise TarError("unexpected EOF") from error
         except _BROKEN as error:
             raise TarError(f"gzip: invalid data: {error}") from error
+
+
+class _ZstdReader:
+    """A frame that breaks off reads as its end: that a blob is whole, its digest tells."""
+
+    def __init__(self, source: _Prefixed) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        # Only read() is asked of it, whatever the stubs say.
+        self._stream = decompressor.stream_reader(
+            cast("IO[bytes]", source), read_across_frames=True
+        )
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._stream.read(size)
+        except zstandard.ZstdError as error:
+            raise TarError(f"zstd: invalid data: {error}") from error

@@ -1,0 +1,1 @@
+"""What the pull service does, on its ports."""

@@ -1,0 +1,85 @@
+"""A job's progress on its way to whoever follows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+from services.pull.ports import Monotonic, ProgressWriter
+from shared import errdefs
+from shared.contracts.job import JobEnded, JobProgress
+
+log = structlog.get_logger()
+
+#: How often a layer that moves is reported: ten times a second, as Docker does.
+_TICK_S: Final = 0.1
+_END_TRIES: Final = 5
+_END_PAUSE_S: Final = 1.0
+
+
+class Lines:
+    """Writes lines in the order they were said, and holds up nobody who says them.
+
+    Used as a context manager; leaving it waits until all is written. What is lost with the bus
+    is lost: progress is for people, and how a job ended is the store's to tell.
+    """
+
+    def __init__(self, writer: ProgressWriter, clock: Monotonic = time.monotonic) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._said: asyncio.Queue[JobProgress | None] = asyncio.Queue()
+        self._last: dict[tuple[str, str], float] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to write."""
+        self._writing = asyncio.create_task(self._write())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what was said so far."""
+        self._said.put_nowait(None)
+        if self._writing is not None:
+            await self._writing
+
+    def say(self, status: str, id: str = "", *, aux: dict[str, Any] | None = None) -> None:  # noqa: A002 - Docker's word
+        """Say one line."""
+        self._said.put_nowait(JobProgress(status=status, id=id, aux=aux))
+
+    def moved(self, status: str, id: str, current: int, total: int) -> None:  # noqa: A002
+        """Say how far something is; too soon after the last such line it goes unsaid."""
+        now = self._clock()
+        if now - self._last.get((status, id), -_TICK_S) < _TICK_S:
+            return
+        self._last[status, id] = now
+        self._said.put_nowait(JobProgress(status=status, id=id, current=current, total=total))
+
+    async def _write(self) -> None:
+        while (line := await self._said.get()) is not None:
+            try:
+                await self._writer.write(line)
+            except errdefs.Error as error:
+                log.debug("progress lost", reason=error.message)
+
+
+async def end(writer: ProgressWriter, ended: JobEnded) -> None:
+    """Write how the job ended, tried again while the bus is away.
+
+    Given up at last: whoever waits for a job that long asks the store.
+    """
+    for tries_left in reversed(range(_END_TRIES)):
+        try:
+            return await writer.write(ended, final=True)
+        except errdefs.Error as error:
+            log.warning("end of a job not told", reason=error.message, tries_left=tries_left)
+            await asyncio.sleep(_END_PAUSE_S)
+    return None

@@ -1,0 +1,88 @@
+"""Pull and upgrade: a plugin from its reference to the files that the store takes over."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from services.pull.domain import status
+from services.pull.domain.plugin_image import PluginImage
+from services.pull.ports import Content, Registries, Repository
+from services.pull.service import spans
+from services.pull.service.attempt import Attempt, together
+from services.pull.service.flights import Flights
+from services.pull.service.layers import LayerFetch
+from services.pull.service.resolving import Resolver
+from shared.contracts.store import Changed
+from shared.oci import privileges, reference
+from shared.oci.descriptor import Descriptor
+from shared.oci.privileges import PluginPrivilege
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulling:
+    """What pulls need; a pull and an upgrade differ only in what the store makes of them."""
+
+    registries: Registries
+    content: Content
+    resolver: Resolver
+    flights: Flights
+    #: Layers of one job that are downloaded at a time.
+    layers_at_once: int
+
+    async def run(self, attempt: Attempt) -> Changed:
+        """Fetch the plugin, check what it was granted, stage its files, have the store commit."""
+        request = attempt.taken.request
+        ref = reference.parse(request.remote).with_default_tag()
+        async with self.registries.repository(
+            ref, auth=attempt.auth, meta_headers=request.meta_headers
+        ) as repository:
+            with spans.step("resolve", {"oci.reference": str(ref)}):
+                resolved = await self.resolver.resolve(repository, ref)
+                attempt.lines.say(*status.pulling_from(ref))
+                attempt.lines.say(f"Digest: {resolved.digest}")
+                image = await self.resolver.fetch(repository, ref, resolved)
+            check_grant(image, request.privileges)
+            await self._stage(attempt, image, repository)
+        with spans.step("commit"):
+            return await attempt.store.commit_plugin(
+                config=image.config_bytes.decode(),
+                config_digest=image.manifest.config.digest,
+                manifest_digest=image.manifest_descriptor.digest,
+                layers=tuple(layer.digest for layer in image.layers),
+            )
+
+    async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
+        manifest, config = image.manifest_descriptor, image.manifest.config
+        digests = (manifest.digest, config.digest, *(layer.digest for layer in image.layers))
+        await attempt.workplace.clear()
+        known = await attempt.store.keep(digests)
+        layers = LayerFetch(
+            attempt=attempt,
+            image=image,
+            repository=repository,
+            content=self.content,
+            flights=self.flights,
+            transfers=asyncio.Semaphore(self.layers_at_once),
+        )
+        small = ((manifest, image.manifest_bytes), (config, image.config_bytes))
+        missing = [(blob, data) for blob, data in small if blob.digest not in known]
+        await together(*(_commit(attempt, blob, data) for blob, data in missing), layers.run(known))
+        await attempt.store.require_ours()
+        await attempt.workplace.stage()
+
+
+def check_grant(image: PluginImage, granted: tuple[dict[str, object], ...] | None) -> None:
+    """Raise PermissionDenied unless exactly what the plugin asks for was granted."""
+    if granted is not None:
+        privileges.compare(
+            privileges.compute(image.config),
+            [PluginPrivilege.from_go(privilege) for privilege in granted],
+        )
+
+
+async def _commit(attempt: Attempt, blob: Descriptor, data: bytes) -> None:
+    async with attempt.workplace.ingest(blob) as ingest:
+        await ingest.write(data)
+        await ingest.finish()
+        await attempt.store.commit_blob(blob.digest, blob.size, ingest.name)

@@ -1,0 +1,42 @@
+"""The spans of a job's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind
+
+from shared import errdefs
+from shared.bus.tracing import note_error
+
+_tracer = trace.get_tracer("wherry.pull")
+
+
+@contextmanager
+def job(job_id: str, carrier: Mapping[str, str]) -> Iterator[Span]:
+    """Open the span of a job, below the one that queued it."""
+    with _tracer.start_as_current_span(
+        "job",
+        context=propagate.extract(carrier, context=Context()),
+        kind=SpanKind.CONSUMER,
+        attributes={"wherry.job.id": job_id},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        yield span
+
+
+@contextmanager
+def step(name: str, attributes: Mapping[str, str | int | bool] | None = None) -> Iterator[Span]:
+    """Open the span of one step, and say on it how it failed."""
+    with _tracer.start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except errdefs.Error as error:
+            note_error(span, error)
+            raise

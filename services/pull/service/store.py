@@ -1,0 +1,121 @@
+"""Questions to the store on behalf of one job, asked until they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from shared import errdefs
+from shared.bus.ports import Sender
+from shared.contracts import job as contracts
+from shared.contracts.job import JobTaken, StagedBlob
+from shared.contracts.message import Command, Message
+from shared.contracts.store import Changed
+from shared.oci.digest import Digest
+
+R = TypeVar("R", bound=Message)
+
+log = structlog.get_logger()
+
+#: How a job that somebody wished ended fails.
+CANCELLED: Final = "the job was cancelled"
+_ANSWER_S: Final = 15.0
+#: Moving a big tree into place waits for the disk.
+_COMMIT_S: Final = 120.0
+_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+#: How often one step is asked for while the store is away; then the job fails.
+_TRIES: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStore:
+    """The store's side of one attempt at a job. Every step is safe to repeat."""
+
+    sender: Sender
+    job_id: str
+    token: int
+
+    async def keep(self, digests: tuple[str, ...]) -> frozenset[str]:
+        """Keep blobs from the collector until the job ends, and return those that exist."""
+        command = contracts.KeepBlobs(job_id=self.job_id, token=self.token, digests=digests)
+        return frozenset((await ask(self.sender, command)).digests)
+
+    async def commit_blob(self, digest: Digest, size: int, ingest: str) -> None:
+        """Make a verified file a blob."""
+        blob = StagedBlob(digest=digest, size=size, ingest=ingest)
+        await ask(
+            self.sender, contracts.CommitBlob(job_id=self.job_id, token=self.token, blob=blob)
+        )
+
+    async def commit_plugin(
+        self, *, config: str, config_digest: str, manifest_digest: str, layers: tuple[str, ...]
+    ) -> Changed:
+        """End the job: what was staged is the plugin's from now on."""
+        command = contracts.CommitPlugin(
+            job_id=self.job_id,
+            token=self.token,
+            config=config,
+            config_digest=config_digest,
+            manifest_digest=manifest_digest,
+            layer_digests=layers,
+        )
+        # The store answers a repeat by the message's id: the job itself is over by then.
+        message_id = f"{self.job_id}-{self.token}-commit"
+        return await ask(self.sender, command, timeout_s=_COMMIT_S, message_id=message_id)
+
+    async def finish_push(self) -> None:
+        """End a push that succeeded."""
+        await ask(self.sender, contracts.FinishPush(job_id=self.job_id, token=self.token))
+
+    async def fail(self, error: errdefs.Error) -> None:
+        """End the job with an error; raises Conflict when it is somebody else's by now."""
+        command = contracts.FailJob(job_id=self.job_id, token=self.token, error=error.to_wire())
+        await ask(self.sender, command)
+
+    async def renew(self) -> contracts.JobLease:
+        """Renew the lease, asked once; raises Conflict when the job is somebody else's by now."""
+        command = contracts.RenewJob(job_id=self.job_id, token=self.token)
+        return await self.sender.send(command, timeout_s=_ANSWER_S)
+
+    async def require_ours(self) -> None:
+        """Raise Conflict when the job is somebody else's by now, or wished ended."""
+        command = contracts.RenewJob(job_id=self.job_id, token=self.token)
+        lease = await ask(self.sender, command)
+        if lease.cancelled:
+            raise errdefs.Conflict(CANCELLED)
+
+
+async def take(sender: Sender, job_id: str, worker: str) -> JobTaken:
+    """Take a job; raises Conflict or NotFound when it is not to be had."""
+    return await ask(sender, contracts.TakeJob(job_id=job_id, worker=worker))
+
+
+async def ask(
+    sender: Sender,
+    command: Command[R],
+    *,
+    timeout_s: float = _ANSWER_S,
+    message_id: str | None = None,
+) -> R:
+    """Send a command that may be repeated, again and again while the store is away.
+
+    Raises the store's error; Unavailable or DeadlineExceeded when it stayed away.
+    """
+    pause_s = _PAUSE_S
+    for _ in range(_TRIES - 1):
+        try:
+            return await _send(sender, command, timeout_s, message_id)
+        except (errdefs.Unavailable, errdefs.DeadlineExceeded) as error:
+            log.warning("store asked again", command=command.TYPE, reason=error.message)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+    return await _send(sender, command, timeout_s, message_id)
+
+
+async def _send(sender: Sender, command: Command[R], timeout_s: float, message_id: str | None) -> R:
+    options: dict[str, Any] = {"message_id": message_id} if message_id else {}
+    return await sender.send(command, timeout_s=timeout_s, **options)
