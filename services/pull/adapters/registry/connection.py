@@ -38,11 +38,15 @@ class Connection:
         except httpx.WriteError:
             if not self.wire.available:
                 raise
+        except h11.LocalProtocolError as error:
+            raise httpx.LocalProtocolError(str(error)) from error
         return await self._head(request.method)
 
     async def body(self, head: Head) -> AsyncGenerator[bytes, None]:
         """Yield the body in big pieces; raises httpx's ReadError, ReadTimeout, ProtocolError."""
-        pace = Pace(self._limits)
+        pace = Pace(
+            stall_s=self._limits.stall_s, min_rate_bytes_per_s=self._limits.min_rate_bytes_per_s
+        )
         pieces = self._framed(pace) if head.length is None else self._counted(head.length, pace)
         async for piece in pieces:
             yield piece
@@ -55,16 +59,19 @@ class Connection:
         target, headers = request.url.raw_path, request.headers.raw
         if self._forwarder:
             target, headers = str(request.url).encode(), headers + self._forwarder.headers
-        start = h11.Request(method=request.method, target=target, headers=headers)
-        await self.wire.write(self._http.send(start) or b"")
+        await self._write(h11.Request(method=request.method, target=target, headers=headers))
         assert isinstance(request.stream, httpx.AsyncByteStream)
         async for piece in request.stream:
             if self.wire.available:
                 return False
-            await self.wire.write(self._http.send(h11.Data(data=piece)) or b"")
-        if rest := self._http.send(h11.EndOfMessage()):
-            await self.wire.write(rest)
+            await self._write(h11.Data(data=piece))
+        await self._write(h11.EndOfMessage())
         return True
+
+    async def _write(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            await self.wire.write(data)
 
     async def _head(self, method: str) -> Head:
         deadline = time.monotonic() + self._limits.answer_s
@@ -81,8 +88,7 @@ class Connection:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise httpx.ReadTimeout(f"no answer within {self._limits.answer_s:g} s")
-        pace = Pace(self._limits)
-        pace.stall_s = left_s
+        pace = Pace(stall_s=left_s, min_rate_bytes_per_s=1)
         return await self.wire.read(self._limits.head_bytes, pace=pace)
 
     async def _counted(self, length: int, pace: Pace) -> AsyncGenerator[bytes, None]:

@@ -83,9 +83,10 @@ class Dialer:
             http.send(h11.Request(method="CONNECT", target=target, headers=headers)) or b""
         )
         async with _connecting(f"proxy {proxy.host}:{proxy.port}", self.limits.dial_s):
+            pace = Pace(stall_s=self.limits.dial_s, min_rate_bytes_per_s=1)
             event = http.next_event()
             while event is h11.NEED_DATA:
-                http.receive_data(await wire.read(self.limits.head_bytes, pace=Pace(self.limits)))
+                http.receive_data(await wire.read(self.limits.head_bytes, pace=pace))
                 event = http.next_event()
         if not isinstance(event, h11.Response) or event.status_code != 200:
             status = getattr(event, "status_code", "nothing")

@@ -51,16 +51,16 @@ def endpoints_of(domain: str, hosts: Hosts, *, push: bool = False) -> tuple[Endp
     return secure, Endpoint(scheme="http", authority=domain, is_insecure=True)
 
 
-def may_go_on(error: errdefs.Error, failed: Endpoint, following: Endpoint) -> bool:
-    """Say whether *following* may be asked after *failed* gave *error*.
+def may_go_on(error: errdefs.Error, failed: Endpoint) -> bool:
+    """Say whether the next endpoint may be asked after *failed* gave *error*.
 
     Any failure of a mirror sends the question on, but for a 403: such a mirror has the answer
     and withholds it, and going round it would go round somebody's policy. A host that has
-    answered over TLS, whatever it said, is not asked again in the clear.
+    spoken TLS, whatever it said, is not asked again in the clear.
     """
-    if failed.is_mirror and failed.authority != following.authority:
+    if failed.is_mirror:
         return error.detail.get("status") != 403
-    return "status" not in error.detail
+    return bool(error.detail.get("is_unreached"))
 
 
 def _mirror(address: str, hosts: Hosts) -> Endpoint:

@@ -33,7 +33,7 @@ class Limits:
     #: Connections to one host at a time; a request beyond waits for one.
     connections_per_host: int = 16
     #: What one connection reads ahead of its reader.
-    read_buffer_bytes: int = 1 << 20
+    read_buffer_bytes: int = 512 << 10
     #: A blob arrives in pieces of at least this, its last one apart.
     chunk_bytes: int = 256 << 10
     #: Status line and headers of an answer together.
@@ -61,6 +61,8 @@ class Limits:
     token_leeway_s: float = 5.0
     #: Tokens kept; the ones that expire first go first.
     tokens: int = 512
+    #: Blobs up to it are tried in the very request that begins an upload.
+    upload_at_once_bytes: int = 16 << 10
     #: Blobs beyond it are uploaded in pieces of this size, each of which can be resumed.
     upload_chunk_bytes: int = 32 << 20
 

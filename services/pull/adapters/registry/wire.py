@@ -18,9 +18,9 @@ from services.pull.adapters.registry.settings import Limits
 class Pace:
     """What one body must keep up: never still for stall_s, and not crawling over such a span."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.stall_s = limits.stall_s
-        self._rate = limits.min_rate_bytes_per_s
+    def __init__(self, *, stall_s: float, min_rate_bytes_per_s: int) -> None:
+        self.stall_s = stall_s
+        self._rate = min_rate_bytes_per_s
         self._waited_s = 0.0
         self._got = 0
 
@@ -67,6 +67,7 @@ class Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take note of new bytes, and stop reading when there is no room for more."""
         self._end += nbytes
+        self._compact()
         if self._end == len(self._buffer):
             self._is_paused = True
             self.transport.pause_reading()
@@ -154,16 +155,20 @@ class Wire(asyncio.BufferedProtocol):
     def _take(self, limit: int) -> bytes:
         taken = bytes(self._buffer[self._start : min(self._end, self._start + limit)])
         self._start += len(taken)
-        if self._start == self._end:
-            self._start = self._end = 0
-        elif self._end == len(self._buffer):
-            rest = self.available
-            self._buffer[:rest] = bytes(self._buffer[self._start : self._end])
-            self._start, self._end = 0, rest
+        self._compact()
         if self._is_paused and self._end < len(self._buffer):
             self._is_paused = False
             self.transport.resume_reading()
         return taken
+
+    def _compact(self) -> None:
+        """Make room at the end where there is some at the start."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._start and self._end == len(self._buffer):
+            rest = self.available
+            self._buffer[:rest] = bytes(self._buffer[self._start : self._end])
+            self._start, self._end = 0, rest
 
     def _end_with(self, fault: Exception | None) -> None:
         self._is_over = True

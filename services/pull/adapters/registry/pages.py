@@ -1,0 +1,64 @@
+"""Lists that come in pages (OCI distribution, "Listing tags"): followed by their Link headers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from services.pull.adapters.registry.call import Answer, Call
+from services.pull.adapters.registry.redirects import is_same_origin, joined
+from services.pull.adapters.registry.session import Session
+from shared import errdefs
+
+_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*?\brel\s*=\s*"?next\b"?', re.IGNORECASE)
+
+
+async def pages(session: Session, call: Call, *statuses: int) -> AsyncGenerator[Answer, None]:
+    """Yield the pages of a list; raises InvalidArgument for one that never ends.
+
+    An answer of another status than 200 and *statuses* is raised as its error.
+    """
+    seen: set[str] = set()
+    while len(seen) < session.limits.pages:
+        answer = await session.expect(call, 200, *statuses)
+        yield answer
+        following = _next(answer)
+        if following is None:
+            return
+        if following in seen:
+            break
+        seen.add(following)
+        call = Call(method="GET", url=following, what=call.what, headers=call.headers)
+    raise errdefs.InvalidArgument(
+        f"{call.what}: the list of registry {session.host} does not end: tell its owner",
+        detail={"registry": session.host, "status": 200},
+    )
+
+
+def items(answer: Answer, key: str, what: str) -> list[Any]:
+    """Return the list under *key* of a page; null is an empty one."""
+    try:
+        found = json.loads(answer.body)[key]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise errdefs.InvalidArgument(f"{what}: {answer.url.host} sent no list of {key}") from error
+    return found if isinstance(found, list) else []
+
+
+async def tags(session: Session, path: str) -> list[str]:
+    """Return all tags of a repository, in the registry's order."""
+    call = Call(method="GET", url=f"/v2/{path}/tags/list", what=f"tags of {path}")
+    found: list[str] = []
+    async for answer in pages(session, call):
+        found += (tag for tag in items(answer, "tags", call.what) if isinstance(tag, str))
+    return found
+
+
+def _next(answer: Answer) -> str | None:
+    for value in answer.headers.get_list("Link"):
+        if found := _NEXT.search(value):
+            url = joined(answer.url, found[1])
+            # A list is not a way to send our login elsewhere.
+            return str(url) if is_same_origin(url, answer.url) else None
+    return None
