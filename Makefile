@@ -64,7 +64,7 @@ fix: for-check ## Put format and lint right where that needs no thought
 	$(BIN)/ruff check --fix
 
 .PHONY: bench
-bench: for-test ## Measure how fast Wherry is
+bench: for-bench ## Measure how fast Wherry is, beside dockerd
 	$(BIN)/python -m tests.bench
 
 # dev.txt is locked first and holds the other two to its choice of versions.
@@ -83,7 +83,7 @@ clean: ## Remove all that these verbs have made here: .venv, caches, build outpu
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: for-run for-demo for-check for-test
+.PHONY: for-run for-demo for-check for-test for-bench
 for-run:
 	@deploy/setup/packages runtime
 	@deploy/setup/venv runtime
@@ -97,4 +97,8 @@ for-check:
 
 for-test:
 	@deploy/setup/packages runtime plugin test
+	@deploy/setup/venv dev
+
+for-bench:
+	@deploy/setup/packages runtime plugin bench
 	@deploy/setup/venv dev

@@ -1,0 +1,103 @@
+"""The plugin routes of the Docker Engine API, over a unix socket, without a CLI between."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import urllib.parse
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.bench.failure import BenchFailed
+
+_TIMEOUT_S = 300.0
+
+
+class Api:
+    """One connection that is kept open; not for two threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = _UnixConnection(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens it again."""
+        self._connection.close()
+
+    def is_served(self) -> bool:
+        """Tell whether the API answers."""
+        try:
+            self.request("GET", "/_ping")
+        except (OSError, http.client.HTTPException, BenchFailed):
+            self.close()
+            return False
+        return True
+
+    def version(self) -> dict[str, Any]:
+        """Return what is known of the engine."""
+        return dict(json.loads(self.request("GET", "/version")))
+
+    def create(self, name: str, context: bytes) -> None:
+        """Create a plugin from a tar."""
+        query = urllib.parse.urlencode({"name": name})
+        self.request("POST", f"/plugins/create?{query}", context, "application/x-tar")
+
+    def enable(self, name: str) -> None:
+        """Enable a plugin."""
+        self.request("POST", f"/plugins/{name}/enable?timeout=30")
+
+    def disable(self, name: str) -> None:
+        """Disable a plugin."""
+        self.request("POST", f"/plugins/{name}/disable")
+
+    def set(self, name: str, *settings: str) -> None:
+        """Change settings of a disabled plugin."""
+        body = json.dumps(settings).encode()
+        self.request("POST", f"/plugins/{name}/set", body, "application/json")
+
+    def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove a plugin."""
+        self.request("DELETE", f"/plugins/{name}?force={int(force)}")
+
+    def names(self) -> list[str]:
+        """Return the names of all plugins."""
+        return [plugin["Name"] for plugin in json.loads(self.request("GET", "/plugins"))]
+
+    def remove_all(self) -> None:
+        """Remove all plugins, enabled or not."""
+        for name in self.names():
+            self.remove(name, force=True)
+
+    def request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes:
+        """Send a request and return the body of its answer; raises BenchFailed on an error."""
+        headers = {"Content-Type": kind} if kind else {}
+        self._connection.request(method, path, body or None, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            said = content.decode(errors="replace").strip()
+            raise BenchFailed(f"{method} {path}: {answer.status} {said}")
+        return content
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.connect(str(self._path))

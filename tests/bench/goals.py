@@ -1,0 +1,56 @@
+"""What Wherry is to reach, as ratios to its peer in the same run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.bench.record import Figures
+
+
+class Measure(StrEnum):
+    """Which of two figures are compared."""
+
+    P50 = "p50"
+    CPU = "CPU"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """A ratio that Wherry does not exceed."""
+
+    row: str
+    measure: Measure
+    at_most: float
+
+    def ratio(self, wherry: Figures | None, peer: Figures | None) -> float | None:
+        """Return the ratio; None when a side was not measured."""
+        return ratio(self.measure, wherry, peer)
+
+
+def _goal(row: str, at_most: float, measure: Measure = Measure.P50) -> Goal:
+    return Goal(row=row, measure=measure, at_most=at_most)
+
+
+#: A row's name here is its name in tests/bench/rows.
+GOALS = (
+    _goal("create 1 MB", 1.0),
+    _goal("enable", 0.20),
+    _goal("set", 1.0),
+    _goal("disable", 0.80),
+    _goal("remove", 1.0),
+    _goal("create 100 MB, small files", 0.3),
+    _goal("create 100 MB, small files", 0.3, Measure.CPU),
+    _goal("enable 100, 8 at a time", 0.35),
+)
+
+
+def ratio(measure: Measure, wherry: Figures | None, peer: Figures | None) -> float | None:
+    """Return what Wherry takes for each that its peer takes; None when a side was not measured."""
+    if wherry is None or peer is None:
+        return None
+    if measure is Measure.P50:
+        return wherry.p50 / peer.p50 if peer.p50 else None
+    if wherry.cpu_ms is None or not peer.cpu_ms:
+        return None
+    return wherry.cpu_ms / peer.cpu_ms

@@ -1,0 +1,79 @@
+"""What is measured: one engine, its API, and what its processes use."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench.api import Api
+from tests.bench.cgroup import Cgroup
+from tests.bench.failure import BenchFailed
+
+#: A side is quiet when it uses less than this share of a core over one look.
+_QUIET_SHARE = 0.1
+_LOOK_S = 0.025
+_QUIET_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
+
+
+class Side(ABC):
+    """Wherry or its peer."""
+
+    name: str
+    #: Where its API is served.
+    socket: Path
+    #: That hold its processes; none when they are somebody else's.
+    cgroups: tuple[Cgroup, ...]
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it is healthy."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it and all that it runs; a repeat does nothing."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what it is made of."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether its processes are this run's, so that they can be measured and restarted."""
+        return bool(self.cgroups)
+
+    def api(self) -> Api:
+        """Return a new client."""
+        return Api(self.socket)
+
+    def cpu_s(self) -> float:
+        """Return the seconds of CPU that it and its children have used up to now."""
+        return sum(cgroup.cpu_s() for cgroup in self.cgroups)
+
+    def pids(self) -> set[int]:
+        """Return all its processes."""
+        return {pid for cgroup in self.cgroups for pid in cgroup.pids()}
+
+    def settle(self) -> None:
+        """Wait until it has done what it does after an answer, such as deleting files."""
+        deadline = time.monotonic() + _QUIET_LIMIT_S
+        before = self.cpu_s()
+        while time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            now = self.cpu_s()
+            if now - before < _QUIET_SHARE * _LOOK_S:
+                return
+            before = now
+
+
+def wait_for(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a process that was started does its work; raises BenchFailed with its log."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while not holds():
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise BenchFailed(f"{process.args!r} did not start; it said:\n{last}")
+        time.sleep(0.005)
