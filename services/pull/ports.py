@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,13 +19,26 @@ Auth = Mapping[str, Any]
 MetaHeaders = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestBlob:
-    """A manifest as the registry sent it."""
+class SmallBlob(Protocol):
+    """A manifest or a config: its exact bytes, and what they are."""
 
-    data: bytes
-    media_type: str
-    digest: Digest
+    @property
+    def descriptor(self) -> Descriptor:
+        """Return digest, size and media type of the bytes."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Return the bytes."""
+        ...
+
+
+class BlobContent(Protocol):
+    """What is uploaded; it can be read again, from anywhere."""
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from *start* up to *end*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,45 +50,32 @@ class Login:
 
 
 class Repository(Protocol):
-    """One repository at a registry, seen with one person's credentials."""
+    """One repository at a registry, for one operation with one person's credentials."""
 
     async def resolve(self) -> Descriptor:
-        """Return what the reference stands for now.
+        """Return what the reference stands for now; raises what says why not, for a person."""
+        ...
 
-        Raises NotFound, or PermissionDenied in Docker's words.
+    async def manifest(self, digest: Digest) -> SmallBlob:
+        """Fetch a manifest, its digest checked."""
+        ...
+
+    def blob(self, blob: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Yield a blob's bytes in big pieces, going on where a connection broke.
+
+        Whether they have the digest is for the reader to check.
         """
         ...
 
-    async def manifest(self, digest: Digest) -> ManifestBlob:
-        """Return a manifest whose bytes have *digest*."""
-        ...
+    async def upload(self, blob: Descriptor, content: BlobContent, *, mount_from: str = "") -> str:
+        """See to it that the repository holds a blob; *mount_from* is a path that may have it.
 
-    def blob(self, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
-        """Yield a blob's bytes in big pieces, resumed where a connection broke.
-
-        Whether they are what the descriptor promises is for the reader to check.
+        Returns how it came there: existed, mounted or uploaded.
         """
         ...
 
-    async def has_blob(self, digest: Digest) -> bool:
-        """Say whether the repository has the blob."""
-        ...
-
-    async def mount(self, digest: Digest, source: str) -> bool:
-        """Have the registry take over a blob of its repository *source*; say whether it did."""
-        ...
-
-    async def upload(
-        self,
-        descriptor: Descriptor,
-        read: Callable[[int], AsyncGenerator[bytes, None]],
-        sent: Callable[[int], None],
-    ) -> None:
-        """Upload a blob; *read* yields its bytes from an offset, *sent* hears how many went."""
-        ...
-
-    async def put_manifest(self, manifest: ManifestBlob) -> None:
-        """Put a manifest, byte for byte, under the reference."""
+    async def put_manifest(self, body: bytes, media_type: str) -> Digest:
+        """Store a manifest, byte for byte, under the reference's tag."""
         ...
 
 
@@ -84,8 +84,8 @@ class Registries(Protocol):
 
     def repository(
         self, ref: Reference, *, auth: Auth, meta_headers: MetaHeaders, push: bool = False
-    ) -> AbstractAsyncContextManager[Repository]:
-        """Open the repository that *ref* names."""
+    ) -> Repository:
+        """Return the repository that *ref* names, without asking it anything yet."""
         ...
 
     async def log_in(self, server_address: str, auth: Auth) -> Login:
@@ -142,8 +142,9 @@ class Workplace(Protocol):
     ) -> tuple[Digest, Unpacked]:
         """Unpack a layer over those before it, and close it.
 
-        *progress* hears, in a thread, how many bytes were read. Cancelled, it ends the thread before it returns. Raises InvalidArgument for a broken
-        layer, ResourceExhausted when the disk is full.
+        *progress* hears, in a thread, how many bytes were read. Cancelled, it ends the thread
+        before it returns. Raises InvalidArgument for a broken layer, ResourceExhausted when the
+        disk is full.
         """
         ...
 
@@ -167,8 +168,8 @@ class Content(Protocol):
         """Return a small blob; raises NotFound."""
         ...
 
-    def stream(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
-        """Yield a blob's bytes in big pieces from *offset*; raises NotFound."""
+    def stream(self, digest: Digest, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes from *start* up to *end* in big pieces; raises NotFound."""
         ...
 
 

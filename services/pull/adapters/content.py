@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -40,9 +40,11 @@ class DiskContent:
         with self.open(digest) as blob:
             return await asyncio.to_thread(blob.read)
 
-    async def stream(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
-        """Yield a blob's bytes in big pieces from *offset*; raises NotFound."""
+    async def stream(self, digest: Digest, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes from *start* up to *end* in big pieces; raises NotFound."""
         with self.open(digest) as blob:
-            blob.seek(offset)
-            while piece := await asyncio.to_thread(blob.read, _PIECE):
+            blob.seek(start)
+            left = end - start
+            while left and (piece := await asyncio.to_thread(blob.read, min(_PIECE, left))):
+                left -= len(piece)
                 yield piece

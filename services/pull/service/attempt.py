@@ -33,7 +33,7 @@ async def together(*steps: Awaitable[None]) -> None:
             for step in steps:
                 group.create_task(_as_coroutine(step))
     except BaseExceptionGroup as errors:
-        failed = _first(errors)
+        failed = first_of(errors)
     else:
         return
     raise failed
@@ -43,7 +43,7 @@ async def _as_coroutine(step: Awaitable[None]) -> None:
     await step
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error to tell: one of ours, meant for a person, before any other."""
     for error in errors.exceptions:
         if isinstance(error, errdefs.Error):

@@ -106,11 +106,7 @@ class LayerFetch:
         digest = layer.descriptor.digest
         if self.flights.is_taken(digest) or self.transfers.locked():
             self.attempt.lines.say(Status.WAITING, layer.id)
-        attributes: dict[str, str | int | bool] = {
-            "oci.blob.digest": digest,
-            "oci.blob.size": layer.descriptor.size,
-        }
-        with spans.step("blob", attributes) as span:
+        with spans.step("blob", spans.of_blob(layer.descriptor)) as span:
             async with self.flights.turn(digest):
                 # Another job may have brought it while this one waited.
                 is_hit = self.content.size(digest) is not None

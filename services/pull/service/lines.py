@@ -69,6 +69,15 @@ class Lines:
                 await self._writer.write(line)
             except errdefs.Error as error:
                 log.debug("progress lost", reason=error.message)
+                if self._drop():
+                    return
+
+    def _drop(self) -> bool:
+        """Forget what is queued, which would wait as long; say whether that was all."""
+        while not self._said.empty():
+            if self._said.get_nowait() is None:
+                return True
+        return False
 
 
 async def end(writer: ProgressWriter, ended: JobEnded) -> None:

@@ -34,16 +34,16 @@ class Pulling:
         """Fetch the plugin, check what it was granted, stage its files, have the store commit."""
         request = attempt.taken.request
         ref = reference.parse(request.remote).with_default_tag()
-        async with self.registries.repository(
+        repository = self.registries.repository(
             ref, auth=attempt.auth, meta_headers=request.meta_headers
-        ) as repository:
-            with spans.step("resolve", {"oci.reference": str(ref)}):
-                resolved = await self.resolver.resolve(repository, ref)
-                attempt.lines.say(*status.pulling_from(ref))
-                attempt.lines.say(f"Digest: {resolved.digest}")
-                image = await self.resolver.fetch(repository, ref, resolved)
-            check_grant(image, request.privileges)
-            await self._stage(attempt, image, repository)
+        )
+        with spans.step("resolve", {"oci.reference": str(ref)}):
+            resolved = await repository.resolve()
+            attempt.lines.say(*status.pulling_from(ref))
+            attempt.lines.say(f"Digest: {resolved.digest}")
+            image = await self.resolver.fetch(repository, ref, resolved)
+        check_grant(image, request.privileges)
+        await self._stage(attempt, image, repository)
         with spans.step("commit"):
             return await attempt.store.commit_plugin(
                 config=image.config_bytes.decode(),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from services.pull.domain import status
 from services.pull.domain.plugin_image import MAX_MANIFEST
 from services.pull.domain.status import Status
-from services.pull.ports import Content, ManifestBlob, Registries, Repository
+from services.pull.ports import Content, Registries, Repository
 from services.pull.service import spans
 from services.pull.service.attempt import Attempt, together
+from services.pull.service.lines import Lines
 from services.pull.service.resolving import prefixed
 from shared import errdefs
 from shared.contracts.plugin import Plugin
@@ -18,7 +20,7 @@ from shared.oci import manifest as oci_manifest
 from shared.oci import reference
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest, digest_of
-from shared.oci.manifest import Index
+from shared.oci.manifest import Index, Manifest
 from shared.oci.reference import Reference
 
 
@@ -37,29 +39,28 @@ class Pushing:
         if plugin is None:
             raise errdefs.Internal(f"job {attempt.store.job_id} pushes no plugin")
         ref = reference.parse(request.remote).with_default_tag()
-        stored, blobs = await self._stored(plugin)
+        data, manifest = await self._stored(plugin)
         attempt.lines.say(status.pushing_to(ref))
-        async with self.registries.repository(
-            ref, auth=attempt.auth, meta_headers=request.meta_headers, push=True
-        ) as repository:
-            push = _Push(
-                attempt=attempt,
-                repository=repository,
-                content=self.content,
-                transfers=asyncio.Semaphore(self.blobs_at_once),
-                source=_source(plugin, ref),
-            )
-            try:
-                await push.blobs(blobs)
-                with spans.step("manifest", {"oci.manifest.digest": stored.digest}):
-                    await repository.put_manifest(stored)
-            except errdefs.Error as error:
-                raise prefixed(error, "error pushing plugin") from error
-        attempt.lines.say("", aux=_aux(ref, stored))
+        push = _Push(
+            attempt=attempt,
+            repository=self.registries.repository(
+                ref, auth=attempt.auth, meta_headers=request.meta_headers, push=True
+            ),
+            content=self.content,
+            transfers=asyncio.Semaphore(self.blobs_at_once),
+            source=_source(plugin, ref),
+        )
+        try:
+            await push.blobs(manifest)
+            with spans.step("manifest", {"oci.manifest.digest": plugin.manifest_digest}):
+                await push.repository.put_manifest(data, manifest.media_type)
+        except errdefs.Error as error:
+            raise prefixed(error, "error pushing plugin") from error
+        attempt.lines.say("", aux=_aux(ref, plugin.manifest_digest, len(data)))
         await attempt.store.finish_push()
 
-    async def _stored(self, plugin: Plugin) -> tuple[ManifestBlob, list[Descriptor]]:
-        """Return the plugin's manifest and blobs, all of them there; raises NotFound."""
+    async def _stored(self, plugin: Plugin) -> tuple[bytes, Manifest]:
+        """Return the plugin's manifest, all of whose blobs are there; raises NotFound."""
         digest = Digest(plugin.manifest_digest)
         if (self.content.size(digest) or 0) > MAX_MANIFEST:
             raise errdefs.InvalidArgument(f"manifest {digest} of {plugin.name} is too big")
@@ -73,11 +74,10 @@ class Pushing:
                 f"manifest {digest} of {plugin.name} is damaged in the content store: remove the "
                 "plugin, then pull or create it again"
             )
-        blobs = list({blob.digest: blob for blob in (*manifest.layers, manifest.config)}.values())
-        for blob in blobs:
+        for blob in _blobs(manifest):
             if self.content.size(blob.digest) != blob.size:
                 raise _lost(plugin, blob.digest)
-        return ManifestBlob(data=data, media_type=manifest.media_type, digest=digest), blobs
+        return data, manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,8 @@ class _Push:
     #: Another repository of the same registry, that has the blobs already.
     source: Reference | None
 
-    async def blobs(self, blobs: list[Descriptor]) -> None:
+    async def blobs(self, manifest: Manifest) -> None:
+        blobs = _blobs(manifest)
         for blob in blobs:
             self.attempt.lines.say(Status.PREPARING, blob.digest.short)
         await together(*(self._blob(blob) for blob in blobs))
@@ -100,30 +101,40 @@ class _Push:
         lines, short = self.attempt.lines, blob.digest.short
         if self.transfers.locked():
             lines.say(Status.WAITING, short)
-        attributes = {"oci.blob.digest": blob.digest, "oci.blob.size": blob.size}
+        content = _Sent(content=self.content, blob=blob, lines=lines)
         async with self.transfers:
-            with spans.step("blob", attributes) as span:
-                how = await self._brought(blob)
-                span.set_attribute("wherry.blob.outcome", how)
-        lines.say(how, short)
+            with spans.step("blob", spans.of_blob(blob)) as span:
+                outcome = await self.repository.upload(
+                    blob, content, mount_from=self.source.path if self.source else ""
+                )
+                span.set_attribute("wherry.blob.outcome", outcome)
+        lines.say(self._said(outcome), short)
 
-    async def _brought(self, blob: Descriptor) -> str:
-        """See to it that the registry has the blob, and say how it came by it."""
-        if await self.repository.has_blob(blob.digest):
-            return Status.THERE
-        source = self.source
-        if source is not None and await self.repository.mount(blob.digest, source.path):
-            return status.mounted_from(source.familiar_name)
-        await self._upload(blob)
-        return Status.UPLOADED
+    def _said(self, outcome: str) -> str:
+        if outcome == "mounted" and self.source is not None:
+            return status.mounted_from(self.source.familiar_name)
+        return Status.THERE if outcome == "existed" else Status.UPLOADED
 
-    async def _upload(self, blob: Descriptor) -> None:
-        def sent(count: int) -> None:
-            self.attempt.lines.moved(Status.UPLOADING, blob.digest.short, count, blob.size)
 
-        await self.repository.upload(
-            blob, lambda offset: self.content.stream(blob.digest, offset), sent
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A blob of the content store that says how much of it was sent."""
+
+    content: Content
+    blob: Descriptor
+    lines: Lines
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        sent = start
+        async for piece in self.content.stream(self.blob.digest, start, end):
+            yield piece
+            sent += len(piece)
+            self.lines.moved(Status.UPLOADING, self.blob.digest.short, sent, self.blob.size)
+
+
+def _blobs(manifest: Manifest) -> list[Descriptor]:
+    """Return each blob that a manifest names, once."""
+    return list({blob.digest: blob for blob in (*manifest.layers, manifest.config)}.values())
 
 
 def _source(plugin: Plugin, target: Reference) -> Reference | None:
@@ -136,8 +147,8 @@ def _source(plugin: Plugin, target: Reference) -> Reference | None:
     return source if is_other else None
 
 
-def _aux(ref: Reference, manifest: ManifestBlob) -> dict[str, object]:
-    return {"Tag": ref.tag, "Digest": manifest.digest, "Size": len(manifest.data)}
+def _aux(ref: Reference, digest: str, size: int) -> dict[str, object]:
+    return {"Tag": ref.tag, "Digest": digest, "Size": size}
 
 
 def _lost(plugin: Plugin, digest: Digest) -> errdefs.NotFound:

@@ -29,11 +29,8 @@ class Questions:
         """Return what a plugin asks for; raises the registry's error. Changes nothing."""
         ref = reference.parse(command.remote).with_default_tag()
         auth = open_auth(self.opener, command.credentials, command.subject)
-        async with self.registries.repository(
-            ref, auth=auth, meta_headers=command.meta_headers
-        ) as repository:
-            resolved = await self.resolver.resolve(repository, ref)
-            image = await self.resolver.fetch(repository, ref, resolved)
+        repository = self.registries.repository(ref, auth=auth, meta_headers=command.meta_headers)
+        image = await self.resolver.fetch(repository, ref, await repository.resolve())
         needed = privileges.compute(image.config)
         return Privileges(privileges=tuple(privilege.to_dict() for privilege in needed))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.pull.domain import platforms, plugin_image
 from services.pull.domain.plugin_image import PluginImage
-from services.pull.ports import ManifestBlob, Repository
+from services.pull.ports import Repository, SmallBlob
 from shared import errdefs
 from shared.oci import manifest as oci_manifest
 from shared.oci.descriptor import Descriptor, Platform
@@ -29,11 +30,11 @@ class SmallBlobs:
     def __init__(self, limit: int = _CACHED_BYTES) -> None:
         self._limit = limit
         self._size = 0
-        self._blobs: OrderedDict[tuple[str, str], ManifestBlob] = OrderedDict()
+        self._blobs: OrderedDict[tuple[str, str], SmallBlob] = OrderedDict()
 
     async def get(
-        self, ref: Reference, digest: Digest, fetch: Callable[[], Awaitable[ManifestBlob]]
-    ) -> ManifestBlob:
+        self, ref: Reference, digest: Digest, fetch: Callable[[], Awaitable[SmallBlob]]
+    ) -> SmallBlob:
         """Return a blob, fetched where it is not here."""
         key = ref.name, digest
         blob = self._blobs.get(key)
@@ -43,13 +44,13 @@ class SmallBlobs:
         self._blobs.move_to_end(key)
         return blob
 
-    def _add(self, key: tuple[str, str], blob: ManifestBlob) -> None:
+    def _add(self, key: tuple[str, str], blob: SmallBlob) -> None:
         # Two may have fetched it at once.
-        self._size += len(blob.data) - (len(self._blobs[key].data) if key in self._blobs else 0)
+        self._size += len(blob.body) - (len(self._blobs[key].body) if key in self._blobs else 0)
         self._blobs[key] = blob
         while self._size > self._limit and len(self._blobs) > 1:
             _, dropped = self._blobs.popitem(last=False)
-            self._size -= len(dropped.data)
+            self._size -= len(dropped.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +59,6 @@ class Resolver:
 
     machine: Platform
     blobs: SmallBlobs = field(default_factory=SmallBlobs)
-
-    async def resolve(self, repository: Repository, ref: Reference) -> Descriptor:
-        """Return what *ref* stands for now; raises the registry's error."""
-        try:
-            return await repository.resolve()
-        except errdefs.Error as error:
-            raise prefixed(error, "error resolving plugin reference") from error
 
     async def fetch(
         self, repository: Repository, ref: Reference, resolved: Descriptor
@@ -86,35 +80,38 @@ class Resolver:
         image = PluginImage(
             ref=ref,
             resolved=resolved.digest,
-            manifest_bytes=blob.data,
-            manifest_descriptor=Descriptor(
-                media_type=manifest.media_type, digest=blob.digest, size=len(blob.data)
-            ),
+            manifest_bytes=blob.body,
+            manifest_descriptor=blob.descriptor,
             manifest=manifest,
-            config_bytes=config.data,
-            config=plugin_image.parse_config(config.data),
+            config_bytes=config.body,
+            config=plugin_image.parse_config(config.body),
         )
         plugin_image.check_diff_ids(image)
         return image
 
     async def _manifest(
         self, repository: Repository, ref: Reference, digest: Digest
-    ) -> tuple[ManifestBlob, Manifest | Index]:
+    ) -> tuple[SmallBlob, Manifest | Index]:
         blob = await self.blobs.get(ref, digest, lambda: repository.manifest(digest))
-        return blob, oci_manifest.parse(blob.data, blob.media_type)
+        return blob, oci_manifest.parse(blob.body, blob.descriptor.media_type)
 
 
-async def _fetch_config(repository: Repository, descriptor: Descriptor) -> ManifestBlob:
-    digester, data = Digester(), bytearray()
-    async for piece in repository.blob(descriptor):
-        digester.update(piece)
-        data += piece
-        if len(data) > descriptor.size:
-            break
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Config:
+    descriptor: Descriptor
+    body: bytes
+
+
+async def _fetch_config(repository: Repository, descriptor: Descriptor) -> SmallBlob:
+    digester, body = Digester(), bytearray()
+    async with aclosing(repository.blob(descriptor)) as pieces:
+        async for piece in pieces:
+            digester.update(piece)
+            body += piece
+            if len(body) > descriptor.size:
+                break
     verify(digester, digest=descriptor.digest, size=descriptor.size)
-    return ManifestBlob(
-        data=bytes(data), media_type=descriptor.media_type, digest=descriptor.digest
-    )
+    return _Config(descriptor=descriptor, body=bytes(body))
 
 
 def prefixed(error: errdefs.Error, doing: str) -> errdefs.Error:

@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from shared import errdefs
 from shared.bus.tracing import note_error
+from shared.oci.descriptor import Descriptor
 
 _tracer = trace.get_tracer("wherry.pull")
 
@@ -40,3 +41,13 @@ def step(name: str, attributes: Mapping[str, str | int | bool] | None = None) ->
         except errdefs.Error as error:
             note_error(span, error)
             raise
+
+
+def of_blob(blob: Descriptor) -> Mapping[str, str | int | bool]:
+    """Return what a span says of a blob."""
+    return {"oci.blob.digest": blob.digest, "oci.blob.size": blob.size}
+
+
+def current() -> Span:
+    """Return the span that is open now."""
+    return trace.get_current_span()

@@ -1,0 +1,118 @@
+"""Puts the pull service together, runs it until told to stop, takes it apart in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+
+from services.pull.adapters.content import DiskContent
+from services.pull.adapters.registries import ClientRegistries
+from services.pull.adapters.registry.client import Registry
+from services.pull.adapters.registry.settings import Hosts
+from services.pull.adapters.workplace import DiskWorkplaces
+from services.pull.config import PullConfig
+from services.pull.domain import platforms
+from services.pull.entrypoints import bus as tables
+from services.pull.entrypoints.jobs import WorkerThread, add_task
+from services.pull.ports import Registries
+from services.pull.service.flights import Flights
+from services.pull.service.pulling import Pulling
+from services.pull.service.pushing import Pushing
+from services.pull.service.questions import Questions
+from services.pull.service.resolving import Resolver
+from services.pull.service.running import JobRunner
+from shared import errdefs
+from shared.bus.progress import Progress
+from shared.bus.redis_bus import RedisBus
+from shared.contracts.health import Check
+from shared.jobs.app import make_app
+from shared.sealing import Opener, load_or_make_key
+from shared.version import VERSION
+
+
+async def serve(config: PullConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+    """Run until *stop* is set; raises errdefs when keys or settings can't be used."""
+    opener = Opener(load_or_make_key(config.node.root))
+    client = Registry(hosts=_hosts(config), env=config.proxies)
+    workplaces = DiskWorkplaces(config.node.root / "work", jobs=config.jobs)
+    try:
+        await _serve(config, bus, stop, opener, ClientRegistries(client), workplaces)
+    finally:
+        await client.aclose()
+        workplaces.close()
+
+
+async def _serve(
+    config: PullConfig,
+    bus: RedisBus,
+    stop: asyncio.Event,
+    opener: Opener,
+    registries: Registries,
+    workplaces: DiskWorkplaces,
+) -> None:
+    resolver = Resolver(machine=platforms.of_machine(platform.machine()))
+    questions = Questions(registries=registries, resolver=resolver, opener=opener)
+    runner = _runner(config, bus, opener, registries, resolver, workplaces)
+    app = make_app(redis_url=config.node.redis_url, node=config.node.name)
+    add_task(app, runner, asyncio.get_running_loop())
+    worker = WorkerThread(app, name=f"pull@{config.node.name}", concurrency=config.jobs)
+
+    async def checks() -> tuple[Check, ...]:
+        return (Check(name="worker", ok=worker.is_ready),)
+
+    bus.serve(tables.commands(questions), checks=checks, version=VERSION)
+    await bus.open()
+    worker.start()
+    try:
+        await _until(stop, worker)
+    finally:
+        runner.stop()
+        await worker.stop()
+        await bus.close()
+
+
+def _runner(
+    config: PullConfig,
+    bus: RedisBus,
+    opener: Opener,
+    registries: Registries,
+    resolver: Resolver,
+    workplaces: DiskWorkplaces,
+) -> JobRunner:
+    content = DiskContent(config.node.root / "content")
+    return JobRunner(
+        sender=bus,
+        pulling=Pulling(
+            registries=registries,
+            content=content,
+            resolver=resolver,
+            flights=Flights(),
+            layers_at_once=config.transfers,
+        ),
+        pushing=Pushing(registries=registries, content=content, blobs_at_once=config.transfers),
+        workplaces=workplaces,
+        opener=opener,
+        open_progress=lambda job_id: Progress(bus=bus, job_id=job_id),
+        worker=f"pull-{os.getpid()}",
+    )
+
+
+async def _until(stop: asyncio.Event, worker: WorkerThread) -> None:
+    """Wait to be told to stop; raises Internal when the worker ends by itself."""
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, worker.ended)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    if not stop.is_set():
+        raise errdefs.Internal("the Celery worker ended by itself: look at the log above")
+
+
+def _hosts(config: PullConfig) -> Hosts:
+    return Hosts(
+        mirrors=config.mirrors,
+        insecure=config.insecure_hosts,
+        insecure_networks=(*Hosts().insecure_networks, *config.insecure_networks),
+    )

@@ -1,0 +1,1 @@
+"""What wakes the pull service: the bus for short questions, Celery for jobs."""

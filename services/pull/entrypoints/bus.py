@@ -1,0 +1,16 @@
+"""What the bus wakes this service for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.pull.service.questions import Questions
+from shared.bus.ports import CommandHandler
+from shared.contracts.message import Command
+from shared.contracts.pull import GetPrivileges, LogIn
+
+
+def commands(questions: Questions) -> Mapping[type[Command[Any]], CommandHandler]:
+    """Return the handler of each question."""
+    return {GetPrivileges: questions.get_privileges, LogIn: questions.log_in}

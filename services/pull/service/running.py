@@ -1,0 +1,137 @@
+"""Runs jobs: takes each from the store, does it, and tells how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from services.pull.ports import OpenProgress, ProgressWriter, Workplaces
+from services.pull.service import lease, lines, spans, store
+from services.pull.service.attempt import Attempt
+from services.pull.service.credentials import open_auth
+from services.pull.service.lines import Lines
+from services.pull.service.pulling import Pulling
+from services.pull.service.pushing import Pushing
+from services.pull.service.store import JobStore
+from shared import errdefs
+from shared.bus.ports import Sender
+from shared.bus.tracing import note_error
+from shared.contracts.job import JobEnded, JobKind, JobTaken
+from shared.contracts.store import Changed
+from shared.sealing import Opener
+
+log = structlog.get_logger()
+
+
+class StoppingError(Exception):
+    """The worker stops; the job is another's to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRunner:
+    """Does jobs, each at most once at a time."""
+
+    sender: Sender
+    pulling: Pulling
+    pushing: Pushing
+    workplaces: Workplaces
+    opener: Opener
+    open_progress: OpenProgress
+    #: Name of this worker in the store's records.
+    worker: str
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _is_stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, job_id: str, carrier: Mapping[str, str]) -> None:
+        """Do a job, in the trace that *carrier* tells of.
+
+        A job that is over, or in the hands of a worker that lives, is left alone: a message may
+        come twice. Raises StoppingError when this worker stops; the job is left to be taken anew.
+        """
+        if self._is_stopping.is_set():
+            raise StoppingError
+        with (
+            spans.job(job_id, carrier) as span,
+            structlog.contextvars.bound_contextvars(job_id=job_id),
+        ):
+            try:
+                taken = await store.take(self.sender, job_id, self.worker)
+            except errdefs.Error as error:
+                log.info("job not taken", reason=error.message)
+                return
+            span.set_attribute("wherry.job.kind", taken.request.kind)
+            span.set_attribute("wherry.job.attempt", taken.attempt)
+            await self._in_place_of_another(job_id, taken)
+
+    def stop(self) -> None:
+        """Cancel all jobs; they are left as they are, for their leases to run out."""
+        self._is_stopping.set()
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _in_place_of_another(self, job_id: str, taken: JobTaken) -> None:
+        """Do the job after ending an attempt of ours that lost it without noticing."""
+        if (before := self._tasks.get(job_id)) is not None:
+            before.cancel()
+            await asyncio.wait([before])
+        task = asyncio.create_task(self._attempt(job_id, taken))
+        self._tasks[job_id] = task
+        try:
+            await task
+        except asyncio.CancelledError as error:
+            task.cancel()
+            raise StoppingError from error
+        finally:
+            if self._tasks.get(job_id) is task:
+                del self._tasks[job_id]
+
+    async def _attempt(self, job_id: str, taken: JobTaken) -> None:
+        log.info("job taken", kind=taken.request.kind, attempt=taken.attempt)
+        job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token)
+        progress = self.open_progress(job_id)
+        try:
+            changed = await lease.held(job_store, self._do(job_store, taken, progress))
+        except errdefs.Error as error:
+            await _fail(job_store, progress, error)
+        except Exception:
+            log.exception("job failed")
+            await _fail(job_store, progress, _fault(job_id))
+        else:
+            log.info("job done", kind=taken.request.kind)
+            await lines.end(progress, JobEnded(changed=changed))
+
+    async def _do(
+        self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
+    ) -> Changed | None:
+        auth = open_auth(self.opener, taken.request.credentials, job_store.job_id)
+        async with Lines(progress) as said:
+            attempt = Attempt(
+                taken=taken,
+                store=job_store,
+                workplace=self.workplaces.of(job_store.job_id, taken.token),
+                lines=said,
+                auth=auth,
+            )
+            if taken.request.kind is JobKind.PUSH:
+                await self.pushing.run(attempt)
+                return None
+            return await self.pulling.run(attempt)
+
+
+async def _fail(job_store: JobStore, progress: ProgressWriter, error: errdefs.Error) -> None:
+    """End the job with an error, unless it is somebody else's by now."""
+    note_error(spans.current(), error)
+    try:
+        await job_store.fail(error)
+    except errdefs.Error as refusal:
+        log.warning("job left", reason=refusal.message, after=error.message)
+        return
+    log.info("job failed", reason=error.message, code=error.code)
+    await lines.end(progress, JobEnded(error=error.to_wire()))
+
+
+def _fault(job_id: str) -> errdefs.Error:
+    return errdefs.Internal(f"a fault in the pull service ended job {job_id}: look at its log")
