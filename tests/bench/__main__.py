@@ -99,7 +99,7 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
         versions = {side.name: side.versions() for side in sides}
         for group, _ in chosen:
             click.echo(f"measuring {group.name}")
-            group.measure(run)
+            _measure(group, run)
     conditions = {
         "machine": machine.describe(),
         "load_before": load_before,
@@ -109,6 +109,14 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
     }
     wanted = [row for _, rows in chosen for row in rows]
     return Found([_line(row, record) for row in wanted], conditions)
+
+
+def _measure(group: Group, run: Run) -> None:
+    try:
+        group.measure(run)
+    except BenchFailed as error:
+        words = "\n".join(side.last_words() for side in run.sides)
+        raise BenchFailed(f"{group.name}: {error}\n{words}") from error
 
 
 @contextlib.contextmanager

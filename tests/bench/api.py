@@ -19,6 +19,7 @@ class Api:
     """One connection that is kept open; not for two threads at once."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = _UnixConnection(path)
 
     def __enter__(self) -> Self:
@@ -40,7 +41,7 @@ class Api:
         """Tell whether the API answers."""
         try:
             self.request("GET", "/_ping")
-        except (OSError, http.client.HTTPException, BenchFailed):
+        except BenchFailed:
             self.close()
             return False
         return True
@@ -83,12 +84,15 @@ class Api:
     def request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes:
         """Send a request and return the body of its answer; raises BenchFailed on an error."""
         headers = {"Content-Type": kind} if kind else {}
-        self._connection.request(method, path, body or None, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        try:
+            self._connection.request(method, path, body or None, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise BenchFailed(f"{method} {path} at {self._path}: {error!r}") from error
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             said = content.decode(errors="replace").strip()
-            raise BenchFailed(f"{method} {path}: {answer.status} {said}")
+            raise BenchFailed(f"{method} {path} at {self._path}: {answer.status} {said}")
         return content
 
 

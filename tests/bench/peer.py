@@ -30,6 +30,7 @@ class Dockerd(Side):
         # One level more than is read: in version 2 runc puts containers beside the daemon's cgroup.
         self._daemons = Cgroup(path=f"{cgroup}/daemons")
         self.cgroups = (Cgroup(path=cgroup),)
+        self.logs = (run / "containerd.log", run / "dockerd.log")
         self._data = data
         self._run = run
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -104,6 +105,7 @@ class RunningDocker(Side):
 
     name = "dockerd"
     cgroups = ()
+    logs = ()
 
     def __init__(self, host: str) -> None:
         if not host.startswith("unix://"):

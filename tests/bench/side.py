@@ -17,6 +17,7 @@ _QUIET_SHARE = 0.1
 _LOOK_S = 0.025
 _QUIET_LIMIT_S = 10.0
 START_LIMIT_S = 60.0
+_LAST_LINES = 20
 
 
 class Side(ABC):
@@ -27,6 +28,8 @@ class Side(ABC):
     socket: Path
     #: That hold its processes; none when they are somebody else's.
     cgroups: tuple[Cgroup, ...]
+    #: That go when the benchmark ends; none when they are somebody else's.
+    logs: tuple[Path, ...]
 
     @abstractmethod
     def start(self) -> None:
@@ -68,12 +71,20 @@ class Side(ABC):
                 return
             before = now
 
+    def last_words(self) -> str:
+        """Return the ends of its logs, without what tells of no trouble."""
+        return "\n".join(f"{log.name}:\n{_end(log)}" for log in self.logs if log.exists())
+
 
 def wait_for(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a process that was started does its work; raises BenchFailed with its log."""
     deadline = time.monotonic() + START_LIMIT_S
     while not holds():
         if process.poll() is not None or time.monotonic() > deadline:
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise BenchFailed(f"{process.args!r} did not start; it said:\n{last}")
+            raise BenchFailed(f"{process.args!r} did not start; it said:\n{_end(log)}")
         time.sleep(0.005)
+
+
+def _end(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return "\n".join([line for line in lines if '"level": "info"' not in line][-_LAST_LINES:])

@@ -31,6 +31,7 @@ class WherryNode(Side):
             "WHERRY_ROOT": str(data / "wherry"),
             "WHERRY_EXEC_ROOT": str(run),
         }
+        self.logs = (data / "wherry" / "log" / "wherry.log",)
         self._is_up = False
 
     def start(self) -> None:
