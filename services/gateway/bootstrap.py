@@ -14,8 +14,10 @@ from services.gateway.adapters.engine_id import read_engine_id
 from services.gateway.adapters.host import LinuxMachine, read_host
 from services.gateway.adapters.listener import UnixListener, listen_on_tcp
 from services.gateway.adapters.programs import InstalledPrograms
+from services.gateway.adapters.progress import StreamFollower
 from services.gateway.adapters.server import serve_http
 from services.gateway.adapters.spool import FolderSpool
+from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host
 from services.gateway.domain.system_info import Engine
@@ -24,11 +26,15 @@ from services.gateway.entrypoints.events import EventRoutes
 from services.gateway.entrypoints.http import Application
 from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
+from services.gateway.entrypoints.registry import RegistryRoutes
 from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.system import SystemRoutes
-from services.gateway.ports import Programs, Sender
+from services.gateway.ports import Programs, Sender, Vault
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
+from services.gateway.service.job_watch import JobWatch
+from services.gateway.service.jobs import Jobs
+from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
 from shared.bus.redis_bus import RedisBus
@@ -51,6 +57,9 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         spool = FolderSpool(config.node.root / "staging", limit=config.context_limit)
         spool.prepare(stale_s=CREATE_LIMIT_S)
         programs = InstalledPrograms(_programs(config))
+        vault = NodeVault(config.node.root)
+        jobs = Jobs(sender=bus, vault=vault)
+        watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
         gateway = Gateway(
             config=config,
             host=read_host(),
@@ -59,6 +68,9 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             feed=feed,
             spool=spool,
             programs=programs,
+            vault=vault,
+            jobs=jobs,
+            watch=watch,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -66,7 +78,12 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)
-                    for work in (replica.run(), feed.run(), programs.look(), _close(feed, stop))
+                    for work in (
+                        replica.run(),
+                        feed.run(),
+                        programs.look(),
+                        _close(feed, watch, stop),
+                    )
                 ]
                 await serve_http(gateway.app(), sockets, stop=stop, grace_s=_GRACE_S)
                 for task in background:
@@ -86,6 +103,9 @@ class Gateway:
     feed: Feed
     spool: FolderSpool
     programs: Programs
+    vault: Vault
+    jobs: Jobs
+    watch: JobWatch
 
     def app(self) -> App:
         """Return the ASGI application."""
@@ -96,12 +116,19 @@ class Gateway:
             ready_timeout_s=self.config.ready_timeout_s,
             stop_grace_s=self.config.stop_grace_s,
         )
+        registries = Registries(sender=self.sender, vault=self.vault)
         routes = (
             *self._system().routes(),
             *PluginRoutes(replica=self.replica, verbs=verbs).routes(),
+            *self._registry(registries).routes(),
             *EventRoutes(feed=self.feed).routes(),
         )
-        return App(Router(routes), LateApp(lambda: self._extension(verbs)))
+        return App(Router(routes), LateApp(lambda: self._extension(verbs, registries)))
+
+    def _registry(self, registries: Registries) -> RegistryRoutes:
+        return RegistryRoutes(
+            replica=self.replica, registries=registries, jobs=self.jobs, watch=self.watch
+        )
 
     def _system(self) -> SystemRoutes:
         node = self.config.node
@@ -121,9 +148,10 @@ class Gateway:
             feed=self.feed,
         )
 
-    def _extension(self, verbs: Verbs) -> Application:
+    def _extension(self, verbs: Verbs, registries: Registries) -> Application:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
+        from services.gateway.entrypoints.wherry_jobs import JobExtension
 
         extension = Extension(
             config=self.config,
@@ -133,6 +161,9 @@ class Gateway:
             feed=self.feed,
             verbs=verbs,
             health=NodeHealth(sender=self.sender, replica=self.replica, node=self.config.node.name),
+            jobs=JobExtension(
+                replica=self.replica, registries=registries, jobs=self.jobs, watch=self.watch
+            ),
         )
         return extension.application()
 
@@ -150,9 +181,10 @@ def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-async def _close(feed: Feed, stop: asyncio.Event) -> None:
+async def _close(feed: Feed, watch: JobWatch, stop: asyncio.Event) -> None:
     await stop.wait()
     feed.close()
+    watch.close()
 
 
 def _programs(config: GatewayConfig) -> tuple[tuple[str, str], ...]:

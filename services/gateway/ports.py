@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,20 @@ from typing import Protocol
 
 from services.gateway.domain.host import Versions
 from shared.bus.ports import Sender
+from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Message
 
-__all__ = ["Changes", "Lost", "Machine", "Programs", "Sender", "Spool"]
+__all__ = [
+    "Changes",
+    "JobFollower",
+    "Lost",
+    "Machine",
+    "Programs",
+    "Sender",
+    "Spool",
+    "Told",
+    "Vault",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,43 @@ class Spool(Protocol):
         Raises InvalidArgument when it grows beyond the limit and ResourceExhausted when the
         disk is full.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something a job told, and the position behind which a reader goes on."""
+
+    position: str
+    message: JobProgress | JobEnded
+
+
+class JobFollower(Protocol):
+    """What jobs tell while they are under way."""
+
+    def follow(self, job_id: str, after: str = "") -> AsyncGenerator[Told, None]:
+        """Yield what a job told behind a position and what it tells, JobEnded last.
+
+        Without a position from its start. What was told long ago may be lost, and so may be the
+        end. Raises Unavailable when all of it was lost just now.
+        """
+        ...
+
+
+class Vault(Protocol):
+    """Seals secrets to the node's pull service, and opens those it sends back."""
+
+    @property
+    def answer_key(self) -> str:
+        """Return the public key to seal answers to, in base64."""
+        ...
+
+    def seal(self, secret: bytes, subject: str) -> Sealed:
+        """Seal for the pull service and one purpose; raises Unavailable without its key."""
+        ...
+
+    def open(self, sealed: Sealed, subject: str) -> bytes:
+        """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
 
@@ -46,7 +46,7 @@ class Progress:
             ("EXPIRE", self._stream, settings.progress_ttl_s),
         )
 
-    async def follow(self, after: str = START) -> AsyncIterator[tuple[Envelope, str]]:
+    async def follow(self, after: str = START) -> AsyncGenerator[tuple[Envelope, str], None]:
         """Yield each message with its stream id, and end after the final one.
 
         Goes on through reconnections. Raises Unavailable when Redis lost its data: the final

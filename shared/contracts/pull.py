@@ -48,5 +48,5 @@ class LogIn(Command[LoggedIn]):
     server_address: str
     credentials: Sealed
     subject: str
-    #: Public key of the gateway, to which an identity token is sealed.
+    #: Public key of the gateway in base64; an identity token is sealed to it, for *subject*.
     answer_key: str

@@ -17,12 +17,15 @@ from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
 from services.gateway.ports import Lost
 from services.gateway.service.feed import Feed
+from services.gateway.service.job_watch import JobWatch
+from services.gateway.service.jobs import Jobs
 from services.gateway.service.replica import Replica
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory
 from shared.node.config import NodeConfig
 from tests.support.bus import FakeSender
 from tests.support.gateway import FakeChanges, FakeFeed, plugin, snapshot
+from tests.support.gateway_jobs import FakeFollower, FakeVault
 
 _HOST = Host(
     kernel_version="6.1.0",
@@ -56,6 +59,10 @@ class AppWorld:
     feed: Feed
     spool: FolderSpool
     staging: Path
+    vault: FakeVault
+    #: What jobs tell.
+    follower: FakeFollower
+    watch: JobWatch
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         """GET with a query."""
@@ -83,6 +90,9 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     feed = Feed(sender=sender, changes=published, position=lambda: replica.inventory.newest)
     spool = FolderSpool(root / "staging", limit=1000)
     spool.prepare(stale_s=60)
+    vault, follower = FakeVault(), FakeFollower()
+    jobs = Jobs(sender=sender, vault=vault)
+    watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
     gateway = Gateway(
         config=_config(root),
         host=_HOST,
@@ -91,6 +101,9 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         feed=feed,
         spool=spool,
         programs=_Programs(),
+        vault=vault,
+        jobs=jobs,
+        watch=watch,
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
@@ -108,6 +121,9 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             feed=feed,
             spool=spool,
             staging=root / "staging",
+            vault=vault,
+            follower=follower,
+            watch=watch,
         )
     for task in running:
         task.cancel()

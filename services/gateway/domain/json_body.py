@@ -7,6 +7,8 @@ from typing import Any
 
 from shared import errdefs
 from shared.oci import go_json
+from shared.oci.go_struct import GoTypeError
+from shared.oci.privileges import PluginPrivilege
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _LEADING_WORD = re.compile(rf"({_WORD})?(.*)", re.DOTALL)
@@ -20,10 +22,29 @@ def strings(body: bytes, *, content_type: str, has_length: bool) -> tuple[str, .
 
     Raises InvalidArgument in dockerd's words.
     """
+    return _strings(_read(body, content_type, has_length=has_length))
+
+
+def privileges(body: bytes, *, content_type: str, has_length: bool) -> tuple[PluginPrivilege, ...]:
+    """Read what a client grants; no body, or null, grants nothing.
+
+    Raises InvalidArgument in dockerd's words.
+    """
+    value = _read(body, content_type, has_length=has_length)
+    if not isinstance(value, list | None):
+        raise _mismatch(value, "types.PluginPrivileges")
+    try:
+        return tuple(PluginPrivilege.from_go(item) for item in value or ())
+    except GoTypeError as error:
+        raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
+
+
+def _read(body: bytes, content_type: str, *, has_length: bool) -> Any:
+    """Return the value in a body; None where the body was announced to be empty."""
     is_announced_empty = has_length and not body
     if content_type or not is_announced_empty:
         _check_type(content_type)
-    return () if is_announced_empty else _strings(_decode(body))
+    return None if is_announced_empty else _decode(body)
 
 
 def _check_type(content_type: str) -> None:

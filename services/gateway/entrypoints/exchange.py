@@ -43,7 +43,7 @@ class Exchange:
         if isinstance(answer, Response):
             await self._respond(answer)
         else:
-            await self._stream(answer)
+            await send_stream(answer, self.receive, self.send)
 
     async def _respond(self, response: Response) -> None:
         headers = list(response.headers)
@@ -56,26 +56,32 @@ class Exchange:
         )
         await self.send({"type": "http.response.body", "body": response.body})
 
-    async def _stream(self, stream: Stream) -> None:
-        pumping = asyncio.create_task(self._pump(stream))
-        leaving = asyncio.create_task(self._client_gone())
-        try:
-            await asyncio.wait([pumping, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if pumping.done():
-                pumping.result()
-        finally:
-            pumping.cancel()
-            leaving.cancel()
-            await asyncio.gather(pumping, leaving, return_exceptions=True)
-            await stream.chunks.aclose()
 
-    async def _pump(self, stream: Stream) -> None:
-        headers = [(b"content-type", stream.content_type)]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        async for chunk in stream.chunks:
-            await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await self.send({"type": "http.response.body", "body": b""})
+async def send_stream(stream: Stream, receive: Receive, send: Send) -> None:
+    """Send a stream until it ends, or until the client hangs up and its sender was told."""
+    pumping = asyncio.create_task(_pump(stream, send))
+    leaving = asyncio.create_task(_client_gone(receive))
+    try:
+        await asyncio.wait([pumping, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if pumping.done():
+            pumping.result()
+        else:
+            await stream.abandoned()
+    finally:
+        pumping.cancel()
+        leaving.cancel()
+        await asyncio.gather(pumping, leaving, return_exceptions=True)
+        await stream.chunks.aclose()
 
-    async def _client_gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+
+async def _pump(stream: Stream, send: Send) -> None:
+    headers = [(b"content-type", stream.content_type), *stream.headers]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    async for chunk in stream.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _client_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Mapping,
     MutableMapping,
 )
@@ -30,6 +31,7 @@ JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 #: No list of settings is longer.
 _BODY_LIMIT: Final = 1 << 20
+_META_PREFIX: Final = b"x-meta-"
 
 
 class ClientGoneError(Exception):
@@ -64,6 +66,16 @@ class Request:
             if key == name:
                 return bytes(value).decode("latin-1")
         return None
+
+    @property
+    def meta_headers(self) -> dict[str, tuple[str, ...]]:
+        """Return the headers that are meant for the registry."""
+        return meta_headers(self._scope["headers"])
+
+    async def gone(self) -> None:
+        """Return when the client has hung up; what is left of the body is thrown away."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes; raises ClientGoneError."""
@@ -104,12 +116,29 @@ class Response:
     headers: Headers = ()
 
 
+def meta_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, tuple[str, ...]]:
+    """Return the headers that are meant for the registry, named as Go would name them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in headers:
+        if key.startswith(_META_PREFIX):
+            name = key.decode("latin-1").title()
+            found[name] = (*found.get(name, ()), value.decode("latin-1"))
+    return found
+
+
+async def _nobody_minds() -> None:
+    """Do nothing about a client that hung up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """An answer that goes on; its headers are sent at once."""
 
     chunks: AsyncGenerator[bytes, None]
     content_type: bytes = JSON
+    headers: Headers = ()
+    #: Called when the client hangs up before the end; not when the gateway itself stops.
+    abandoned: Callable[[], Awaitable[None]] = _nobody_minds
 
 
 Handler = Callable[[Request], Awaitable[Response | Stream]]

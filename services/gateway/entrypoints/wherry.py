@@ -18,6 +18,7 @@ from services.gateway.domain.host import Host
 from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
+from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -45,6 +46,7 @@ class Extension:
     feed: Feed
     verbs: Verbs
     health: NodeHealth
+    jobs: JobExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -67,6 +69,7 @@ class Extension:
         router.get("/nodes")(self.list_nodes)
         router.post("/node/shutdown", status_code=204)(self.shut_down)
         router.get("/plugins")(self.list_plugins)
+        self.jobs.add_to(router)
         router.get("/plugins/{name:path}/logs")(self.read_logs)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)

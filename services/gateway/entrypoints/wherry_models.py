@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Any
+
+from pydantic import BaseModel, Field
 
 from services.gateway.service.health import Report
 from shared.contracts.executor import LogLine
 from shared.contracts.health import Check
+from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
 
 
@@ -111,3 +114,75 @@ class GapLine(BaseModel):
     """A line of the event stream that is no event."""
 
     gap: EventGap
+
+
+class Privilege(BaseModel):
+    """One thing that a plugin needs to be granted; the description is only for people."""
+
+    name: str
+    description: str = ""
+    value: tuple[str, ...] = ()
+
+
+class Privileges(BaseModel):
+    """What a plugin needs, in Docker's order."""
+
+    privileges: tuple[Privilege, ...]
+
+
+class PullRequest(BaseModel):
+    """A plugin to install, disabled."""
+
+    remote: str
+    #: What to call it here; the remote's own name where it is empty.
+    name: str = ""
+    #: Must be what the plugin needs, no more and no less.
+    privileges: tuple[Privilege, ...] = ()
+
+
+class PushRequest(BaseModel):
+    """A plugin to push to where its name says."""
+
+    name: str
+
+
+class UpgradeRequest(BaseModel):
+    """A disabled plugin to replace by another version; its settings stay."""
+
+    name: str
+    #: The reference it was made from where it is empty.
+    remote: str = ""
+    #: Must be what the new version needs, no more and no less.
+    privileges: tuple[Privilege, ...] = ()
+
+
+class Jobs(BaseModel):
+    """All jobs that are kept, newest first."""
+
+    jobs: tuple[Job, ...]
+
+
+class ProgressLine(BaseModel):
+    """Something a job told; what is null is left out."""
+
+    #: A reader goes on behind it.
+    position: str = Field(pattern=r"^\d+-\d+$")
+    status: str | None = None
+    #: The layer or blob that it is about.
+    id: str | None = None
+    current: int | None = None
+    total: int | None = None
+    #: What a push made.
+    aux: dict[str, Any] | None = None
+
+
+class JobLine(BaseModel):
+    """The last line: the job as it ended, or as it is while the gateway stops."""
+
+    job: Job
+
+
+class ProblemLine(BaseModel):
+    """The last line where nobody can tell how the job is."""
+
+    problem: Problem

@@ -85,6 +85,14 @@ class Replica:
             # The verb itself has succeeded, and the client must not hear otherwise.
             log.warning("replica is behind a reply", epoch=reply.epoch, revision=reply.revision)
 
+    async def catch_up(self) -> None:
+        """Take in all that is committed at this moment, if the store answers."""
+        try:
+            await self._take_snapshot()
+        except errdefs.Error as error:
+            log.warning("replica may be behind", error=error.message)
+            self._is_stale.set()
+
     def _has(self, reply: Changed) -> bool:
         return self._inventory.contains(reply.epoch, reply.revision)
 
@@ -111,15 +119,17 @@ class Replica:
             await self._is_stale.wait()
             self._is_stale.clear()
             try:
-                snapshot = await self._sender.send(GetInventory(), timeout_s=_SNAPSHOT_LIMIT_S)
+                await self._take_snapshot()
             except errdefs.Error as error:
                 log.warning("no snapshot of the inventory, trying on", error=error.message)
                 self._is_stale.set()
                 # The store is asked, for nothing says when it will answer again.
                 await asyncio.sleep(self._retry_s)
-                continue
-            self._inventory.take(snapshot)
-            self._wake()
+
+    async def _take_snapshot(self) -> None:
+        snapshot = await self._sender.send(GetInventory(), timeout_s=_SNAPSHOT_LIMIT_S)
+        self._inventory.take(snapshot)
+        self._wake()
 
     def _wake(self) -> None:
         self._moved.set()

@@ -65,8 +65,8 @@ async def test_options(world: AppWorld) -> None:
         ("GET", "/nope"),
         ("POST", "/version"),
         ("GET", "/v1.99/nope"),
-        ("GET", "/plugins/privileges"),
-        ("POST", "/plugins/pull"),
+        ("GET", "/containers/json"),
+        ("POST", "/images/create"),
         ("PUT", "/plugins"),
     ],
 )

@@ -1,0 +1,33 @@
+"""ports.Vault: boxes sealed to the key that the node's pull service keeps in the data root."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from shared.contracts.job import Sealed
+from shared.sealing import Opener, new_key, public_bytes, read_public_key, seal
+
+
+class NodeVault:
+    """Has a key of its own for answers, which dies with the process."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        key = new_key()
+        self._opener = Opener(key)
+        self._answer_key = base64.b64encode(public_bytes(key)).decode()
+
+    @property
+    def answer_key(self) -> str:
+        """Return the public key to seal answers to, in base64."""
+        return self._answer_key
+
+    def seal(self, secret: bytes, subject: str) -> Sealed:
+        """Seal for the pull service and one purpose; raises Unavailable without its key."""
+        # Read each time: the pull service may have been given another.
+        return seal(read_public_key(self._root), secret, subject)
+
+    def open(self, sealed: Sealed, subject: str) -> bytes:
+        """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
+        return self._opener.open(sealed, subject)
