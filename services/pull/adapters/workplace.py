@@ -23,6 +23,7 @@ from shared.oci.unpack import unpack as unpack_layer
 
 #: What the store takes for the plugin's root file system.
 _ROOTFS: Final = "rootfs"
+_TOLD_EVERY: Final = 64 << 10  # bytes
 
 
 class DiskWorkplaces:
@@ -121,15 +122,18 @@ class DiskWorkplace:
 
 
 class _CountingReader:
-    """Tells how much was read."""
+    """Tells how much was read, in steps that are worth telling, and at the end."""
 
     def __init__(self, source: LayerReader, progress: Callable[[int], None]) -> None:
         self._source = source
         self._progress = progress
         self._count = 0
+        self._told = 0
 
     def read(self, size: int, /) -> bytes:
         data = self._source.read(size)
         self._count += len(data)
-        self._progress(self._count)
+        if not data or self._count - self._told >= _TOLD_EVERY:
+            self._told = self._count
+            self._progress(self._count)
         return data
