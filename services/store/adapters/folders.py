@@ -125,6 +125,8 @@ class DiskFolders:
             sync_file_system(home)
             if staged.exists():
                 staged.rename(home / "rootfs")
+            with contextlib.suppress(OSError):  # it is gone, or has more of a job in it
+                staged.parent.rmdir()
             disk.sync_file(home)
             disk.sync_file(self._plugins)
 

@@ -96,6 +96,7 @@ async def test_context_becomes_rootfs_config_and_layer(disk: Disk) -> None:
     assert f"sha256:{hashlib.sha256(tar).hexdigest()}" == unpacked.diff_id
     with tarfile.open(fileobj=io.BytesIO(tar)) as layer:
         assert "bin/p" in layer.getnames()
+    assert not list((disk.root / "work").iterdir())
 
 
 async def test_compressed_context_is_read(disk: Disk) -> None:
