@@ -214,7 +214,7 @@ def test_until_now_has_what_was_answered(node: Node, contexts: Contexts) -> None
 def test_until_in_the_future_ends_then(node: Node, contexts: Contexts) -> None:
     """With an end that is to come, events are told live, and the CLI ends by itself."""
     until = time.time() + 2.0
-    with _following(node, "--until", f"{until:.3f}") as follower:
+    with _following(node, "--since", _stamp(), "--until", f"{until:.3f}") as follower:
         node.create("soon", contexts.tar())
         eventually(lambda: follower.events, "the creation came", limit_s=1.5)
         assert follower.wait() == 0

@@ -38,7 +38,8 @@ def _mount(node: Node) -> None:
 
 
 def _host_path(node: Node) -> str:
-    (found,) = (path for path in mounts_below(node.folder) if path.endswith("/v"))
+    # Seen twice: the folder and the data root around it are shared, each by a mount of its own.
+    (found,) = {path for path in mounts_below(node.folder) if path.endswith("/v")}
     return found
 
 
