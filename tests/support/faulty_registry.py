@@ -93,7 +93,8 @@ class FaultyRegistry:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*ends):
             while asked := await self._read(reader):
                 self.asked.append(asked)
                 await self._next(asked)(asked, writer)

@@ -101,4 +101,4 @@ async def _connecting(what: str, limit_s: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise httpx.ConnectTimeout(f"{what}: no connection within {limit_s:g} s") from error
     except (OSError, h11.RemoteProtocolError) as error:
-        raise httpx.ConnectError(f"{what}: {error}") from error
+        raise httpx.ConnectError(f"{what}: {str(error) or type(error).__name__}") from error

@@ -165,9 +165,11 @@ class Repository:
 
 
 def _most_telling(failures: list[errdefs.Error]) -> errdefs.Error:
-    """Return the last answer of a registry, or else what kept the first from being heard.
+    """Return the last answer of a registry, else the last fault of one that was reached.
 
-    The last is the registry itself, after its mirrors.
+    The last is the registry itself, after its mirrors. Where nobody was reached, the first try
+    tells most: what follows it is plain HTTP.
     """
     answers = [error for error in failures if "status" in error.detail]
-    return answers[-1] if answers else failures[0]
+    reached = [error for error in failures if not error.detail.get("is_unreached")]
+    return [*failures[:1], *reached[-1:], *answers[-1:]][-1]
