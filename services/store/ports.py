@@ -89,8 +89,8 @@ class Content(Protocol):
         """Return which of *digests* are in the store."""
         ...
 
-    async def sweep(self, keep: Collection[str]) -> int:
-        """Delete all blobs but *keep*; return how many went."""
+    async def sweep(self, keep: Collection[str], *, dry_run: bool = False) -> tuple[Blob, ...]:
+        """Delete all blobs but *keep*, or only say which that would be."""
         ...
 
 

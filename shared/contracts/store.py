@@ -108,6 +108,23 @@ class GetInventory(Command[Inventory]):
     TYPE: ClassVar[str] = "store.inventory.get.v1"
 
 
+class Collected(Message):
+    """What the collector deleted, or would delete."""
+
+    TYPE: ClassVar[str] = "store.content.collected.v1"
+
+    digests: tuple[str, ...]
+    size_bytes: int
+
+
+class CollectGarbage(Command[Collected]):
+    """Delete blobs that no plugin and no job needs; *dry_run* only tells which."""
+
+    TYPE: ClassVar[str] = "store.content.collect.v1"
+
+    dry_run: bool = False
+
+
 class ShutDownNode(Command[Done]):
     """Stop all plugins in parallel, leave them wanted, and undo the node's mounts and cgroups.
 

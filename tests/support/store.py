@@ -136,11 +136,14 @@ class FakeContent:
         """Return which digests are kept."""
         return tuple(digest for digest in digests if digest in self.digests)
 
-    async def sweep(self, keep: Collection[str]) -> int:
+    async def sweep(
+        self, keep: Collection[str], *, dry_run: bool = False
+    ) -> tuple[ports.Blob, ...]:
         """Forget all but *keep*."""
         gone = self.digests - set(keep)
-        self.digests -= gone
-        return len(gone)
+        if not dry_run:
+            self.digests -= gone
+        return tuple(ports.Blob(digest=digest, size=1) for digest in sorted(gone))
 
 
 class FakeFolders:

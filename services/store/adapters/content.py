@@ -67,9 +67,9 @@ class DiskContent:
         """Return which of *digests* are in the store."""
         return tuple(digest for digest in digests if self._path(digest).exists())
 
-    async def sweep(self, keep: Collection[str]) -> int:
-        """Delete all blobs but *keep*; return how many went."""
-        return await asyncio.to_thread(self._sweep, frozenset(keep))
+    async def sweep(self, keep: Collection[str], *, dry_run: bool = False) -> tuple[Blob, ...]:
+        """Delete all blobs but *keep*, or only say which that would be."""
+        return await asyncio.to_thread(self._sweep, frozenset(keep), dry_run=dry_run)
 
     def clear_ingest(self) -> None:
         """Delete what a crash left half written; only while nothing is being written."""
@@ -92,8 +92,12 @@ class DiskContent:
             digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
             return self.commit(ingest, digest, len(data))
 
-    def _sweep(self, keep: frozenset[str]) -> int:
-        doomed = [blob for blob in self._blobs.iterdir() if f"sha256:{blob.name}" not in keep]
-        for path in doomed:
-            path.unlink()
-        return len(doomed)
+    def _sweep(self, keep: frozenset[str], *, dry_run: bool) -> tuple[Blob, ...]:
+        doomed = []
+        for path in sorted(self._blobs.iterdir()):
+            digest = f"sha256:{path.name}"
+            if digest not in keep:
+                doomed.append(Blob(digest=digest, size=path.stat().st_size))
+                if not dry_run:
+                    path.unlink()
+        return tuple(doomed)

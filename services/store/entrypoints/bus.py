@@ -22,6 +22,7 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.RemovePlugin: guard(store.removal.remove),
         contracts.SetPlugin: guard(store.settings.set),
         contracts.GetInventory: store.node.get_inventory,
+        contracts.CollectGarbage: store.garbage.collect_for,
         contracts.ShutDownNode: store.node.shut_down,
         job.BeginJob: store.gate.open_only(store.jobs.begin),
         job.GetJob: store.jobs.get,

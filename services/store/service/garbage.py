@@ -10,6 +10,8 @@ import structlog
 
 from services.store import ports
 from services.store.service.inventory import PluginInventory
+from shared.bus.ports import Delivery
+from shared.contracts.store import Collected, CollectGarbage
 
 log = structlog.get_logger()
 
@@ -35,10 +37,20 @@ class Garbage:
                 self._writers -= 1
                 self._idle.notify_all()
 
-    async def collect(self) -> None:
-        """Delete what no plugin needs, once no blob is being added."""
+    async def collect(self, *, dry_run: bool = False) -> tuple[ports.Blob, ...]:
+        """Delete what no plugin and no job needs, once no blob is being added; say what it was."""
         async with self._idle:
             await self._idle.wait_for(lambda: not self._writers)
-            gone = await self._content.sweep(self._inventory.blobs())
-        if gone:
-            log.info("blobs collected", count=gone)
+            gone = await self._content.sweep(self._inventory.blobs(), dry_run=dry_run)
+        if gone and not dry_run:
+            log.info("blobs collected", count=len(gone), size_bytes=_size(gone))
+        return gone
+
+    async def collect_for(self, command: CollectGarbage, _delivery: Delivery) -> Collected:
+        """Collect because somebody asked, and tell what went."""
+        gone = await self.collect(dry_run=command.dry_run)
+        return Collected(digests=tuple(blob.digest for blob in gone), size_bytes=_size(gone))
+
+
+def _size(blobs: tuple[ports.Blob, ...]) -> int:
+    return sum(blob.size for blob in blobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class Installation:
     lanes: Lanes
     folders: ports.Folders
     clock: ports.Clock
+    #: Called when blobs may have become garbage.
+    collect_soon: Callable[[], None]
 
     async def commit(self, command: CommitPlugin, delivery: Delivery) -> Changed:
         """Make the job's staged files the plugin's, and end the job in the same transaction."""
@@ -57,6 +60,7 @@ class Installation:
             )
         )
         await self.folders.discard(record.job.job_id)
+        self.collect_soon()
         return committed.changed
 
     async def undo_installs(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -33,6 +34,8 @@ class JobWatch:
     queue: ports.JobQueue
     feed: ports.JobFeed
     clock: ports.Clock
+    #: Called when blobs may have become garbage.
+    collect_soon: Callable[[], None]
 
     async def run(self) -> None:
         """Look at all live jobs, again and again."""
@@ -76,6 +79,7 @@ class JobWatch:
     async def _fail(self, record: JobRecord, error: errdefs.Error) -> None:
         await self.inventory.commit(Unit(job=job.failed(record, error.to_wire(), self.clock())))
         await self.folders.discard(record.job.job_id)
+        self.collect_soon()
         await self.feed.tell_failed(record.job.job_id, error)
 
     async def enqueue(self, job_id: str) -> None:

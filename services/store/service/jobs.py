@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.store import ports
 from services.store.domain import job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Unit
+from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
 from services.store.service.job_watch import JobWatch
 from services.store.service.lanes import Lanes
@@ -27,8 +29,11 @@ class Jobs:
     lanes: Lanes
     folders: ports.Folders
     content: ports.Content
+    garbage: Garbage
     watch: JobWatch
     clock: ports.Clock
+    #: Called when blobs may have become garbage.
+    collect_soon: Callable[[], None]
 
     async def begin(self, command: contracts.BeginJob, delivery: Delivery) -> JobReply:
         """Reserve the name or plugin and queue the job; a repeat finds it."""
@@ -80,10 +85,11 @@ class Jobs:
         self, command: contracts.KeepBlobs, _delivery: Delivery
     ) -> contracts.KnownBlobs:
         """Keep blobs from the collector until the job ends; tell which are there."""
-        record = self.require(command.job_id, command.token)
-        kept = tuple(dict.fromkeys((*record.blobs, *command.digests)))
-        await self.inventory.commit(Unit(job=record.model_copy(update={"blobs": kept})))
-        return contracts.KnownBlobs(digests=await self.content.known(command.digests))
+        async with self.garbage.kept_out():
+            record = self.require(command.job_id, command.token)
+            kept = tuple(dict.fromkeys((*record.blobs, *command.digests)))
+            await self.inventory.commit(Unit(job=record.model_copy(update={"blobs": kept})))
+            return contracts.KnownBlobs(digests=await self.content.known(command.digests))
 
     async def commit_blob(self, command: contracts.CommitBlob, _delivery: Delivery) -> Done:
         """Move what a worker wrote and verified into the content store."""
@@ -106,6 +112,7 @@ class Jobs:
             raise errdefs.Conflict(f"job {command.job_id} has changed the plugin already")
         await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
         await self.folders.discard(command.job_id)
+        self.collect_soon()
         return Done()
 
     def require(self, job_id: str, token: int) -> JobRecord:

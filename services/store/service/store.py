@@ -95,7 +95,11 @@ class Store:
         self.removal = self._removal()
         self.node = self._node()
         self.installation = Installation(
-            inventory=inventory, lanes=self.lanes, folders=folders, clock=clock
+            inventory=inventory,
+            lanes=self.lanes,
+            folders=folders,
+            clock=clock,
+            collect_soon=self.collect_soon,
         )
         self.job_watch = JobWatch(
             inventory=inventory,
@@ -105,14 +109,17 @@ class Store:
             queue=queue,
             feed=feed,
             clock=clock,
+            collect_soon=self.collect_soon,
         )
         self.jobs = Jobs(
             inventory=inventory,
             lanes=self.lanes,
             folders=folders,
             content=content,
+            garbage=self.garbage,
             watch=self.job_watch,
             clock=clock,
+            collect_soon=self.collect_soon,
         )
         self.recovery.finish_with(
             {
@@ -149,7 +156,10 @@ class Store:
 
     def collect_soon(self) -> None:
         """Delete blobs that no plugin needs, in the background."""
-        self._background.ensure("garbage", self.garbage.collect())
+        self._background.ensure("garbage", self._collect())
+
+    async def _collect(self) -> None:
+        await self.garbage.collect()
 
     def _lifecycle(self) -> Lifecycle:
         return Lifecycle(

@@ -10,6 +10,7 @@ import pytest
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.store import (
+    CollectGarbage,
     CreatePlugin,
     DisablePlugin,
     EnablePlugin,
@@ -168,4 +169,19 @@ async def test_collector_keeps_out_while_blobs_are_added() -> None:
 
     await collecting
 
+    assert not store.content.digests
+
+
+async def test_collector_tells_before_it_deletes() -> None:
+    """A dry run names what would go, and leaves it."""
+    store = StoreUnderTest()
+    blob = await store.content.put(b"garbage")
+
+    told = await store.garbage.collect_for(CollectGarbage(dry_run=True), delivery())
+    kept = set(store.content.digests)
+    gone = await store.garbage.collect_for(CollectGarbage(), delivery())
+
+    assert told == gone
+    assert told.digests == (blob.digest,)
+    assert kept == {blob.digest}
     assert not store.content.digests
