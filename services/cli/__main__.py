@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from services.cli.entrypoints.job import job
+from services.cli.entrypoints.plugin import plugin
 from shared import errdefs
 from shared.version import VERSION
 
@@ -120,6 +122,10 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     found = _verbs().look.run()
     click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
     ctx.exit(found.exit_status)
+
+
+wherry.add_command(plugin)
+wherry.add_command(job)
 
 
 def _verbs() -> Verbs:

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from services.cli.adapters.api import UnixApi
+from services.cli.adapters.display import PlainDisplay
+from services.cli.adapters.docker_config import DockerConfig
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
+from services.cli.ports import Api, Display
 from services.cli.service.down import Down
+from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
 from shared.node.config import NodeConfig
@@ -49,3 +54,25 @@ def build(env: Mapping[str, str], say: Callable[[str], None]) -> Verbs:
         down=Down(gateway=gateway, parent=parent, host=host, up=up, say=say),
         look=Look(node=node, gateway=gateway, host=host, log=str(log)),
     )
+
+
+def build_api(env: Mapping[str, str]) -> Api:
+    """Construct what speaks to the gateway about plugins and jobs; raises InvalidArgument."""
+    return UnixApi(socket=NodeConfig.from_env(env).socket)
+
+
+def build_plugin_jobs(
+    env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]
+) -> PluginJobs:
+    """Construct what begins jobs, with Docker's logins; raises InvalidArgument."""
+    return PluginJobs(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
+
+
+def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
+    """Construct a display that changes in place, or one of plain lines."""
+    if not is_terminal:
+        return PlainDisplay(say)
+    # Late: a tenth of a second that only a terminal is worth.
+    from services.cli.adapters.live_display import LiveDisplay
+
+    return LiveDisplay()

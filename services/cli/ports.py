@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from services.cli.domain.health import NodeHealth, ServiceHealth
+from services.cli.domain.job import Job, Step
+from services.cli.domain.login import Login
+from services.cli.domain.plugin import LogLine, Plugin, Privilege
 
 
 class Gateway(Protocol):
@@ -68,3 +71,54 @@ class Host(Protocol):
 
     def clean(self) -> list[str]:
         """Remove what the node left in its exec root; return what is there and stays."""
+
+
+class Api(Protocol):
+    """What the gateway does with plugins and jobs; all raise what it answers, or Unavailable."""
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Return all plugins, sorted by name."""
+
+    def plugin(self, name: str) -> Plugin:
+        """Return a plugin by name, id or the beginning of its id."""
+
+    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
+        """Return the last lines of a plugin's output."""
+
+    def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
+        """Return what a plugin at a registry needs."""
+
+    def begin(self, verb: str, body: Mapping[str, Any], login: Login) -> Job:
+        """Begin a job that goes on without us."""
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return all jobs that are kept, newest first."""
+
+    def job(self, job_id: str) -> Job:
+        """Return a job."""
+
+    def cancel(self, job_id: str) -> Job:
+        """Wish a job ended."""
+
+    def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
+        """Yield what a job tells from a position on, and at last the job."""
+
+
+class Logins(Protocol):
+    """The logins that the docker CLI keeps."""
+
+    def find(self, domain: str) -> Login:
+        """Return the login for a registry; raises InvalidArgument for a file that is broken."""
+
+
+class Display(Protocol):
+    """Shows a job on its way."""
+
+    def show(self, step: Step) -> None:
+        """Show what the job told."""
+
+    def note(self, text: str) -> None:
+        """Show a line of our own."""
+
+    def close(self) -> None:
+        """Leave what is shown as it is."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.cli.adapters.unix_http import UnixConnection
 from services.cli.domain.health import NodeHealth
 from shared import errdefs
 
@@ -57,20 +57,9 @@ class UnixGateway:
             raise errdefs.from_wire(answer)
 
     def _ask(self, method: str, path: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
-        connection = _UnixConnection(self.socket, timeout_s)
+        connection = UnixConnection(self.socket, timeout_s)
         with contextlib.closing(connection):
             connection.request(method, path)
             response = connection.getresponse()
             body = response.read()
         return response.status, json.loads(body) if body else {}
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("wherry", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))

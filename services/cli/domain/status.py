@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from services.cli.domain.health import ServiceHealth
+from services.cli.domain.table import aligned, cell, duration
 
 _HEADINGS = ("SERVICE", "STATE", "PID", "VERSION", "UP", "LAG", "PENDING", "MESSAGE")
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 class State(StrEnum):
@@ -63,7 +63,7 @@ class Status:
         ]
         if self.services:
             rows = [_HEADINGS, *(_row(service, now_ns) for service in self.services)]
-            lines += ["", *_aligned(rows)]
+            lines += ["", *aligned(rows)]
         return "\n".join(lines)
 
 
@@ -79,33 +79,10 @@ def _row(service: ServiceHealth, now_ns: int) -> tuple[str, ...]:
     return (
         service.service,
         states[service.healthy],
-        _cell(service.pid),
-        _cell(service.version),
+        cell(service.pid),
+        cell(service.version),
         "-" if up_s is None else duration(up_s),
-        _cell(service.lag),
-        _cell(service.pending),
+        cell(service.lag),
+        cell(service.pending),
         service.message,
     )
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
-
-
-def duration(seconds: int) -> str:
-    """Write a duration with its two largest units: 3d4h, 12m5s, 7s."""
-    parts: list[str] = []
-    left = max(0, seconds)
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count or parts or unit == "s":
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

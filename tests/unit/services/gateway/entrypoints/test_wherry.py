@@ -43,10 +43,16 @@ async def test_healthy(world: AppWorld) -> None:
         "gateway",
         "store",
         "executor",
+        "pull",
         "event",
     ]
     assert shown["services"][1]["lag"] == 2
-    assert sorted(str(call.owner) for call in world.sender.calls) == ["event", "executor", "store"]
+    assert sorted(str(call.owner) for call in world.sender.calls) == [
+        "event",
+        "executor",
+        "pull",
+        "store",
+    ]
 
 
 async def test_unhealthy(world: AppWorld) -> None:

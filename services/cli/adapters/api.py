@@ -1,0 +1,118 @@
+"""ports.Api: plugins and jobs at the gateway's /wherry/v1."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from services.cli.adapters.unix_http import UnixConnection
+from services.cli.domain.job import Job, Step
+from services.cli.domain.login import Login
+from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from shared import errdefs
+
+_FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
+#: A registry is asked meanwhile.
+_LONG_LIMIT_S: Final = 150.0
+_ANSWER_LIMIT_S: Final = 70.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixApi:
+    """The gateway at its unix socket."""
+
+    socket: Path
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Return all plugins, sorted by name."""
+        return tuple(map(Plugin.from_json, self._ask("GET", "/plugins")["plugins"]))
+
+    def plugin(self, name: str) -> Plugin:
+        """Return a plugin by name, id or the beginning of its id."""
+        return Plugin.from_json(self._ask("GET", f"/plugins/{quote(name)}"))
+
+    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
+        """Return the last lines of a plugin's output."""
+        answer = self._ask("GET", f"/plugins/{quote(name)}/logs?tail={tail}")
+        return tuple(
+            LogLine(text=line["text"], is_error=line["stream"] == "stderr")
+            for line in answer["lines"]
+        )
+
+    def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
+        """Return what a plugin at a registry needs."""
+        path = f"/plugins/privileges?{urlencode({'remote': remote})}"
+        answer = self._ask("GET", path, login=login, limit_s=_LONG_LIMIT_S)
+        return tuple(map(Privilege.from_json, answer["privileges"]))
+
+    def begin(self, verb: str, body: Mapping[str, Any], login: Login) -> Job:
+        """Begin a job that goes on without us."""
+        return Job.from_json(self._ask("POST", f"/plugins/{verb}?detach=1", body=body, login=login))
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return all jobs that are kept, newest first."""
+        return tuple(map(Job.from_json, self._ask("GET", "/jobs")["jobs"]))
+
+    def job(self, job_id: str) -> Job:
+        """Return a job."""
+        return Job.from_json(self._ask("GET", f"/jobs/{quote(job_id, safe='')}"))
+
+    def cancel(self, job_id: str) -> Job:
+        """Wish a job ended."""
+        return Job.from_json(self._ask("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+
+    def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
+        """Yield what a job tells from a position on, and at last the job."""
+        path = f"/jobs/{quote(job_id, safe='')}/progress?{urlencode({'after': after})}"
+        with self._answer("GET", path, limit_s=None) as response:
+            for text in response:
+                line = json.loads(text)
+                if "problem" in line:
+                    raise errdefs.from_wire(line["problem"])
+                yield Job.from_json(line["job"]) if "job" in line else Step.from_json(line)
+        raise errdefs.Unavailable("the gateway ended the stream of the job's progress")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        login: Login | None = None,
+        limit_s: float = _ANSWER_LIMIT_S,
+    ) -> dict[str, Any]:
+        with self._answer(method, path, body=body, login=login, limit_s=limit_s) as response:
+            return dict(json.loads(response.read()))
+
+    @contextlib.contextmanager
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        login: Login | None = None,
+        limit_s: float | None,
+    ) -> Iterator[http.client.HTTPResponse]:
+        headers = {"X-Registry-Auth": login.header} if login and login.fields else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection = UnixConnection(self.socket, limit_s)
+        try:
+            with contextlib.closing(connection):
+                sent = None if body is None else json.dumps(body)
+                connection.request(method, f"/wherry/v1{path}", body=sent, headers=headers)
+                with connection.getresponse() as response:
+                    if response.status >= 300:
+                        raise errdefs.from_wire(json.loads(response.read()))
+                    yield response
+        except _FAILURES as error:
+            raise errdefs.Unavailable(
+                f"the gateway does not answer on {self.socket}: {error}; `wherry status` says more"
+            ) from error

@@ -1,0 +1,155 @@
+"""`wherry plugin`: plugins and registries, with a display of what takes long."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from services.cli.domain.job import Job
+    from services.cli.domain.plugin import Privilege
+    from services.cli.ports import Api, Display
+    from services.cli.service.plugins import PluginJobs
+
+#: As a shell tells that Ctrl-C ended a program.
+_INTERRUPTED: Final = 130
+
+_detach = click.option("--detach", is_flag=True, help="Print the job's id and let it go on.")
+_grant = click.option(
+    "--grant-all-permissions", "grant_all", is_flag=True, help="Do not ask, grant."
+)
+
+
+@click.group()
+def plugin() -> None:
+    """Pull, push and upgrade plugins; list them and read their output.
+
+    Logins are those of `docker login`, read from `auths` in ~/.docker/config.json or
+    DOCKER_CONFIG; credential helpers are not called. The docker CLI does all this, too, and with
+    helpers.
+    """
+
+
+@plugin.command()
+@click.argument("remote")
+@click.option("--alias", default="", help="What to call it here.")
+@_grant
+@_detach
+def pull(remote: str, *, alias: str, grant_all: bool, detach: bool) -> None:
+    """Install a plugin from a registry; it stays disabled.
+
+    Ctrl-C cancels it.
+    """
+    job = _jobs(grant_all=grant_all).pull(remote, name=alias)
+    _finish(job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach)
+
+
+@plugin.command()
+@click.argument("name")
+@_detach
+def push(name: str, *, detach: bool) -> None:
+    """Push a plugin to the registry that its name says.
+
+    Ctrl-C cancels it.
+    """
+    job = _jobs(grant_all=False).push(name)
+    _finish(job, f"pushed {job.name}", detach)
+
+
+@plugin.command()
+@click.argument("name")
+@click.argument("remote", default="")
+@_grant
+@_detach
+def upgrade(name: str, remote: str, *, grant_all: bool, detach: bool) -> None:
+    """Replace a disabled plugin by another version; its settings stay.
+
+    REMOTE is where the plugin came from, unless it is given. Ctrl-C cancels it.
+    """
+    job = _jobs(grant_all=grant_all).upgrade(name, remote=remote)
+    _finish(job, f"upgraded {job.name} to {job.remote}", detach)
+
+
+@plugin.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_plugins(*, as_json: bool) -> None:
+    """List plugins with what is observed of them."""
+    from services.cli.domain.plugin import listed
+
+    found = _api().plugins()
+    if as_json:
+        import json
+
+        click.echo(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
+    else:
+        click.echo(listed(found))
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--tail", default=100, show_default=True, help="How many lines.")
+def logs(name: str, *, tail: int) -> None:
+    """Show the last lines of a plugin's output, its errors on standard error."""
+    for line in _api().logs(name, tail):
+        click.echo(line.text, err=line.is_error)
+
+
+def _finish(job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
+    """Follow a job to its end, and say how it ended."""
+    if detach:
+        click.echo(job.job_id)
+        return
+    from services.cli.service.job import JobRun
+    from shared import errdefs
+
+    run = JobRun(api=_api(), display=_display())
+    try:
+        job = run.run(job)
+    except KeyboardInterrupt:
+        click.echo(f"left: `wherry job show {job.job_id}` tells what becomes of it", err=True)
+        sys.exit(_INTERRUPTED)
+    if job.state == "done":
+        digest = "" if run.made is None else f", {run.made.made.get('Digest', '')}"
+        click.echo(f"{done}{digest}")
+    elif job.cancelled:
+        click.echo(f"job {job.job_id} is cancelled; nothing was changed here", err=True)
+        sys.exit(_INTERRUPTED)
+    else:
+        raise errdefs.from_wire(job.error or {"message": f"job {job.job_id} failed"})
+
+
+def _jobs(*, grant_all: bool) -> PluginJobs:
+    from services.cli.bootstrap import build_plugin_jobs
+
+    return build_plugin_jobs(
+        os.environ,
+        consent=_grant_all if grant_all else _ask,
+        warn=lambda text: click.echo(text, err=True),
+    )
+
+
+def _grant_all(_remote: str, _needed: tuple[Privilege, ...]) -> bool:
+    return True
+
+
+def _ask(remote: str, needed: tuple[Privilege, ...]) -> bool:
+    click.echo(f"Plugin {remote} requests:")
+    for privilege in needed:
+        click.echo(f" - {privilege}")
+    return click.confirm("Grant this?")
+
+
+def _api() -> Api:
+    from services.cli.bootstrap import build_api
+
+    return build_api(os.environ)
+
+
+def _display() -> Display:
+    from services.cli.bootstrap import build_display
+
+    return build_display(click.echo, is_terminal=sys.stdout.isatty())
