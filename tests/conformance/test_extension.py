@@ -26,7 +26,13 @@ def test_health_lists_every_service(node: Node) -> None:
     for service in health["services"]:
         assert service["healthy"]
         assert service["pid"] == running[service["service"]]
-    assert {s["service"] for s in health["services"]} == {"gateway", "store", "executor", "event"}
+    assert {s["service"] for s in health["services"]} == {
+        "gateway",
+        "store",
+        "executor",
+        "pull",
+        "event",
+    }
 
 
 def test_a_plugin_is_shown_with_its_status(node: Node, contexts: Contexts) -> None:
