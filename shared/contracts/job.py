@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from shared.contracts.message import Command, Done, Message, Value
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Plugin, Signer
 from shared.contracts.store import Changed
 
 
@@ -221,6 +221,7 @@ class CommitPlugin(Command[Changed]):
     config_digest: str
     manifest_digest: str
     layer_digests: tuple[str, ...]
+    signers: tuple[Signer, ...] = ()
 
 
 class FinishPush(Command[Done]):

@@ -46,6 +46,18 @@ class PluginStatus(Value):
     message: str = ""
 
 
+class Signer(Value):
+    """A key whose signature was verified before the plugin was unpacked."""
+
+    #: SHA-256 of the public key's DER, `sha256:…`.
+    key: str
+    #: What the trust policy calls the key.
+    name: str
+    #: What was signed: the manifest or index that the reference stood for.
+    digest: str
+    verified_at_ns: int
+
+
 class Plugin(Value):
     """A plugin: what was installed, what is wished, what is observed."""
 
@@ -61,6 +73,8 @@ class Plugin(Value):
     config_digest: str
     manifest_digest: str
     layer_digests: tuple[str, ...] = ()
+    #: Who signed what is installed; empty where no signature was asked for, or none was valid.
+    signers: tuple[Signer, ...] = ()
     created_at_ns: int
     status: PluginStatus = PluginStatus()
 

@@ -139,6 +139,7 @@ def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:
         "config_digest": command.config_digest,
         "manifest_digest": command.manifest_digest,
         "layer_digests": command.layer_digests,
+        "signers": command.signers,
     }
 
 
