@@ -19,14 +19,8 @@ _LAST_CHUNK = b"0\r\n\r\n"
 class Load:
     """What came of it."""
 
-    #: Of each request, in ms.
-    latencies: list[float]
+    requests: int
     seconds: float
-
-    @property
-    def per_second(self) -> float:
-        """Return the requests answered in a second."""
-        return len(self.latencies) / self.seconds
 
 
 def get(socket: Path, path: str, *, seconds: float) -> Load:
@@ -46,22 +40,21 @@ async def _get(socket: Path, path: str, seconds: float) -> Load:
         clients.append(client)
     await asyncio.gather(*(client.done for client in clients))
     took = time.perf_counter() - began
-    return Load(latencies=[one for client in clients for one in client.latencies], seconds=took)
+    return Load(requests=sum(client.answered for client in clients), seconds=took)
 
 
 class _Client(asyncio.Protocol):
     def __init__(self, request: bytes, until: float) -> None:
-        self.latencies: list[float] = []
+        self.answered = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._request = request
         self._until = until
         self._answer = Answer()
-        self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._send()
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._answer.feed(data)
@@ -70,20 +63,15 @@ class _Client(asyncio.Protocol):
         if not self._answer.is_ok:
             self._end(BenchFailed(f"{self._request!r} was answered {self._answer.head!r}"))
             return
-        now = time.perf_counter()
-        self.latencies.append(1000 * (now - self._sent_at))
-        if now < self._until:
+        self.answered += 1
+        if time.perf_counter() < self._until:
             self._answer = Answer()
-            self._send()
+            self._transport.write(self._request)
         else:
             self._end(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(error or BenchFailed(f"{self._request!r}: the connection was closed"))
-
-    def _send(self) -> None:
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._request)
 
     def _end(self, error: Exception | None) -> None:
         self._transport.close()

@@ -13,7 +13,7 @@ from tests.bench.side import Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A series in a few numbers, in the row's unit; CPU is ms for one value, None if unknown."""
+    """A series in a few numbers, in the row's unit; CPU is ms an operation, None if unknown."""
 
     count: int
     p50: float
@@ -27,13 +27,14 @@ class Series:
     """Values of one row and side, in the row's unit."""
 
     values: list[float] = field(default_factory=list)
-    #: Of all values together.
+    #: Of all operations together.
     cpu_s: float | None = None
+    operations: int = 0
     note: str = ""
 
     def figures(self) -> Figures:
         """Return its figures; there must be a value."""
-        cpu_ms = None if self.cpu_s is None else 1000 * self.cpu_s / len(self.values)
+        cpu_ms = None if self.cpu_s is None else 1000 * self.cpu_s / self.operations
         return Figures(
             count=len(self.values),
             p50=quantile(self.values, 0.5),
@@ -48,6 +49,8 @@ class Turn:
     """One side's turn at one row."""
 
     values: list[float] = field(default_factory=list)
+    #: What was done; more than the values when a value stands for many.
+    operations: int = 0
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
@@ -55,6 +58,7 @@ class Turn:
         began = time.perf_counter()
         yield
         self.values.append(1000 * (time.perf_counter() - began))
+        self.operations += 1
 
 
 class Record:
@@ -71,14 +75,21 @@ class Record:
         yield turn
         side.settle()
         cpu_s = side.cpu_s() - before if side.is_ours else None
-        self.add(row, side, turn.values, cpu_s=cpu_s)
+        self.add(row, side, turn.values, cpu_s=cpu_s, operations=turn.operations)
 
     def add(
-        self, row: str, side: Side, values: Sequence[float], *, cpu_s: float | None = None
+        self,
+        row: str,
+        side: Side,
+        values: Sequence[float],
+        *,
+        cpu_s: float | None = None,
+        operations: int = 1,
     ) -> None:
-        """Add values to a row's series."""
+        """Add values to a row's series, and the CPU that so many operations took."""
         series = self._series.setdefault((row, side.name), Series())
         series.values.extend(values)
+        series.operations += operations
         if cpu_s is not None:
             series.cpu_s = (series.cpu_s or 0.0) + cpu_s
 

@@ -89,7 +89,7 @@ def _ratio(value: float | None) -> str:
 def _number(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.bench import load
 from tests.bench.run import Group, Row, Run
-from tests.bench.side import Side
 
 _COUNTS = (1, 100)
 _NAME = "bench/plugin-0:latest"
@@ -43,18 +42,17 @@ def _one_by_one(run: Run, verb: str, count: int) -> None:
 
 
 def _all_at_once(run: Run, verb: str, count: int) -> None:
+    """Value is the time of a window for each request answered in it: what a request costs."""
     row = _name(verb, count, load.CONNECTIONS)
-    rates: dict[str, list[float]] = {side.name: [] for side in run.sides}
     for _, side in run.turns(1 if run.is_quick else _WINDOWS):
-        rates[side.name].append(_window(run, row, side, verb))
-        run.record.note(row, side, f"{max(rates[side.name]):,.0f}/s")
-
-
-def _window(run: Run, row: str, side: Side, verb: str) -> float:
-    with run.record.turn(row, side) as turn:
-        done = load.get(side.socket, _PATHS[verb], seconds=_WINDOW_S)
-        turn.values.extend(done.latencies)
-    return done.per_second
+        with run.record.turn(row, side) as turn:
+            done = load.get(side.socket, _PATHS[verb], seconds=_WINDOW_S)
+            turn.values.append(1000 * done.seconds / done.requests)
+            turn.operations += done.requests
+    for side in run.sides:
+        figures = run.record.figures(row, side.name)
+        assert figures is not None
+        run.record.note(row, side, f"{1000 / figures.p50:,.0f}/s")
 
 
 def _name(verb: str, count: int, connections: int = 1) -> str:
