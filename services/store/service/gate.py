@@ -34,7 +34,14 @@ class Gate:
                 return replied
             if self._closed_because:
                 raise errdefs.Unavailable(self._closed_because)
-            return await verb(command, delivery)
+            try:
+                return await verb(command, delivery)
+            except errdefs.Error:
+                # While it waited, recovery may have ended what its first arrival had begun.
+                replied = await self._inventory.replied(delivery.message_id)
+                if replied is None:
+                    raise
+                return replied
 
         return guarded
 

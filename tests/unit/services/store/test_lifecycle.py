@@ -144,6 +144,26 @@ async def test_killed_in_the_middle_of_disable_rolls_forward() -> None:
     await again.close()
 
 
+async def test_redelivery_during_recovery_gets_the_reply() -> None:
+    """A verb redelivered while its first try is still being finished is not told a conflict."""
+    first = StoreUnderTest()
+    plugin = await first.install()
+    await first.lifecycle.enable(EnablePlugin(name="p"), delivery())
+    first.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
+    with pytest.raises(errdefs.Unavailable):
+        await first.lifecycle.disable(DisablePlugin(name="p"), delivery("m"))
+    await first.close()
+    first.executor.refusals.clear()
+
+    again = await first.restarted()
+    assert again.now(plugin).enabled
+    reply = await again.gate.guard(again.lifecycle.disable)(DisablePlugin(name="p"), delivery("m"))
+
+    assert reply == again.records.inbox["m"]
+    assert again.records.actions() == ["enable", "disable"]
+    await again.close()
+
+
 async def test_disable_that_the_executor_does_not_answer_is_finished_later() -> None:
     """The client hears the error; the plugin is stopped as soon as the executor answers again."""
     store = StoreUnderTest()
