@@ -89,14 +89,14 @@ for-run:
 	@deploy/setup/venv runtime
 
 for-demo:
-	@deploy/setup/packages runtime plugin
+	@deploy/setup/packages runtime plugin registry
 	@deploy/setup/venv runtime
 
 for-check:
 	@deploy/setup/venv dev
 
 for-test:
-	@deploy/setup/packages runtime plugin test
+	@deploy/setup/packages runtime plugin registry test
 	@deploy/setup/venv dev
 
 for-bench:

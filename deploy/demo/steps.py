@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.demo import leftovers, processes, screen, span_tree
+from deploy.demo import leftovers, processes, publishing, screen, span_tree, volume
 from deploy.demo.failure import DemoFailed
 from deploy.demo.node import Node
 from deploy.demo.otlp import Receiver
-from deploy.demo.plugin_calls import PluginCallError, Questioner, Tally, VolumePlugin
+from deploy.demo.plugin_calls import Questioner, Tally
+from deploy.demo.registry import Registry
+from deploy.demo.volume import PLUGIN, VOLUME, Running
 
 SOURCE = Path(__file__).parents[1] / "plugins" / "quota-volume"
-PLUGIN = "quota-volume"
-SOCKET = "quota.sock"
-VOLUME = "scratch"
 QUOTA_MIB = 8
 NOTE = "written before the crash"
 
@@ -24,15 +22,6 @@ _ANSWERS_ALONE = 50
 _ANSWERS_LIMIT_S = 30.0
 _TRACE_LIMIT_S = 10.0
 _IN_THE_TRACE = frozenset({"wherry-gateway", "wherry-store", "wherry-executor"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """The plugin while it runs: its process, its socket, its volume on the host."""
-
-    pid: int
-    socket: Path
-    volume: Path
 
 
 def play(node: Node, receiver: Receiver) -> None:
@@ -46,8 +35,12 @@ def play(node: Node, receiver: Receiver) -> None:
         kill_everything(node, running, questioner)
         come_back(node, running)
         judge(questioner.tally, running)
-    show_events(node, began_s)
     show_trace(receiver)
+    with Registry(node.folder / "registry") as registry:
+        publishing.publish(node, registry, _context(node))
+        publishing.install(node, registry)
+        publishing.upgrade(node, registry)
+    show_events(node, began_s)
     take_down(node)
 
 
@@ -60,7 +53,7 @@ def build_plugin(node: Node) -> None:
 
 def start_node(node: Node) -> None:
     """Start a node and let Docker's own CLI speak to it."""
-    screen.headline("Start a node: a private Redis and four services, in a folder of their own")
+    screen.headline("Start a node: a private Redis and five services, in a folder of their own")
     node.wherry("up")
     screen.remark(f"The docker CLI finds it by DOCKER_HOST=unix://{node.socket}")
     node.docker(
@@ -81,22 +74,16 @@ def install_plugin(node: Node) -> None:
 def use_volume(node: Node) -> Running:
     """Make a volume, fill it to its quota and leave a note in it."""
     screen.headline("Use it: make a volume of 8 MiB and write to it")
-    status = node.get(f"/wherry/v1/plugins/{PLUGIN}")["status"]
-    socket = Path(status["socket_dir"]) / SOCKET
-    screen.remark(f"The plugin is process {status['pid']} and listens at {socket}")
-    with VolumePlugin(socket) as plugin:
-        _call(plugin, "Create", Name=VOLUME, Opts={"size": f"{QUOTA_MIB}m"})
-        _call(plugin, "Mount", Name=VOLUME, ID="demo")
-    volume = _on_the_host(node)
-    (volume / "note").write_text(NOTE)
-    screen.remark(f"On the host it is {volume}")
+    running = volume.make(node, size=f"{QUOTA_MIB}m")
+    screen.remark(f"The plugin is process {running.pid} and listens at {running.socket}")
+    (running.volume / "note").write_text(NOTE)
     said = node.refused(
-        "dd", "if=/dev/zero", "of=big", "bs=1M", f"count={2 * QUOTA_MIB}", cwd=volume
+        "dd", "if=/dev/zero", "of=big", "bs=1M", f"count={2 * QUOTA_MIB}", cwd=running.volume
     )
     if "No space left on device" not in said:
         raise DemoFailed("dd failed for another reason than the quota")
-    node.run("df", "-h", "--output=fstype,size,used,avail", ".", cwd=volume)
-    return Running(pid=int(status["pid"]), socket=socket, volume=volume)
+    node.run("df", "-h", "--output=fstype,size,used,avail", ".", cwd=running.volume)
+    return running
 
 
 def kill_everything(node: Node, running: Running, questioner: Questioner) -> None:
@@ -129,16 +116,6 @@ def judge(tally: Tally, running: Running) -> None:
         raise DemoFailed(f"the plugin failed {tally.failures} times; {tally.last_failure}")
 
 
-def show_events(node: Node, began_s: float) -> None:
-    """Show what Docker's event stream kept of all this."""
-    screen.headline("The events of this demo, kept across the crash")
-    until = f"{time.time():.3f}"
-    said = node.docker("events", "--since", f"{began_s:.3f}", "--until", until)
-    for action in ("create", "enable"):
-        if f"plugin {action} " not in said:
-            raise DemoFailed(f"the event of the plugin's {action} is missing")
-
-
 def show_trace(receiver: Receiver) -> None:
     """Show the trace of the enable across the services."""
     screen.headline("The trace of the enable, from the HTTP request to runc")
@@ -146,6 +123,16 @@ def show_trace(receiver: Receiver) -> None:
     screen.output(span_tree.render(spans))
     if missing := _IN_THE_TRACE - {span.service for span in spans}:
         raise DemoFailed(f"the trace lacks spans of {', '.join(sorted(missing))}")
+
+
+def show_events(node: Node, began_s: float) -> None:
+    """Show what Docker's event stream kept of all this."""
+    screen.headline("The events of this demo, kept across the crash")
+    until = f"{time.time():.3f}"
+    said = node.docker("events", "--since", f"{began_s:.3f}", "--until", until)
+    for action in ("create", "enable", "pull"):
+        if f"plugin {action} " not in said:
+            raise DemoFailed(f"the event of the plugin's {action} is missing")
 
 
 def take_down(node: Node) -> None:
@@ -161,22 +148,6 @@ def take_down(node: Node) -> None:
 
 def _context(node: Node) -> Path:
     return node.folder / "context"
-
-
-def _call(plugin: VolumePlugin, method: str, **arguments: object) -> None:
-    screen.command(f"POST /VolumeDriver.{method} {arguments}")
-    try:
-        screen.output(str(plugin.call(method, **arguments)))
-    except PluginCallError as error:
-        raise DemoFailed(str(error)) from error
-
-
-def _on_the_host(node: Node) -> Path:
-    found = {Path(mount) for mount in leftovers.mounts_below(node.folder)}
-    for mount in found:
-        if mount.name == VOLUME:
-            return mount
-    raise DemoFailed(f"volume {VOLUME} did not propagate to the host: see /proc/self/mountinfo")
 
 
 def _kill_all_of_wherry(node: Node) -> list[processes.Process]:
