@@ -24,12 +24,19 @@ from services.cli.adapters.gateway import UnixGateway
 
 _CODE = Path(__file__).parents[2]
 #: In the order in which they are killed when all are: nobody is there to start another anew.
-PROCESSES = ("parent", "gateway", "store", "executor", "event", "redis")
+PROCESSES = ("parent", "gateway", "store", "executor", "pull", "event", "redis")
 _LIMIT_S = 30.0
 _DELETE_LIMIT_S = 5.0
 _ROUNDS = 10
 #: Where anything of a plugin lies below the data root.
-_PLUGIN_FILES = ("plugins/", "work/", "trash/", "staging/", "content/blobs/sha256/", "content/ingest/")
+_PLUGIN_FILES = (
+    "plugins/",
+    "work/",
+    "trash/",
+    "staging/",
+    "content/blobs/sha256/",
+    "content/ingest/",
+)
 
 
 def eventually(holds: Callable[[], object], what: str, *, limit_s: float = _LIMIT_S) -> None:
