@@ -73,9 +73,7 @@ def _clear(folder: Path, cgroup: str) -> None:
         processes.kill(running)
     for mount in sorted(mounts_below(folder), key=len, reverse=True):
         # What it says is not shown: a mount may be gone with its peer, and what stays is told.
-        subprocess.run(
-            ["umount", mount], check=False, capture_output=True, timeout=_UMOUNT_LIMIT_S
-        )
+        subprocess.run(["umount", mount], check=False, capture_output=True, timeout=_UMOUNT_LIMIT_S)
     for path in _cgroups(cgroup):
         with contextlib.suppress(OSError):  # seen and told by who asks for leftovers next
             path.rmdir()
