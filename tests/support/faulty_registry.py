@@ -47,13 +47,16 @@ class FaultyRegistry:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        #: A method whose requests are answered with 413 before their bodies are read.
+        self.refuses_body_of = ""
         self._scripts: dict[tuple[str, str], list[Behaviour]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server
 
     async def __aenter__(self) -> Self:
         """Listen on a free loopback port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 26)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20)
         return self
 
     async def __aexit__(
@@ -67,6 +70,9 @@ class FaultyRegistry:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # the loop takes its leave of them
         await self._server.wait_closed()
 
     @property
@@ -92,22 +98,30 @@ class FaultyRegistry:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.append(writer)
         task.add_done_callback(self._tasks.discard)
         ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         with contextlib.suppress(*ends):
-            while asked := await self._read(reader):
+            while asked := await self._read(reader, writer):
                 self.asked.append(asked)
                 await self._next(asked)(asked, writer)
                 await writer.drain()
         writer.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> Asked | None:
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Asked | None:
         first = await reader.read(1)
         if not first or first[0] == _TLS_RECORD:
             return None  # gone, or speaking TLS to a server that has none
         head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         start, *lines = head.rstrip().split("\r\n")
         method, target, _ = start.split(" ")
+        if method == self.refuses_body_of:
+            writer.write(head_of(413, {"Content-Length": "0", "Connection": "close"}))
+            await writer.drain()
+            await asyncio.sleep(0.2)  # a reset, which follows, must not overtake the answer
+            return None
         pairs = (line.split(":", 1) for line in lines)
         headers = tuple((name.lower(), value.strip()) for name, value in pairs)
         length = int(dict(headers).get("content-length", "0"))

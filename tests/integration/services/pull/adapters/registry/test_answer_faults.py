@@ -174,9 +174,7 @@ async def test_a_head_of_100_megabytes_is_not_followed(
     faulty: FaultyRegistry, plugin: Repository
 ) -> None:
     """The size that HEAD tells is enough to refuse a manifest."""
-    head = does.head_of(
-        200, {"Content-Length": "100000000", "Docker-Content-Digest": _DIGEST}
-    )
+    head = does.head_of(200, {"Content-Length": "100000000", "Docker-Content-Digest": _DIGEST})
     faulty.on("HEAD", _PATH, does.raw(head))
 
     with pytest.raises(errdefs.NotFound) as caught:
@@ -200,7 +198,7 @@ async def test_headers_that_drip_are_given_up(faulty: FaultyRegistry, plugin: Re
     drip = [b"H"] + [b"T"] * 200
     faulty.on("GET", _PATH, does.raw(*drip, pause_s=0.02))
 
-    with pytest.raises(errdefs.Unavailable, match="too slow|as it should"):
+    with pytest.raises(errdefs.Unavailable, match=r"too slow|as it should"):
         async with asyncio.timeout(10):
             await plugin.manifest()
 
@@ -258,9 +256,7 @@ async def test_nobody_there_is_unavailable(sleeps: Sleeps, faulty: FaultyRegistr
     assert len(sleeps.taken) == _LIMITS.attempts - 1
 
 
-async def test_tags_that_never_end_are_given_up(
-    faulty: FaultyRegistry, plugin: Repository
-) -> None:
+async def test_tags_that_never_end_are_given_up(faulty: FaultyRegistry, plugin: Repository) -> None:
     """A list whose next page is itself is no list."""
     path = "/v2/a/b/tags/list"
     faulty.on("GET", path, does.answer(200, b'{"tags": ["a"]}', Link=f'<{path}>; rel="next"'))
