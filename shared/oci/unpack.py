@@ -85,7 +85,7 @@ def unpack(
     limits: Limits = DEFAULT_LIMITS,
     checkpoint: Callable[[], None] = keep_going,
 ) -> tuple[Digest, Unpacked]:
-    """Unpack a layer, plain or gzip, over what *folder* holds; return its diff id.
+    """Unpack a layer, plain, gzip or zstd, over what *folder* holds; return its diff id.
 
     Whiteouts are honoured. *checkpoint* is called between entries and blocks; what it raises
     ends the work. On any error the folder is left half written, for its owner to remove;

@@ -49,6 +49,10 @@ def require_plugin(ref: Reference, manifest: Manifest | Index) -> Manifest:
         raise errdefs.InvalidArgument(
             f"the config of {ref} has {manifest.config.size} bytes, and {MAX_CONFIG} are allowed"
         )
+    if not manifest.layers:
+        raise errdefs.InvalidArgument(
+            f"{ref} has no layers: it was published empty; push it again from where it was made"
+        )
     for layer in manifest.layers:
         _check_layer(layer)
     return manifest

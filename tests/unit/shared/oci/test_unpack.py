@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from shared import errdefs
 from shared.oci import unpack
@@ -399,8 +400,8 @@ def one_file(name: str, content: bytes) -> bytes:
     return tarball(fill)
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_unpack_takes_plain_and_gzip_and_tells_the_diff_id(
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_unpack_takes_plain_gzip_and_zstd_and_tells_the_diff_id(
     root: Path, compress: Callable[[bytes], bytes]
 ) -> None:
     """The diff id covers the whole decompressed stream, trailing blocks too."""
@@ -431,7 +432,7 @@ def test_unpack_honours_whiteouts_and_layers_stack(root: Path) -> None:
         (gzip.compress(one_file("a", b"x"))[:60], TarError, "unexpected EOF"),
         (b"\x1f\x8b" + b"x" * 100, TarError, "gzip: invalid data"),
         (gzip.compress(one_file("a", b"x"))[:-8] + bytes(8), TarError, "gzip: invalid data"),
-        (b"\x28\xb5\x2f\xfd" + bytes(600), errdefs.Unimplemented, "zstd layers are not supported"),
+        (b"\x28\xb5\x2f\xfd" + b"\xff" * 600, TarError, "zstd: invalid data"),
     ],
 )
 def test_broken_layers_are_refused(

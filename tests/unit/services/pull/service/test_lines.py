@@ -1,0 +1,81 @@
+"""Progress on its way out."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.pull.service import lines
+from services.pull.service.lines import Lines
+from shared import errdefs
+from shared.contracts.job import JobEnded, JobProgress
+from shared.contracts.message import Message
+from tests.support.pull import FakeWriter
+
+
+async def test_lines_are_written_in_their_order() -> None:
+    """Leaving waits until the last one is written."""
+    writer = FakeWriter()
+    async with Lines(writer) as said:
+        for number in range(50):
+            said.say(f"line {number}", "id")
+    assert [status for _, status in writer.said] == [f"line {number}" for number in range(50)]
+
+
+async def test_what_moves_is_told_ten_times_a_second() -> None:
+    """Each layer, and each kind of movement, has its own pace."""
+    writer = FakeWriter()
+    now = 0.0
+    async with Lines(writer, clock=lambda: now) as said:
+        for number in range(1000):
+            now = number / 1000
+            said.moved("Downloading", "a", number, 1000)
+            said.moved("Extracting", "a", number, 1000)
+            said.moved("Downloading", "b", number, 1000)
+    told = [line for line in writer.messages if isinstance(line, JobProgress)]
+    for status, id_ in (("Downloading", "a"), ("Extracting", "a"), ("Downloading", "b")):
+        counts = [line.current for line in told if (line.status, line.id) == (status, id_)]
+        assert len(counts) in (9, 10)
+        assert counts[0] == 0
+
+
+async def test_a_bus_that_is_away_is_not_waited_for_line_by_line() -> None:
+    """What is queued behind a line that was lost is dropped with it."""
+    tries = 0
+
+    class Away(FakeWriter):
+        async def write(self, message: Message, *, final: bool = False) -> None:
+            nonlocal tries
+            tries += 1
+            raise errdefs.Unavailable("away")
+
+    async with Lines(Away()) as said:
+        for _ in range(100):
+            said.say("line")
+    assert tries < 5
+
+
+async def test_the_end_is_told_when_the_bus_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one message that somebody waits for."""
+    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.0)
+    left = 3
+
+    class Flaky(FakeWriter):
+        async def write(self, message: Message, *, final: bool = False) -> None:
+            nonlocal left
+            left -= 1
+            if left:
+                raise errdefs.Unavailable("away")
+            await super().write(message, final=final)
+
+    writer = Flaky()
+    await lines.end(writer, JobEnded())
+    assert writer.finals == [JobEnded()]
+
+
+async def test_the_end_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus that stays away does not hold the worker for ever."""
+    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.0)
+    writer = FakeWriter()
+    writer.error = errdefs.Unavailable("away")
+    await lines.end(writer, JobEnded())
+    assert writer.finals == []

@@ -1,0 +1,244 @@
+"""Jobs: taken, done, ended, left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.pull.service import lease, lines
+from services.pull.service.running import JobRunner, StoppingError
+from shared import errdefs
+from shared.contracts import job as contracts
+from shared.contracts.job import JobKind
+from shared.contracts.message import Message
+from shared.oci.digest import Digest, digest_of
+from shared.sealing import Opener, new_key, public_bytes, seal
+from tests.support.plugin_image import image
+from tests.support.pull import TOKEN, FakeRegistries, World, request
+from tests.support.wait import eventually
+
+KEY = new_key()
+ONE = image({"a": b"1"})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(root=tmp_path, registries=FakeRegistries(ONE))
+    yield made
+    made.workplaces.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.01)
+
+
+def _runner(world: World) -> JobRunner:
+    return JobRunner(
+        sender=world.store,
+        pulling=world.pulling,
+        pushing=world.pushing,
+        workplaces=world.workplaces,
+        opener=Opener(KEY),
+        open_progress=lambda _job_id: world.writer,
+        worker="pull-1",
+    )
+
+
+def _sent(world: World, kind: type[Any]) -> list[Any]:
+    return [command for command in world.store.sent if isinstance(command, kind)]
+
+
+class Hang:
+    """Holds up a layer for ever, and tells that it does."""
+
+    def __init__(self, world: World) -> None:
+        self.began = asyncio.Event()
+        world.registries.before_blob = self._hang
+
+    async def _hang(self, digest: Digest) -> None:
+        if digest == digest_of(ONE.layers[0]):
+            self.began.set()
+            await asyncio.Event().wait()
+
+
+async def test_a_job_ends_with_its_changes(world: World) -> None:
+    """The last message of the progress is the store's answer, and it comes last."""
+    await _runner(world).run("job-1", {})
+
+    assert world.writer.ended.changed is not None
+    assert world.writer.ended.changed.revision == 3
+    assert world.writer.said[-1][1] == "Complete"
+    (taken,) = _sent(world, contracts.TakeJob)
+    assert taken.worker == "pull-1"
+
+
+async def test_a_failure_is_the_stores_and_then_told(world: World) -> None:
+    """The job is failed with the very error that whoever follows it reads."""
+    world.store.request = request(privileges=())
+    await _runner(world).run("job-1", {})
+
+    (error,) = world.store.failed
+    assert isinstance(error, errdefs.PermissionDenied)
+    assert world.writer.ended.error == error.to_wire()
+
+
+async def test_a_fault_of_ours_says_nothing_of_our_insides(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has the traceback, the person a plain sentence."""
+
+    async def fault(_: Digest) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    world.registries.before_blob = fault
+    await _runner(world).run("job-1", {})
+
+    assert world.writer.ended.error is not None
+    assert world.writer.ended.error["code"] == "internal"
+    assert "secret" not in str(world.writer.ended.error)
+    assert "secret detail" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("refusal", [errdefs.Conflict("taken"), errdefs.NotFound("gone")])
+async def test_a_job_that_is_not_to_be_had_is_left_alone(
+    world: World, refusal: errdefs.Error
+) -> None:
+    """A message that came twice ends quietly."""
+    world.store.answers[contracts.TakeJob] = refusal
+    await _runner(world).run("job-1", {})
+
+    assert [type(command) for command in world.store.sent] == [contracts.TakeJob]
+    assert world.writer.messages == world.writer.finals == []
+
+
+async def test_a_wish_to_end_it_ends_it(world: World) -> None:
+    """A cancelled job is failed as cancelled, however it hangs."""
+    hang = Hang(world)
+    running = asyncio.create_task(_runner(world).run("job-1", {}))
+    await hang.began.wait()
+    world.store.is_cancelled = True
+    async with asyncio.timeout(5):
+        await running
+
+    (error,) = world.store.failed
+    assert isinstance(error, errdefs.Conflict)
+    assert error.message == "the job was cancelled"
+    assert world.writer.ended.error == error.to_wire()
+    assert world.ingests() == []
+
+
+async def test_a_job_that_another_took_is_let_go_quietly(world: World) -> None:
+    """A stale token stops the work, and nothing is told to whoever follows the other attempt."""
+    hang = Hang(world)
+    running = asyncio.create_task(_runner(world).run("job-1", {}))
+    await hang.began.wait()
+    stale = errdefs.Conflict("job job-1 was taken from this worker")
+    world.store.answers[contracts.RenewJob] = stale
+    world.store.answers[contracts.FailJob] = stale
+    async with asyncio.timeout(5):
+        await running
+
+    assert world.writer.finals == []
+
+
+async def test_a_store_that_is_away_does_not_stop_the_work(world: World) -> None:
+    """Renewals that fail are tried again; the steps that matter are fenced anyway."""
+    away = errdefs.Unavailable("away")
+    answers: Iterator[Message | Exception] = iter(
+        [away, away, contracts.JobLease(lease_s=30, cancelled=True)]
+    )
+    world.store.answers[contracts.RenewJob] = lambda _: next(answers)
+    hang = Hang(world)
+    async with asyncio.timeout(5):
+        await _runner(world).run("job-1", {})
+
+    assert hang.began.is_set()
+    assert [error.message for error in world.store.failed] == ["the job was cancelled"]
+
+
+async def test_the_lease_is_renewed_while_it_works(world: World) -> None:
+    """Each renewal carries the token."""
+    hang = Hang(world)
+    world.store.lease_s = 0.06
+    running = asyncio.create_task(_runner(world).run("job-1", {}))
+    await hang.began.wait()
+    await eventually(lambda: len(_sent(world, contracts.RenewJob)) >= 3)
+    world.store.is_cancelled = True
+    await running
+
+    assert {command.token for command in _sent(world, contracts.RenewJob)} == {TOKEN}
+
+
+async def test_stopping_leaves_jobs_to_be_taken_anew(world: World) -> None:
+    """The job is neither failed nor told to have ended, and nothing new is begun."""
+    hang = Hang(world)
+    runner = _runner(world)
+    running = asyncio.create_task(runner.run("job-1", {}))
+    await hang.began.wait()
+    runner.stop()
+    with pytest.raises(StoppingError):
+        await running
+    with pytest.raises(StoppingError):
+        await runner.run("job-2", {})
+
+    assert world.store.failed == []
+    assert world.writer.finals == []
+    assert world.ingests() == []
+
+
+async def test_taking_a_job_anew_ends_the_attempt_that_lost_it(world: World) -> None:
+    """One process never works twice on one job."""
+    hang = Hang(world)
+    runner = _runner(world)
+    first = asyncio.create_task(runner.run("job-1", {}))
+    await hang.began.wait()
+    world.registries.before_blob = None
+    await runner.run("job-1", {})
+
+    with pytest.raises(StoppingError):
+        await first
+    assert len(world.store.committed) == 1
+    assert world.rootfs() == {"a": b"1"}
+
+
+async def test_credentials_are_opened_for_the_job_alone(world: World) -> None:
+    """They are bound to the job's id, and go to the registry as they were given."""
+    auth = {"username": "robin"}
+    sealed = seal(public_bytes(KEY), json.dumps(auth).encode(), "job-1")
+    world.store.request = request(credentials=sealed)
+    runner = _runner(world)
+    await runner.run("job-1", {})
+    ((_, given, _, _),) = world.registries.opened
+    assert given == auth
+
+    await runner.run("job-2", {})
+    assert [error.code for error in world.store.failed] == ["invalid_argument"]
+
+
+async def test_a_push_ends_without_changes(world: World) -> None:
+    """A push without a plugin is a fault; one with a lost blob is refused."""
+    world.store.request = request(JobKind.PUSH)
+    await _runner(world).run("job-1", {})
+    assert [error.code for error in world.store.failed] == ["internal"]
+
+
+async def test_an_id_that_leads_elsewhere_is_refused(world: World) -> None:
+    """A job's id names a folder: it is a client's choice, so it is looked at."""
+    await _runner(world).run("../content", {})
+    (error,) = world.store.failed
+    assert "can't be a job's id" in error.message
+    assert world.store.blobs.exists()
+
+
+async def test_progress_that_is_lost_fails_nothing(world: World) -> None:
+    """The bus may be away while a plugin is pulled."""
+    world.writer.error = errdefs.Unavailable("the bus is away")
+    await _runner(world).run("job-1", {})
+    assert len(world.store.committed) == 1

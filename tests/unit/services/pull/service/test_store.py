@@ -1,0 +1,67 @@
+"""Questions to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.pull.service import store
+from services.pull.service.store import JobStore
+from shared import errdefs
+from shared.contracts import job as contracts
+from shared.contracts.message import Done, Message
+from shared.contracts.store import Changed
+from tests.support.bus import FakeSender
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(store, "_LONGEST_PAUSE_S", 0.0)
+
+
+async def test_a_store_that_comes_back_is_asked_again() -> None:
+    """Steps are safe to repeat, so an answer that got lost costs nothing but time."""
+    answers: Iterator[Message | Exception] = iter(
+        [errdefs.Unavailable("away"), errdefs.DeadlineExceeded("slow"), Done()]
+    )
+    sender = FakeSender({contracts.FinishPush: lambda _: next(answers)})
+    await JobStore(sender=sender, job_id="j", token=1).finish_push()
+    assert len(sender.calls) == 3
+
+
+async def test_a_store_that_stays_away_fails_the_step() -> None:
+    """Sooner or later somebody is told."""
+    sender = FakeSender({contracts.FinishPush: errdefs.Unavailable("away")})
+    with pytest.raises(errdefs.Unavailable):
+        await JobStore(sender=sender, job_id="j", token=1).finish_push()
+    assert len(sender.calls) > 5
+
+
+async def test_a_refusal_is_not_argued_with() -> None:
+    """The store's error comes at once."""
+    sender = FakeSender({contracts.TakeJob: errdefs.Conflict("taken")})
+    with pytest.raises(errdefs.Conflict):
+        await store.take(sender, "j", "w")
+    assert len(sender.calls) == 1
+
+
+async def test_repeats_of_the_last_step_are_one_message() -> None:
+    """The job is over by then, so the store knows a repeat by its id alone."""
+    answers: Iterator[Message | Exception] = iter(
+        [errdefs.DeadlineExceeded("slow"), Changed(epoch="e", revision=1)]
+    )
+    sender = FakeSender({contracts.CommitPlugin: lambda _: next(answers)})
+    await JobStore(sender=sender, job_id="j", token=4).commit_plugin(
+        config="{}", config_digest="", manifest_digest="", layers=()
+    )
+    assert [call.message_id for call in sender.calls] == ["j-4-commit"] * 2
+
+
+async def test_a_job_wished_ended_is_not_ours_to_finish() -> None:
+    """The wish is heard at the last moment too."""
+    lease = contracts.JobLease(lease_s=30, cancelled=True)
+    sender = FakeSender({contracts.RenewJob: lease})
+    with pytest.raises(errdefs.Conflict, match="the job was cancelled"):
+        await JobStore(sender=sender, job_id="j", token=1).require_ours()
