@@ -104,7 +104,7 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
         "machine": machine.describe(),
         "load_before": load_before,
         "load_after": machine.load(),
-        "data_roots": disk.KIND,
+        "data_roots": disk.KIND if all(side.is_ours for side in sides) else f"wherry: {disk.KIND}",
         "versions": versions,
     }
     wanted = [row for _, rows in chosen for row in rows]

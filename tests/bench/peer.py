@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -111,9 +110,10 @@ class RunningDocker(Side):
         if not host.startswith("unix://"):
             raise BenchFailed(f"PEER_DOCKER_HOST={host}: must be a unix socket, unix:///path")
         self.socket = Path(host.removeprefix("unix://"))
+        self._had_none = False
 
     def start(self) -> None:
-        """See that it answers and has no plugins that would be removed."""
+        """See that it answers and has no plugins: those there at the end are removed."""
         with self.api() as api:
             if not api.is_served():
                 raise BenchFailed(f"PEER_DOCKER_HOST: nothing answers at {self.socket}")
@@ -122,11 +122,13 @@ class RunningDocker(Side):
                     f"PEER_DOCKER_HOST has plugins ({', '.join(names)}), and the benchmark removes "
                     "all plugins: give it a daemon without any"
                 )
+        self._had_none = True
 
     def stop(self) -> None:
-        """Leave it as it was found."""
-        with self.api() as api, contextlib.suppress(OSError):
-            api.remove_all()
+        """Leave it as it was found; one that was refused is not touched."""
+        if self._had_none:
+            with self.api() as api:
+                api.remove_all()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the daemon and what it runs on."""
