@@ -139,6 +139,8 @@ class Gateway:
             cgroup_driver=_CGROUP_DRIVER,
             host=self.host,
             tcp=tuple(f"{address.host}:{address.port}" for address in self.config.tcp),
+            registry_mirrors=self.config.registry_mirrors,
+            insecure_registries=self.config.insecure_registries,
         )
         return SystemRoutes(
             engine=engine,

@@ -39,10 +39,13 @@ class GatewayConfig:
     #: The programs that the executor runs: their versions are shown.
     runc: str = "runc"
     conmon: str = "conmon"
+    #: What the pull service was told of registries, which is shown as well.
+    registry_mirrors: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
-        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what the store and executor read.
+        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what store, executor and pull read.
 
         Raises InvalidArgument naming the variable that is wrong.
         """
@@ -51,16 +54,21 @@ class GatewayConfig:
                 f"WHERRY_SOCKET={node.socket}: a socket's path has at most "
                 f"{_SOCKET_PATH_LIMIT} bytes; choose a shorter one"
             )
-        hosts = [host.strip() for host in env.get("WHERRY_HOST", "").split(",")]
         return cls(
             node=node,
-            tcp=tuple(_tcp_address(host) for host in hosts if host),
+            tcp=tuple(map(_tcp_address, _words(env, "WHERRY_HOST"))),
             context_limit=_context_limit(env),
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
             stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
             runc=env.get("WHERRY_RUNC") or "runc",
             conmon=env.get("WHERRY_CONMON") or "conmon",
+            registry_mirrors=_words(env, "WHERRY_REGISTRY_MIRRORS"),
+            insecure_registries=_words(env, "WHERRY_INSECURE_REGISTRIES"),
         )
+
+
+def _words(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in env.get(variable, "").split(",") if word.strip())
 
 
 def _tcp_address(host: str) -> TcpAddress:

@@ -58,13 +58,13 @@ class LiveDisplay:
             return
         row = self._rows.get(step.about)
         if row is None:
-            row = self._progress.add_task(step.status, total=None, about=step.about)
+            row = self._progress.add_task(step.status, total=0, about=step.about)
             self._rows[step.about] = row
         elif self._phases[step.about] != step.status:
             # A rate over two phases would say nothing.
-            self._progress.reset(row, total=None, description=step.status)
+            self._progress.reset(row, total=0, description=step.status)
         self._phases[step.about] = step.status
-        self._progress.update(row, total=step.total, completed=step.current or 0)
+        self._progress.update(row, total=step.total or 0, completed=step.current or 0)
 
     def note(self, text: str) -> None:
         """Show a line of our own."""

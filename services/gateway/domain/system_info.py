@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.domain import api_version
+from services.gateway.domain import api_version, registry_info
 from services.gateway.domain.host import Host, Versions
 from services.gateway.domain.plugin_filter import capabilities
 from shared.contracts.plugin import Plugin
@@ -17,7 +17,6 @@ from shared.version import VERSION
 _DRIVERS = {"Volume": "volumedriver", "Network": "networkdriver", "Log": "logdriver"}
 _AUTHORIZATION = "authz"
 _LIMIT_NAMES = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids"}
-_INDEX_SERVER = "https://index.docker.io/v1/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,9 @@ class Engine:
     host: Host
     #: Addresses, besides the socket, at which the API is served without encryption.
     tcp: tuple[str, ...] = ()
+    #: Docker Hub's mirrors, and the registries and networks that need no verified TLS.
+    registry_mirrors: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,9 @@ def info(engine: Engine, now: Moment) -> dict[str, Any]:
         **engine.host.limits,
         **_process(engine, now),
         **_machine(engine),
-        **_registries(),
+        **registry_info.registries(
+            mirrors=engine.registry_mirrors, insecure=engine.insecure_registries
+        ),
         **_settings(engine),
         **_runtimes(now),
         "Warnings": _warnings(engine) or None,
@@ -149,16 +153,6 @@ def _machine(engine: Engine) -> dict[str, Any]:
         "GenericResources": None,
         "DockerRootDir": engine.root,
         "Name": engine.node,
-    }
-
-
-def _registries() -> dict[str, Any]:
-    return {
-        "IndexServerAddress": _INDEX_SERVER,
-        "RegistryConfig": None,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
     }
 
 

@@ -30,6 +30,15 @@ def test_defaults() -> None:
     assert config.context_limit == 16 * 2**30
 
 
+def test_registries() -> None:
+    """What the pull service is told of registries is read here as well, to be shown."""
+    config = _load(
+        WHERRY_REGISTRY_MIRRORS="https://m", WHERRY_INSECURE_REGISTRIES="a:1, 10.0.0.0/8"
+    )
+    assert config.registry_mirrors == ("https://m",)
+    assert config.insecure_registries == ("a:1", "10.0.0.0/8")
+
+
 def test_hosts() -> None:
     """Several loopback addresses may be named."""
     config = _load(WHERRY_HOST="tcp://127.0.0.1:2375, tcp://localhost:80,tcp://[::1]:1")

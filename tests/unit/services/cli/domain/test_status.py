@@ -7,7 +7,8 @@ import json
 import pytest
 
 from services.cli.domain.health import NodeHealth, ServiceHealth
-from services.cli.domain.status import State, Status, duration
+from services.cli.domain.status import State, Status
+from services.cli.domain.table import duration
 
 _SECOND = 10**9
 

@@ -1,0 +1,112 @@
+"""Jobs as the command line's tests need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.cli.domain.job import Job, Step
+from services.cli.domain.login import Login
+from services.cli.domain.plugin import LogLine, Plugin, Privilege
+
+
+def job(state: str = "queued", **more: Any) -> Job:
+    """Return a pull."""
+    return Job(
+        **{
+            "job_id": "j1",
+            "kind": "pull",
+            "state": state,
+            "name": "p:latest",
+            "remote": "docker.io/library/p:latest",
+            "cancelled": False,
+            "attempt": 1,
+            "created_at_ns": 10**9,
+            "finished_at_ns": None,
+            "error": None,
+            **more,
+        }
+    )
+
+
+def step(position: int = 1, status: str = "Waiting", about: str = "l1", **more: Any) -> Step:
+    """Return a step about a layer."""
+    return Step(position=f"{position}-0", status=status, about=about, **more)
+
+
+@dataclass
+class FakeApi:
+    """A ports.Api of one plugin and one job."""
+
+    needed: tuple[Privilege, ...] = ()
+    #: What each following yields; an exception in it is raised.
+    followings: list[Sequence[Step | Job | BaseException]] = field(default_factory=list)
+    #: What each look at the job gives.
+    looks: list[Job | Exception] = field(default_factory=list)
+    begun: list[tuple[str, Mapping[str, Any], Login]] = field(default_factory=list)
+    asked: list[tuple[str, Login]] = field(default_factory=list)
+    cancels: list[str] = field(default_factory=list)
+    positions: list[str] = field(default_factory=list)
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        return (self.plugin("p"),)
+
+    def plugin(self, name: str) -> Plugin:
+        return Plugin(
+            plugin_id="a" * 64,
+            name=f"host:5000/{name}:v1",
+            reference=f"other:5000/{name}:v1",
+            enabled=False,
+            state="stopped",
+            restarts=0,
+        )
+
+    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
+        return ()
+
+    def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
+        self.asked.append((remote, login))
+        return self.needed
+
+    def begin(self, verb: str, body: Mapping[str, Any], login: Login) -> Job:
+        self.begun.append((verb, body, login))
+        return job()
+
+    def jobs(self) -> tuple[Job, ...]:
+        return (job(),)
+
+    def job(self, job_id: str) -> Job:
+        look = self.looks.pop(0)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+    def cancel(self, job_id: str) -> Job:
+        self.cancels.append(job_id)
+        return job("running", cancelled=True)
+
+    def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
+        self.positions.append(after)
+        for item in self.followings.pop(0):
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+
+@dataclass
+class FakeDisplay:
+    """A ports.Display that keeps what it was shown."""
+
+    shown: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_closed: bool = False
+
+    def show(self, step: Step) -> None:
+        self.shown.append(step.status)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def close(self) -> None:
+        self.is_closed = True

@@ -1,0 +1,71 @@
+"""Displays of a job, as lines and on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from services.cli.adapters.display import PlainDisplay
+from services.cli.adapters.live_display import LiveDisplay
+from tests.support.cli_jobs import step
+
+
+def test_plain_lines_say_what_changes() -> None:
+    """Without a terminal a layer's status is said once, not with every byte."""
+    said: list[str] = []
+    display = PlainDisplay(said.append)
+    for one in (
+        step(1, "Pulling from p", "latest"),
+        step(2, "Digest: sha256:d", ""),
+        step(3, "Downloading", "l1", current=1, total=9),
+        step(4, "Downloading", "l1", current=5, total=9),
+        step(5, "Complete", "l1"),
+        step(6, "", "", made={"Digest": "sha256:d"}),
+    ):
+        display.show(one)
+    display.note("a note")
+    display.close()
+    assert said == [
+        "latest: Pulling from p",
+        "Digest: sha256:d",
+        "l1: Downloading",
+        "l1: Complete",
+        "a note",
+    ]
+
+
+def _screen() -> tuple[LiveDisplay, io.StringIO]:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=120, color_system=None)
+    return LiveDisplay(console), written
+
+
+def test_a_terminal_has_a_row_per_layer() -> None:
+    """A row shows a layer's last phase, with bytes while they are counted."""
+    display, written = _screen()
+    display.show(step(1, "Digest: sha256:d", ""))
+    display.show(step(2, "Downloading", "l1", current=1_000_000, total=2_000_000))
+    display.show(step(3, "Waiting", "l2"))
+    display.close()
+    above, last = written.getvalue().rsplit("l1", 1)
+    assert "Digest: sha256:d" in above
+    moving, waiting = last.splitlines()[:2]
+    assert "Downloading" in moving
+    assert "1.0/2.0 MB" in moving
+    assert waiting.strip().startswith("l2 Waiting")
+    assert "MB" not in waiting
+
+
+def test_a_new_phase_begins_anew() -> None:
+    """When a layer comes to its next phase, bytes of the one before are gone."""
+    display, written = _screen()
+    display.show(step(1, "Downloading", "l1", current=5, total=9))
+    display.show(step(2, "Complete", "l1"))
+    display.note("[a note]")
+    display.close()
+    shown = written.getvalue()
+    assert "[a note]" in shown
+    last = shown.rsplit("l1", 1)[1]
+    assert "Complete" in last
+    assert "bytes" not in last
