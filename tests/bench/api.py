@@ -76,11 +76,6 @@ class Api:
         """Return the names of all plugins."""
         return [plugin["Name"] for plugin in json.loads(self.request("GET", "/plugins"))]
 
-    def remove_all(self) -> None:
-        """Remove all plugins, enabled or not."""
-        for name in self.names():
-            self.remove(name, force=True)
-
     def request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes:
         """Send a request and return the body of its answer; raises BenchFailed on an error."""
         headers = {"Content-Type": kind} if kind else {}

@@ -127,8 +127,7 @@ class RunningDocker(Side):
     def stop(self) -> None:
         """Leave it as it was found; one that was refused is not touched."""
         if self._had_none:
-            with self.api() as api:
-                api.remove_all()
+            self.remove_all()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the daemon and what it runs on."""

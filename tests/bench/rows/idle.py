@@ -33,9 +33,7 @@ def _measure(run: Run) -> None:
         run.record.add(_memory(_COUNT), side, [_pss_mb(side)])
     _watch_cpu(run, ours)
     for side in ours:
-        with side.api() as api:
-            api.remove_all()
-        side.settle()
+        side.remove_all()
 
 
 def _watch_cpu(run: Run, sides: list[Side]) -> None:

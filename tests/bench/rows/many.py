@@ -29,9 +29,7 @@ def _measure(run: Run) -> None:
         with run.record.turn(_DISABLE, side) as turn, turn.timed():
             _all(side, Api.disable)
     for side in run.sides:
-        with side.api() as api:
-            api.remove_all()
-        side.settle()
+        side.remove_all()
 
 
 def _all(side: Side, do: Callable[[Api, str], None]) -> None:

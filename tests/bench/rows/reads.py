@@ -26,9 +26,7 @@ def _measure(run: Run) -> None:
             _one_by_one(run, verb, count)
             _all_at_once(run, verb, count)
     for side in run.sides:
-        with side.api() as api:
-            api.remove_all()
-        side.settle()
+        side.remove_all()
 
 
 def _one_by_one(run: Run, verb: str, count: int) -> None:
