@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from celery import Celery
+from kombu.connection import Connection
 
 from shared import errdefs
 
@@ -15,6 +16,16 @@ VISIBILITY_S: Final = 60
 _SWEEP_S: Final = 5
 
 
+class PromptConnection(Connection):
+    """Looks for a Redis that went away every other second, where kombu waits up to thirty."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        """Connect, tried again until it succeeds."""
+        pace = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}
+        # kombu's methods have no types.
+        return super().ensure_connection(*args, **{**pace, **options})  # type: ignore[no-untyped-call]
+
+
 def make_app(*, redis_url: str, node: str, visibility_s: int = VISIBILITY_S) -> Celery:
     """Return the app of *node*'s queue; nothing is connected yet.
 
@@ -22,6 +33,7 @@ def make_app(*, redis_url: str, node: str, visibility_s: int = VISIBILITY_S) -> 
     """
     app = Celery("wherry", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(_settings(node, visibility_s))
+    app.amqp.Connection = PromptConnection
     return app
 
 
