@@ -63,23 +63,24 @@ class Authorizer:
         """
         if self._credentials and self._credentials.registry_token:
             raise AccessRefused("the registry token was refused", status=401)
+        # Not our header of now: a request sent at the same time may have changed it meanwhile.
+        refused = response.request.headers.get("Authorization", "")
         asked = challenge.parse(response.headers.get_list("WWW-Authenticate"))
         if bearer := challenge.find(asked, "bearer"):
-            return await self._renew(bearer)
+            return await self._renew(bearer, refused.removeprefix("Bearer "))
         if not challenge.find(asked, "basic"):
             return False
-        return self._use_password()
+        return self._use_password(refused)
 
-    def _use_password(self) -> bool:
+    def _use_password(self, refused: str) -> bool:
         if not self._credentials or not self._credentials.has_password:
             raise AccessRefused("authorization failed: no basic auth credentials", status=401)
-        if self._header == self._credentials.basic:
+        if refused == self._credentials.basic:
             raise AccessRefused("authorization failed: user name or password is wrong", status=401)
         self._header = self._credentials.basic
         return True
 
-    async def _renew(self, bearer: Challenge) -> bool:
-        refused = self._header.removeprefix("Bearer ")
+    async def _renew(self, bearer: Challenge, refused: str) -> bool:
         reason = bearer.parameters.get("error", "")
         wanted = self._token_request(bearer)
         if refused and reason == "insufficient_scope" and wanted == self._wanted:

@@ -187,6 +187,23 @@ async def test_a_wrong_password_is_told_in_dockers_words(
             await plugin.resolve()
 
 
+async def test_blobs_at_the_same_time_share_a_password(
+    tmp_path: Path,
+    basic: RegistryServer,
+    authority: tls.Pair,
+    make: Callable[[Hosts], Registry],
+) -> None:
+    """Of requests that were all sent before the first challenge, none takes it for a refusal."""
+    registry = make(trusting(tmp_path, basic, authority))
+    bodies = [os.urandom(1000) for _ in range(8)]
+    login = login_of(basic)
+    plugin = repository(registry, f"{basic.authority}/a/b", credentials=login, push=True)
+
+    outcomes = [plugin.upload(described(body), Bytes(body=body)) for body in bodies]
+
+    assert set(await asyncio.gather(*outcomes)) == {Outcome.UPLOADED}
+
+
 @pytest.mark.parametrize("knows_post", [True, False])
 async def test_a_password_becomes_a_token(
     bearer: RegistryServer,
@@ -270,6 +287,17 @@ async def test_requests_at_the_same_time_share_a_token(
         return await plugin.has_blob(described(b"x").digest)
 
     assert await asyncio.gather(*(ask() for _ in range(8))) == [False] * 8
+    assert len(token_server.asked) == 1
+
+
+async def test_blobs_at_the_same_time_share_a_token(
+    bearer: RegistryServer, token_server: TokenServer, make: Callable[[Hosts], Registry]
+) -> None:
+    """Eight questions of one operation ask for one token."""
+    plugin = repository(make(Hosts()), f"{bearer.authority}/a/b", credentials=login_of(bearer))
+    digests = [described(bytes([number])).digest for number in range(8)]
+
+    assert await asyncio.gather(*map(plugin.has_blob, digests)) == [False] * 8
     assert len(token_server.asked) == 1
 
 
