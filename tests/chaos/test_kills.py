@@ -27,8 +27,8 @@ def _install(node: Node, context: Path) -> Path:
 
 @pytest.mark.parametrize(
     "killed",
-    [("gateway",), ("store",), ("executor",), ("event",), ("redis",), ("parent",), PROCESSES],
-    ids=["gateway", "store", "executor", "event", "redis", "parent", "all"],
+    [*((name,) for name in PROCESSES), PROCESSES],
+    ids=[*PROCESSES, "all"],
 )
 def test_killed_processes_come_back_and_plugins_run_on(
     node: Node, quota_volume: Path, killed: tuple[str, ...]

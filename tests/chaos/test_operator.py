@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.chaos.conftest import StartNode
@@ -10,12 +12,14 @@ from tests.support.plugin_context import Contexts
 
 
 @pytest.fixture
-def operated(start_node: StartNode) -> Node:
+def operated() -> Iterator[Node]:
     """Give a node that `wherry up` has brought up."""
-    node = start_node()
-    node.shut_down()
-    node.wherry("up")
-    return node
+    node = Node()
+    try:
+        node.wherry("up")
+        yield node
+    finally:
+        node.destroy()
 
 
 def test_restart_keeps_plugins_running(operated: Node, contexts: Contexts) -> None:
@@ -35,9 +39,7 @@ def test_restart_keeps_plugins_running(operated: Node, contexts: Contexts) -> No
     assert not operated.leftovers()
 
 
-def test_down_leaves_nothing_and_up_brings_plugins_back(
-    operated: Node, contexts: Contexts
-) -> None:
+def test_down_leaves_nothing_and_up_brings_plugins_back(operated: Node, contexts: Contexts) -> None:
     """`wherry down` leaves no process, mount, cgroup or socket; what was wished runs again."""
     operated.create("on", contexts.tar(propagatedmount="/data"))
     operated.create("off", contexts.tar())

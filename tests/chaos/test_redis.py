@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable
+from typing import Self
 
 import pytest
 
@@ -30,7 +31,7 @@ class Traffic:
         """Return how many requests were answered well."""
         return self.statuses.count(204)
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Self:
         """Begin."""
         for thread in self._threads:
             thread.start()

@@ -13,6 +13,10 @@ import pytest
 from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts, file, folder, tar_of
 
+_HEX = "0" * 64
+_NO_HEX = "cannot specify 64-byte hexadecimal strings"
+_INVALID = "invalid reference format"
+_UNPARSED = "failed to parse reference"
 _CONFIG = file("config.json", b'{"description": "foo plugin"}')
 
 
@@ -107,8 +111,7 @@ def test_the_same_rootfs_makes_two_plugins(node: Node, contexts: Contexts) -> No
         (
             tar_of(folder("rootfs"), file("config.json", b"[]")),
             500,
-            "failed to parse config: json: cannot unmarshal array into Go value of type "
-            "types.PluginConfig",
+            "failed to parse config: json: cannot unmarshal array into Go value of type ",
         ),
         (
             tar_of(folder("rootfs"), file("config.json", b"{} {}")),
@@ -155,23 +158,19 @@ def test_a_wrong_context_is_refused_and_leaves_nothing(
     ("name", "message"),
     [
         (f"x@sha256:{'0' * 64}", "canonical references are not permitted"),
-        ("", "failed to parse reference : invalid reference format"),
+        ("", f"{_UNPARSED} : {_INVALID}"),
         (
-            "UPPER",
-            "failed to parse reference UPPER: invalid reference format: repository name "
-            "(library/UPPER) must be lowercase",
+            "U",
+            f"{_UNPARSED} U: {_INVALID}: repository name (library/U) must be lowercase",
         ),
         (
-            "0" * 64,
-            f"failed to parse reference {'0' * 64}: invalid repository name ({'0' * 64}), "
-            "cannot specify 64-byte hexadecimal strings",
+            _HEX,
+            f"{_UNPARSED} {_HEX}: invalid repository name ({_HEX}), {_NO_HEX}",
         ),
-        ("a b", "failed to parse reference a b: invalid reference format"),
+        ("a b", f"{_UNPARSED} a b: {_INVALID}"),
     ],
 )
-def test_a_wrong_name_is_refused(
-    node: Node, contexts: Contexts, name: str, message: str
-) -> None:
+def test_a_wrong_name_is_refused(node: Node, contexts: Contexts, name: str, message: str) -> None:
     """A name that is none answers 500 in Docker's words."""
     assert _post(node, name, contexts.tar()) == (500, message)
 
@@ -200,7 +199,9 @@ def test_a_client_that_goes_away_leaves_nothing(node: Node, contexts: Contexts) 
     context = contexts.tar()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(node.socket))
-        head = "POST /plugins/create?name=gone HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar"
+        head = (
+            "POST /plugins/create?name=gone HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar"
+        )
         client.sendall(f"{head}\r\nContent-Length: {len(context)}\r\n\r\n".encode())
         client.sendall(context[: len(context) // 2])
         eventually(node.files, "it is spooled")

@@ -38,6 +38,10 @@ class Follower:
         """Return what happened, oldest first."""
         return [event["Action"] for event in self.events]
 
+    def wait_for(self, count: int) -> None:
+        """Wait until so many events have come."""
+        eventually(lambda: len(self.events) >= count, f"{count} events came")
+
     def wait(self) -> int:
         """Wait until it ends by itself and return its exit status."""
         return self._process.wait(timeout=20)
@@ -134,7 +138,7 @@ def test_live_followers_get_all_in_order_and_once(node: Node, contexts: Contexts
         _live(node, contexts, "live")
 
         for follower in followers:
-            eventually(lambda follower=follower: len(follower.events) >= 4, "four events came")
+            follower.wait_for(4)
     assert [follower.actions for follower in followers] == [_LIFE] * 3
 
 
@@ -143,7 +147,7 @@ def test_what_happened_before_is_not_told_to_a_follower(node: Node, contexts: Co
     node.create("before", contexts.tar())
     with _following(node) as follower:
         node.remove("before")
-        eventually(lambda: follower.events, "the removal came")
+        follower.wait_for(1)
 
     assert follower.actions == ["remove"]
 
@@ -156,7 +160,7 @@ def test_since_replays_and_goes_on(node: Node, contexts: Contexts) -> None:
     with _following(node, "--since", since) as follower:
         node.disable("both")
         node.remove("both")
-        eventually(lambda: len(follower.events) >= 4, "four events came")
+        follower.wait_for(4)
 
     assert follower.actions == _LIFE
 
@@ -174,15 +178,15 @@ def test_followers_that_come_in_the_middle_miss_nothing(node: Node, contexts: Co
     changing = threading.Thread(target=change)
     changing.start()
     with ExitStack() as stack:
-        followers = []
+        followers: list[Follower] = []
         while changing.is_alive() and len(followers) < 4:
             follower = Follower(node, "--since", since)
             stack.callback(follower.end)
             followers.append(follower)
-            eventually(lambda follower=follower: follower.events, "the first event came")
+            follower.wait_for(1)
         changing.join()
         for follower in followers:
-            eventually(lambda follower=follower: len(follower.events) >= 61, "all events came")
+            follower.wait_for(61)
     for follower in followers:
         assert follower.actions == ["create", *["set"] * 60]
         times = [event["timeNano"] for event in follower.events]
@@ -257,7 +261,7 @@ def test_a_filter_holds_for_live_events_too(node: Node, contexts: Contexts) -> N
     """The CLI's filter lets only what it names through."""
     with _following(node, "--filter", "event=remove", "--filter", "type=plugin") as follower:
         _live(node, contexts, "chosen")
-        eventually(lambda: follower.events, "the removal came")
+        follower.wait_for(1)
 
     assert follower.actions == ["remove"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from pathlib import Path
 
@@ -21,7 +20,8 @@ def _post(node: Node, *entries: Entry) -> tuple[int, str]:
 
 
 def _rootfs(node: Node) -> Path:
-    return node.root / "plugins" / node.get("/plugins/hostile/json")["Id"] / "rootfs"
+    plugin_id = str(node.get("/plugins/hostile/json")["Id"])
+    return node.root / "plugins" / plugin_id / "rootfs"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_device_node_can_not_be_used_by_others(node: Node) -> None:
     status, message = _post(node, zero)
 
     if status == 204:
-        assert os.stat(node.root / "plugins").st_mode & 0o077 == 0
+        assert (node.root / "plugins").stat().st_mode & 0o077 == 0
     else:
         assert "zero" in message
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator
 from typing import Any
 
 import docker
@@ -42,10 +41,10 @@ _CONFIG = {
 
 
 @pytest.fixture
-def name(node: Node, contexts: Contexts) -> Iterator[str]:
+def name(node: Node, contexts: Contexts) -> str:
     """Create a plugin with something of every kind to set."""
     node.create("set", contexts.tar(**_CONFIG))
-    yield "set"
+    return "set"
 
 
 def _settings(node: Node, name: str) -> dict[str, Any]:
@@ -64,9 +63,7 @@ def test_the_cli_sets_a_variable(node: Node, name: str) -> None:
     assert _settings(node, name)["Env"] == ["DEBUG=1", "FIXED=1", "OTHER=1", "TWO=1"]
 
 
-def test_docker_py_sets_a_variable(
-    node: Node, docker_py: docker.DockerClient, name: str
-) -> None:
+def test_docker_py_sets_a_variable(node: Node, docker_py: docker.DockerClient, name: str) -> None:
     """docker-py's configure is the same verb."""
     docker_py.plugins.get(name).configure({"DEBUG": "1"})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,11 @@ def quota_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def volume(node: Node, quota_volume: Path) -> Iterator[Path]:
+def volume(node: Node, quota_volume: Path) -> Path:
     """Enable the plugin, mount a volume, and give its place on the host."""
     node.docker("plugin", "create", "qv", str(quota_volume))
     _mount(node)
-    yield Path(_host_path(node))
+    return Path(_host_path(node))
 
 
 def _mount(node: Node) -> None:

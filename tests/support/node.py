@@ -13,14 +13,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import httpx
 
 from deploy.demo import leftovers, processes
 from deploy.demo.leftovers import Leftovers
 from deploy.demo.processes import Process
 from services.cli.adapters.gateway import UnixGateway
+from services.parent.config import ParentConfig
+from shared.node.config import NodeConfig
+from tests.support.node_api import NodeApi
 
 _CODE = Path(__file__).parents[2]
 #: In the order in which they are killed when all are: nobody is there to start another anew.
@@ -47,7 +47,7 @@ def eventually(holds: Callable[[], object], what: str, *, limit_s: float = _LIMI
         time.sleep(0.01)
 
 
-class Node:
+class Node(NodeApi):
     """A node that its own parent runs; *settings* are variables of its environment."""
 
     def __init__(self, **settings: str) -> None:
@@ -55,10 +55,9 @@ class Node:
         self.folder = Path(tempfile.mkdtemp(prefix="wn-", dir="/tmp"))
         self.root = self.folder / "d"
         self.exec_root = self.folder / "e"
-        self.socket = self.exec_root / "docker.sock"
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.cgroup = f"/wherry/{self.name}"
-        self.http = self.client()
+        super().__init__(self.exec_root / "docker.sock")
         self._settings = settings
         self._parent: subprocess.Popen[bytes] | None = None
 
@@ -162,62 +161,6 @@ class Node:
         assert done.returncode == 0, f"wherry {' '.join(args)}: {done.stderr}"
         return done.stdout
 
-    def client(self) -> httpx.Client:
-        """Return a client of the API."""
-        transport = httpx.HTTPTransport(uds=str(self.socket))
-        return httpx.Client(transport=transport, base_url="http://docker", timeout=60)
-
-    def get(self, path: str, **params: str) -> Any:
-        """Return the JSON at a path, which must be there."""
-        response = self.http.get(path, params=params)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    def plugin(self, name: str) -> dict[str, Any]:
-        """Return all that is known of a plugin."""
-        return dict(self.get(f"/wherry/v1/plugins/{name}"))
-
-    def status(self, name: str) -> dict[str, Any]:
-        """Return what is observed of a plugin."""
-        return dict(self.plugin(name)["status"])
-
-    def create(self, name: str, context: bytes) -> None:
-        """Create a plugin of a tar."""
-        response = self.http.post("/plugins/create", params={"name": name}, content=context)
-        assert response.status_code == 204, response.text
-
-    def enable(self, name: str) -> dict[str, Any]:
-        """Enable a plugin and return what is observed of it then."""
-        response = self.http.post(f"/plugins/{name}/enable", params={"timeout": "20"})
-        assert response.status_code == 200, response.text
-        return self.status(name)
-
-    def disable(self, name: str) -> None:
-        """Disable a plugin."""
-        response = self.http.post(f"/plugins/{name}/disable")
-        assert response.status_code == 200, response.text
-
-    def remove(self, name: str, *, force: bool = False) -> None:
-        """Remove a plugin."""
-        response = self.http.delete(f"/plugins/{name}", params={"force": "1" if force else ""})
-        assert response.status_code == 200, response.text
-
-    def remove_all(self) -> None:
-        """Remove all plugins."""
-        for plugin in self.get("/plugins"):
-            self.remove(plugin["Id"], force=True)
-
-    def feed(self) -> list[dict[str, Any]]:
-        """Return all events of the node up to now; their numbers must be dense."""
-        text = self.http.get("/wherry/v1/events", params={"after": "0", "until": _now()}).text
-        feed = [json.loads(line) for line in text.splitlines()]
-        assert [event["seq"] for event in feed] == list(range(1, len(feed) + 1))
-        return feed
-
-    def told(self, name: str) -> list[str]:
-        """Return what happened to the plugins of a name, as the feed has it."""
-        return [e["action"] for e in self.feed() if e["attributes"].get("name") == name]
-
     def shut_down(self) -> None:
         """End the node as its operator does: plugins, mounts and cgroups first."""
         response = self.http.post("/wherry/v1/node/shutdown")
@@ -239,7 +182,7 @@ class Node:
         try:
             yield
         finally:
-            print(log.read_bytes()[began:].decode())
+            sys.stdout.write(log.read_bytes()[began:].decode())
 
     def destroy(self) -> None:
         """Leave nothing of the node, in whatever state it is; a repeat does nothing."""
@@ -315,7 +258,3 @@ def parent_of(pid: int) -> int | None:
 
 def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _now() -> str:
-    return f"{time.time():.9f}"

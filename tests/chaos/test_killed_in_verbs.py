@@ -1,4 +1,4 @@
-"""The store killed at any moment of any verb: done wholly, or not at all, and nothing stray."""
+"""Services killed at any moment of any verb: done wholly, or not at all, and nothing stray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from deploy.demo.leftovers import find, mounts_below
 from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts
 
-_ROUNDS = 3
 #: Longer than any of the verbs takes when nobody is killed.
 _LATEST_KILL_S = 0.06
 
@@ -33,9 +32,17 @@ def _settled(node: Node) -> bool:
     )
 
 
-@pytest.mark.parametrize("seed", range(_ROUNDS))
-def test_a_verb_whose_store_is_killed_is_whole_or_nothing(
-    node: Node, contexts: Contexts, seed: int
+@pytest.mark.parametrize(
+    ("seed", "killed"),
+    [
+        (1, ("store",)),
+        (2, ("store",)),
+        (3, ("executor",)),
+        (4, ("store", "executor")),
+    ],
+)
+def test_a_verb_whose_service_is_killed_is_whole_or_nothing(
+    node: Node, contexts: Contexts, seed: int, killed: tuple[str, ...]
 ) -> None:
     """After healing, a create, enable, disable or remove has happened with all it means, or not."""
     moments = random.Random(seed)
@@ -59,9 +66,11 @@ def test_a_verb_whose_store_is_killed_is_whole_or_nothing(
         thread = threading.Thread(target=run)
         thread.start()
         time.sleep(moments.uniform(0, _LATEST_KILL_S))  # the moment is what is varied
-        node.kill("store")
+        node.kill(*killed)
         node.wait_healthy()
         thread.join()
+        # The command waited for the service, or its sender is told that it went.
+        assert answered[0] in (200, 204, 500, 503), name
         eventually(lambda: _settled(node), f"{name} is whole or nothing", limit_s=15)
         _do(node, name, context)
         eventually(lambda: _settled(node), f"{name} is done", limit_s=15)
