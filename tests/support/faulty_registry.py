@@ -86,6 +86,11 @@ class FaultyRegistry:
         """Return its address."""
         return f"http://{self.authority}"
 
+    @property
+    def connections(self) -> int:
+        """Return how many connections were made, those that spoke TLS too."""
+        return len(self._writers)
+
     def on(self, method: str, path: str, *behaviours: Behaviour) -> None:
         """Answer so, one after the other, the last one for ever."""
         self._scripts[method, path] = list(behaviours)

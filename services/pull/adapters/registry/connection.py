@@ -53,7 +53,9 @@ class Connection:
 
     def can_be_kept(self, head: Head) -> bool:
         """Say whether another request may follow the one whose body has been read."""
-        return self._is_sent and head.keeps_alive and self.wire.is_idle
+        # Bytes behind a body's end would be read as the next answer: somebody's smuggling.
+        has_more = len(self._http.trailing_data[0]) > (head.length or 0)
+        return self._is_sent and head.keeps_alive and self.wire.is_idle and not has_more
 
     async def _send(self, request: httpx.Request) -> bool:
         target, headers = request.url.raw_path, request.headers.raw

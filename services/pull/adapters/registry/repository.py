@@ -79,6 +79,7 @@ class Repository:
                     blobs.read(session, self._path, blob, offset=position)
                 ) as pieces:
                     async for piece in pieces:
+                        self._prefer(session)
                         position += len(piece)
                         yield piece
                 return

@@ -33,8 +33,7 @@ class TokenServer:
             except httpx.TransportError as error:
                 pause = self.retry.after_fault(attempt, error)
                 if pause is None:
-                    host = request.url.netloc.decode()
-                    raise faults.of_transport(error, what="token", host=host) from error
+                    raise _unheard(error, request) from error
             else:
                 if pause is None:
                     return status, body
@@ -76,3 +75,10 @@ class TokenServer:
                 is_insecure=self.hosts.is_insecure(authority),
             )
         )
+
+
+def _unheard(error: httpx.TransportError, request: httpx.Request) -> errdefs.Error:
+    fault = faults.of_transport(error, what="token", host=request.url.netloc.decode())
+    # The registry itself was reached: it is no reason to ask that again in the clear.
+    fault.detail["is_unreached"] = False
+    return fault

@@ -2,7 +2,7 @@
 
 httpx's own transport hands a body on in 64 KiB pieces that have passed through h11. Measured on
 loopback with a body of 500 MB, that costs 1.4 to 1.6 s of CPU a gigabyte (3 s over TLS); this one,
-which reads bodies of known length straight into a big buffer, 0.25 to 0.4 s (0.8 to 1 s), where
+which reads bodies of known length straight into a big buffer, 0.25 to 0.5 s (0.8 to 1.1 s), where
 reading the bare socket costs 0.1 to 0.2 s. The semantics and the errors are httpx's.
 """
 

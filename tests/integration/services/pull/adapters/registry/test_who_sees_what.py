@@ -126,13 +126,12 @@ async def test_a_mirror_that_fails_is_passed_over(
     hosts = Hosts(mirrors=(other.url, faulty.url), certificates=NOWHERE)
     registry = new_registry(hosts=hosts, sleep=sleeps)
     faulty.on("GET", _BLOB_PATH, does.blob(_BODY))
-    plugin = repository(registry, "a/b")
+    faults = (_BASIC, does.answer(404), does.answer(503), does.reset(), does.blob(b"short"))
 
-    for fault in (_BASIC, does.answer(404), does.answer(503), does.reset(), does.blob(b"short")):
+    for fault in (*faults, does.broken_blob(_BODY, 1000)):
         other.on("GET", _BLOB_PATH, fault)
-        assert await whole(plugin, _BLOB) == _BODY
-    other.on("GET", _BLOB_PATH, does.broken_blob(_BODY, 1000))
-    assert await whole(plugin, _BLOB) == _BODY
+        assert await whole(repository(registry, "a/b"), _BLOB) == _BODY
+    assert len(other.asked) == len(faulty.asked) == len(faults) + 1
     assert faulty.asked[-1].header("range") == "bytes=1000-"
     assert sleeps.taken == []
     await registry.aclose()
