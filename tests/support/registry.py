@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -84,12 +85,25 @@ class RegistryServer:
                 raise RuntimeError(f"docker-registry does not start: {self.log[-2000:]}")
             time.sleep(0.02)
 
+    def pause(self) -> None:
+        """Freeze it: connections stay open, and nothing is answered."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo pause."""
+        self._running().send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill it; what it stored stays."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("docker-registry was not started")
+        return self._process
 
     def _listens(self) -> bool:
         host, port = self.authority.split(":")
