@@ -23,8 +23,10 @@ from shared.node.config import NodeConfig
 from tests.support.node_api import NodeApi
 
 _CODE = Path(__file__).parents[2]
+_ANY_NODE = NodeConfig.from_env({"WHERRY_NODE": "any"})
+SERVICES = tuple(service.name for service in ParentConfig(node=_ANY_NODE).services)
 #: In the order in which they are killed when all are: nobody is there to start another anew.
-PROCESSES = ("parent", "gateway", "store", "executor", "pull", "event", "redis")
+PROCESSES = ("parent", *reversed(SERVICES), "redis")
 _LIMIT_S = 30.0
 _DELETE_LIMIT_S = 5.0
 _ROUNDS = 10
