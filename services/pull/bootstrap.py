@@ -10,18 +10,20 @@ from services.pull.adapters.content import DiskContent
 from services.pull.adapters.registries import ClientRegistries
 from services.pull.adapters.registry.client import Registry
 from services.pull.adapters.registry.settings import Hosts
+from services.pull.adapters.trust_file import TrustFile
 from services.pull.adapters.workplace import DiskWorkplaces
 from services.pull.config import PullConfig
 from services.pull.domain import platforms
 from services.pull.entrypoints import bus as tables
 from services.pull.entrypoints.jobs import WorkerThread, add_task
-from services.pull.ports import Registries
+from services.pull.ports import Registries, TrustPolicies
 from services.pull.service.flights import Flights
 from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
 from services.pull.service.questions import Questions
 from services.pull.service.resolving import Resolver
 from services.pull.service.running import JobRunner
+from services.pull.service.trust import Trust
 from shared import errdefs
 from shared.bus.progress import Progress
 from shared.bus.redis_bus import RedisBus
@@ -34,10 +36,11 @@ from shared.version import VERSION
 async def serve(config: PullConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run until *stop* is set; raises errdefs when keys or settings can't be used."""
     opener = Opener(load_or_make_key(config.node.root))
+    policies = _policies(config)
     client = Registry(hosts=_hosts(config), env=config.proxies)
     workplaces = DiskWorkplaces(config.node.root / "work", jobs=config.jobs)
     try:
-        await _serve(config, bus, stop, opener, ClientRegistries(client), workplaces)
+        await _serve(config, bus, stop, opener, ClientRegistries(client), policies, workplaces)
     finally:
         await client.aclose()
         workplaces.close()
@@ -49,11 +52,13 @@ async def _serve(
     stop: asyncio.Event,
     opener: Opener,
     registries: Registries,
+    policies: TrustPolicies,
     workplaces: DiskWorkplaces,
 ) -> None:
     resolver = Resolver(machine=platforms.of_machine(platform.machine()))
     questions = Questions(registries=registries, resolver=resolver, opener=opener)
-    runner = _runner(config, bus, opener, registries, resolver, workplaces)
+    trust = Trust(policies=policies, registries=registries)
+    runner = _runner(config, bus, opener, registries, resolver, trust, workplaces)
     app = make_app(redis_url=config.node.redis_url, node=config.node.name)
     add_task(app, runner, asyncio.get_running_loop())
     worker = WorkerThread(app, name=f"pull@{config.node.name}", concurrency=config.jobs)
@@ -78,6 +83,7 @@ def _runner(
     opener: Opener,
     registries: Registries,
     resolver: Resolver,
+    trust: Trust,
     workplaces: DiskWorkplaces,
 ) -> JobRunner:
     content = DiskContent(config.node.root / "content")
@@ -87,6 +93,7 @@ def _runner(
             registries=registries,
             content=content,
             resolver=resolver,
+            trust=trust,
             flights=Flights(),
             layers_at_once=config.transfers,
         ),
@@ -108,6 +115,14 @@ async def _until(stop: asyncio.Event, worker: WorkerThread) -> None:
             task.cancel()
     if not stop.is_set():
         raise errdefs.Internal("the Celery worker ended by itself: look at the log above")
+
+
+def _policies(config: PullConfig) -> TrustFile:
+    """Return the policy's file, read once: a bad one stops the start."""
+    named = config.trust_policy
+    policies = TrustFile(named or config.node.root / "trust.json", must_exist=named is not None)
+    policies.current()
+    return policies
 
 
 def _hosts(config: PullConfig) -> Hosts:

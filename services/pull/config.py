@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from shared import errdefs
 from shared.node.config import NodeConfig
@@ -31,10 +32,12 @@ class PullConfig:
     insecure_networks: tuple[IPNetwork, ...]
     #: HTTP_PROXY and the like, as the environment has them.
     proxies: Mapping[str, str]
+    #: Who must have signed what; None: trust.json in the data root, if there is one.
+    trust_policy: Path | None
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> PullConfig:
-        """Read WHERRY_PULL_JOBS, _PULL_TRANSFERS, _REGISTRY_MIRRORS and _INSECURE_REGISTRIES.
+        """Read WHERRY_PULL_*, _REGISTRY_MIRRORS, _INSECURE_REGISTRIES and _TRUST_POLICY.
 
         Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Raises InvalidArgument naming
         the variable.
@@ -48,6 +51,7 @@ class PullConfig:
             insecure_hosts=frozenset(word for word in insecure if "/" not in word),
             insecure_networks=tuple(_network(word) for word in insecure if "/" in word),
             proxies={name: value for name, value in env.items() if name.upper() in _PROXIES},
+            trust_policy=_path(env, "WHERRY_TRUST_POLICY"),
         )
 
 
@@ -64,6 +68,15 @@ def _count(env: Mapping[str, str], variable: str, default: int) -> int:
     if not 1 <= count <= 64:
         raise errdefs.InvalidArgument(f"{variable}={text}: must be a number from 1 to 64")
     return count
+
+
+def _path(env: Mapping[str, str], variable: str) -> Path | None:
+    text = env.get(variable)
+    if not text:
+        return None
+    if not Path(text).is_absolute():
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be an absolute path")
+    return Path(text)
 
 
 def _network(word: str) -> IPNetwork:

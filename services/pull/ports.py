@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from services.pull.domain.trust_policy import TrustPolicy
 from shared.contracts.message import Message
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest, Reader
@@ -76,6 +77,10 @@ class Repository(Protocol):
 
     async def put_manifest(self, body: bytes, media_type: str) -> Digest:
         """Store a manifest, byte for byte, under the reference's tag."""
+        ...
+
+    async def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Return what refers to a manifest: signatures, SBOMs; none is no error."""
         ...
 
 
@@ -181,6 +186,14 @@ class Workplaces(Protocol):
         ...
 
 
+class TrustPolicies(Protocol):
+    """What the operator says of signatures."""
+
+    def current(self) -> TrustPolicy:
+        """Return the policy as it is now; raises InvalidArgument saying what is wrong with it."""
+        ...
+
+
 class ProgressWriter(Protocol):
     """Where a job's progress goes."""
 
@@ -193,3 +206,5 @@ class ProgressWriter(Protocol):
 OpenProgress = Callable[[str], ProgressWriter]
 #: Seconds that only go forward.
 Monotonic = Callable[[], float]
+#: Nanoseconds since 1970.
+Clock = Callable[[], int]

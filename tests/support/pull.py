@@ -12,6 +12,7 @@ from typing import Any
 from services.pull import ports
 from services.pull.adapters.content import DiskContent
 from services.pull.adapters.workplace import DiskWorkplaces
+from services.pull.domain.trust_policy import TrustPolicy
 from services.pull.service.attempt import Attempt
 from services.pull.service.flights import Flights
 from services.pull.service.lines import Lines
@@ -19,6 +20,7 @@ from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
 from services.pull.service.resolving import Resolver
 from services.pull.service.store import JobStore
+from services.pull.service.trust import Trust
 from shared import errdefs
 from shared.contracts import job as contracts
 from shared.contracts.job import JobEnded, JobKind, JobProgress, JobRequest, JobTaken
@@ -62,6 +64,7 @@ class FakeRegistries:
         self.most_in_flight = 0
         self.uploaded: list[Digest] = []
         self.mountable: set[str] = set()
+        self.referrers: dict[Digest, tuple[Descriptor, ...]] = {}
         self.login: ports.Login | errdefs.Error = ports.Login(status="Login Succeeded")
         for image in images:
             self.add(REMOTE, image)
@@ -154,6 +157,26 @@ class FakeRepository:
             media_type=media_type, digest=digest, size=len(body)
         )
         return digest
+
+
+    async def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Return what refers to a manifest."""
+        self._world.asked["referrers"] += 1
+        return self._world.referrers.get(digest, ())
+
+
+class FakeTrustPolicies:
+    """A policy that the test sets; by default nothing need be signed."""
+
+    def __init__(self) -> None:
+        self.policy = TrustPolicy(source="/trust.json")
+        self.error: errdefs.Error | None = None
+
+    def current(self) -> TrustPolicy:
+        """Return the policy."""
+        if self.error is not None:
+            raise self.error
+        return self.policy
 
 
 class FakeWriter:
@@ -255,6 +278,7 @@ class World:
     layers_at_once: int = 3
     writer: FakeWriter = field(default_factory=FakeWriter)
     flights: Flights = field(default_factory=Flights)
+    policies: FakeTrustPolicies = field(default_factory=FakeTrustPolicies)
 
     def __post_init__(self) -> None:
         self.store = FakeStore(self.root)
@@ -269,6 +293,7 @@ class World:
             registries=self.registries,
             content=self.content,
             resolver=self.resolver,
+            trust=Trust(policies=self.policies, registries=self.registries, clock=lambda: 1),
             flights=self.flights,
             layers_at_once=self.layers_at_once,
         )

@@ -29,6 +29,11 @@ def pulling_from(ref: Reference) -> tuple[str, str]:
     return f"Pulling from {ref.familiar_name}", str(ref) if ref.is_canonical else ref.tag
 
 
+def verified_by(key: str) -> str:
+    """Return the line of a valid signature; *key* is its key's short fingerprint."""
+    return f"Verified signature by key {key}"
+
+
 def pushing_to(ref: Reference) -> str:
     """Return the first line of a push."""
     return f"The push refers to repository [{ref.familiar_name}]"

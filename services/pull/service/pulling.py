@@ -13,6 +13,7 @@ from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
 from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
+from services.pull.service.trust import Trust
 from shared.contracts.store import Changed
 from shared.oci import privileges, reference
 from shared.oci.descriptor import Descriptor
@@ -26,12 +27,13 @@ class Pulling:
     registries: Registries
     content: Content
     resolver: Resolver
+    trust: Trust
     flights: Flights
     #: Layers of one job that are downloaded at a time.
     layers_at_once: int
 
     async def run(self, attempt: Attempt) -> Changed:
-        """Fetch the plugin, check what it was granted, stage its files, have the store commit."""
+        """Fetch the plugin, check signatures and grant, stage its files, have the store commit."""
         request = attempt.taken.request
         ref = reference.parse(request.remote).with_default_tag()
         repository = self.registries.repository(
@@ -41,6 +43,7 @@ class Pulling:
             resolved = await repository.resolve()
             attempt.lines.say(*status.pulling_from(ref))
             attempt.lines.say(f"Digest: {resolved.digest}")
+            signers = await self.trust.check(attempt, ref, repository, resolved.digest)
             image = await self.resolver.fetch(repository, ref, resolved)
         check_grant(image, request.privileges)
         await self._stage(attempt, image, repository)
@@ -50,6 +53,7 @@ class Pulling:
                 config_digest=image.manifest.config.digest,
                 manifest_digest=image.manifest_descriptor.digest,
                 layers=tuple(layer.digest for layer in image.layers),
+                signers=signers,
             )
 
     async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:

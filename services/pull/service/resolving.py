@@ -75,7 +75,7 @@ class Resolver:
         config = await self.blobs.get(
             ref,
             manifest.config.digest,
-            lambda: _fetch_config(repository, manifest.config),
+            lambda: fetch_small(repository, manifest.config),
         )
         image = PluginImage(
             ref=ref,
@@ -97,12 +97,13 @@ class Resolver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Config:
+class _Fetched:
     descriptor: Descriptor
     body: bytes
 
 
-async def _fetch_config(repository: Repository, descriptor: Descriptor) -> SmallBlob:
+async def fetch_small(repository: Repository, descriptor: Descriptor) -> SmallBlob:
+    """Fetch a blob into memory; its size is the caller's to judge. Raises InvalidArgument."""
     digester, body = Digester(), bytearray()
     async with aclosing(repository.blob(descriptor)) as pieces:
         async for piece in pieces:
@@ -111,7 +112,7 @@ async def _fetch_config(repository: Repository, descriptor: Descriptor) -> Small
             if len(body) > descriptor.size:
                 break
     verify(digester, digest=descriptor.digest, size=descriptor.size)
-    return _Config(descriptor=descriptor, body=bytes(body))
+    return _Fetched(descriptor=descriptor, body=bytes(body))
 
 
 def prefixed(error: errdefs.Error, doing: str) -> errdefs.Error:

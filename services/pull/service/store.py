@@ -13,6 +13,7 @@ from shared.bus.ports import Sender
 from shared.contracts import job as contracts
 from shared.contracts.job import JobTaken, StagedBlob
 from shared.contracts.message import Command, Message
+from shared.contracts.plugin import Signer
 from shared.contracts.store import Changed
 from shared.oci.digest import Digest
 
@@ -52,7 +53,13 @@ class JobStore:
         )
 
     async def commit_plugin(
-        self, *, config: str, config_digest: str, manifest_digest: str, layers: tuple[str, ...]
+        self,
+        *,
+        config: str,
+        config_digest: str,
+        manifest_digest: str,
+        layers: tuple[str, ...],
+        signers: tuple[Signer, ...],
     ) -> Changed:
         """End the job: what was staged is the plugin's from now on."""
         command = contracts.CommitPlugin(
@@ -62,6 +69,7 @@ class JobStore:
             config_digest=config_digest,
             manifest_digest=manifest_digest,
             layer_digests=layers,
+            signers=signers,
         )
         # The store answers a repeat by the message's id: the job itself is over by then.
         message_id = f"{self.job_id}-{self.token}-commit"
