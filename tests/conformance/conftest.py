@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
 
 from tests.support.node import Node, running_node
 from tests.support.plugin_context import Contexts
+from tests.support.quota_volume import SOURCE
+from tests.support.registry import RegistryServer
 
 
 @pytest.fixture(scope="session")
-def shared_node() -> Iterator[Node]:
-    """Run a node for the whole session."""
-    with running_node({"WHERRY_STOP_GRACE_S": "1"}) as node:
+def registry() -> Iterator[RegistryServer]:
+    """Run a registry for the whole session; tests take names of their own at it."""
+    with RegistryServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def outside(registry: RegistryServer) -> str:
+    """Return the registry's address as one that is not on loopback, though it leads there."""
+    return registry.authority.replace("127.0.0.1", "0.0.0.0")
+
+
+@pytest.fixture(scope="session")
+def shared_node(registry: RegistryServer, outside: str) -> Iterator[Node]:
+    """Run a node for the whole session, with the registry as Docker Hub's mirror."""
+    settings = {
+        "WHERRY_STOP_GRACE_S": "1",
+        "WHERRY_REGISTRY_MIRRORS": f"http://{registry.authority}",
+        "WHERRY_INSECURE_REGISTRIES": outside,
+    }
+    with running_node(settings) as node:
         yield node
         node.shut_down()
         assert not node.leftovers()
@@ -34,6 +56,14 @@ def node(shared_node: Node) -> Iterator[Node]:
 def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     """Compile the plugins' program once."""
     return Contexts.compiled(tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture(scope="session")
+def quota_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sample plugin's context once."""
+    out = tmp_path_factory.mktemp("quota-volume")
+    subprocess.run(["make", "--silent", "-C", SOURCE, "context", f"OUT={out}"], check=True)
+    return out
 
 
 @pytest.fixture

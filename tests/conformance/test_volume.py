@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,6 @@ import pytest
 from deploy.demo.leftovers import mounts_below
 from deploy.demo.plugin_calls import VolumePlugin
 from tests.support.node import Node
-from tests.support.quota_volume import SOURCE
-
-
-@pytest.fixture(scope="session")
-def quota_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sample plugin's context once."""
-    out = tmp_path_factory.mktemp("quota-volume")
-    subprocess.run(["make", "--silent", "-C", SOURCE, "context", f"OUT={out}"], check=True)
-    return out
 
 
 @pytest.fixture
