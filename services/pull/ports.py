@@ -154,7 +154,10 @@ class Workplace(Protocol):
         ...
 
     async def stage(self) -> None:
-        """Put what was unpacked where the store looks for it."""
+        """Put what was unpacked where the store looks for it.
+
+        Raises Conflict when another attempt has cleared it away.
+        """
         ...
 
 

@@ -96,8 +96,17 @@ class DiskWorkplace:
                 raise
 
     async def stage(self) -> None:
-        """Put what was unpacked where the store looks for it."""
-        self._rootfs.rename(self.folder / _ROOTFS)
+        """Put what was unpacked where the store looks for it.
+
+        Raises Conflict where another attempt has cleared it away: an attempt that lost its job
+        has nothing left to stage.
+        """
+        try:
+            self._rootfs.rename(self.folder / _ROOTFS)
+        except FileNotFoundError as error:
+            raise errdefs.Conflict(
+                f"{self._rootfs} was cleared away: the job was taken from this worker"
+            ) from error
 
     @property
     def _rootfs(self) -> Path:

@@ -72,7 +72,6 @@ class Pulling:
         small = ((manifest, image.manifest_bytes), (config, image.config_bytes))
         missing = [(blob, data) for blob, data in small if blob.digest not in known]
         await together(*(_commit(attempt, blob, data) for blob, data in missing), layers.run(known))
-        await attempt.store.require_ours()
         await attempt.workplace.stage()
 
 

@@ -89,13 +89,6 @@ class JobStore:
         command = contracts.RenewJob(job_id=self.job_id, token=self.token)
         return await self.sender.send(command, timeout_s=_ANSWER_S)
 
-    async def require_ours(self) -> None:
-        """Raise Conflict when the job is somebody else's by now, or wished ended."""
-        command = contracts.RenewJob(job_id=self.job_id, token=self.token)
-        lease = await ask(self.sender, command)
-        if lease.cancelled:
-            raise errdefs.Conflict(CANCELLED)
-
 
 async def take(sender: Sender, job_id: str, worker: str) -> JobTaken:
     """Take a job; raises Conflict or NotFound when it is not to be had."""

@@ -89,6 +89,20 @@ async def test_layers_lie_over_one_another_and_are_staged_at_the_end(
     assert len(tar({"b": b"2"})) in told
 
 
+async def test_an_attempt_that_lost_its_job_stages_nothing(
+    tmp_path: Path, workplace: DiskWorkplace
+) -> None:
+    """The next attempt clears the folder first, so a late one finds nothing to stage."""
+    await workplace.clear()
+    await workplace.unpack(io.BytesIO(tar({"a": b"late"})), lambda _count: None)
+    places = DiskWorkplaces(tmp_path, jobs=1)
+    await places.of("job-1", 4).clear()
+    with pytest.raises(errdefs.Conflict, match="taken from this worker"):
+        await workplace.stage()
+    assert [path.name for path in workplace.folder.iterdir()] == ["rootfs-4"]
+    places.close()
+
+
 async def test_the_file_that_a_layer_leads_out_with_is_refused(workplace: DiskWorkplace) -> None:
     """The registry's word is worth no more than anybody's."""
     await workplace.clear()

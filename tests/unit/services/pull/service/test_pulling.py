@@ -374,15 +374,6 @@ async def test_leftovers_of_an_earlier_attempt_are_cleared(world: World) -> None
     assert sorted(path.name for path in left.parent.iterdir()) == ["rootfs"]
 
 
-async def test_a_job_that_was_lost_stages_nothing(world: World) -> None:
-    """Just before the files are put where the store looks, the job is asked for once more."""
-    world.store.answers[contracts.RenewJob] = errdefs.Conflict("taken from this worker")
-
-    with pytest.raises(errdefs.Conflict):
-        await world.pull()
-    assert not (world.root / "work" / "job-1" / "rootfs").exists()
-
-
 def _index(*entries: tuple[str, FakeImage]) -> FakeImage:
     body = json.dumps(
         {

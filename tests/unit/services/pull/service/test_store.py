@@ -57,11 +57,3 @@ async def test_repeats_of_the_last_step_are_one_message() -> None:
         config="{}", config_digest="", manifest_digest="", layers=(), signers=()
     )
     assert [call.message_id for call in sender.calls] == ["j-4-commit"] * 2
-
-
-async def test_a_job_wished_ended_is_not_ours_to_finish() -> None:
-    """The wish is heard at the last moment too."""
-    lease = contracts.JobLease(lease_s=30, cancelled=True)
-    sender = FakeSender({contracts.RenewJob: lease})
-    with pytest.raises(errdefs.Conflict, match="the job was cancelled"):
-        await JobStore(sender=sender, job_id="j", token=1).require_ours()
