@@ -1,0 +1,190 @@
+"""A node whose operator wants plugins signed, used with the docker CLI."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.pull.domain import cosign
+from shared.oci.digest import Digest
+from tests.support import signed, signing
+from tests.support.node import Node, running_node
+from tests.support.plugin_context import Contexts
+from tests.support.registry import RegistryServer
+from tests.support.registry_client import new_registry
+from tests.support.signing import Layer, SigningKey
+
+pytestmark = pytest.mark.root
+
+_CODE = Path(__file__).parents[4]
+_INSTALL = ("plugin", "install", "--grant-all-permissions")
+_UPGRADE = ("plugin", "upgrade", "--grant-all-permissions", "--skip-remote-check")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[RegistryServer]:
+    with RegistryServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_node() -> Iterator[Node]:
+    with running_node({"WHERRY_STOP_GRACE_S": "1"}) as node:
+        yield node
+        node.shut_down()
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    return Contexts.compiled(tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture
+def node(shared_node: Node) -> Iterator[Node]:
+    with shared_node.log_shown():
+        yield shared_node
+        shared_node.remove_all()
+        (shared_node.root / "trust.json").unlink(missing_ok=True)
+
+
+def publish(node: Node, name: str, context: bytes) -> Digest:
+    """Put a plugin at a registry, away from the node, and return its digest."""
+    node.create(name, context)
+    pushed = node.http.post(f"/plugins/{name}/push").text.splitlines()
+    node.remove(name)
+    return Digest(json.loads(pushed[-1])["aux"]["Digest"])
+
+
+def sign(name: str, digest: Digest, layer: Layer) -> None:
+    """Put a signature under cosign's tag."""
+
+    async def push() -> None:
+        client = new_registry()
+        await signed.push(client, name, signing.artifact(layer), tag=cosign.tag_of(digest))
+        await client.aclose()
+
+    asyncio.run(push())
+
+
+def require(node: Node, prefix: str, key: SigningKey) -> None:
+    """Have the running node want signatures from now on."""
+    (node.root / "release.pub").write_bytes(key.pem)
+    rule = {"prefix": prefix, "mode": "require", "keys": ["release.pub"]}
+    new = node.root / "trust.json.new"
+    new.write_text(json.dumps([rule]))
+    new.rename(node.root / "trust.json")
+
+
+def test_only_a_signed_plugin_is_installed(
+    node: Node, registry: RegistryServer, contexts: Contexts
+) -> None:
+    """Install of an unsigned plugin fails with what to do; signed, it works and is on record."""
+    name, key = f"{registry.authority}/team/p", signing.ecdsa_key()
+    digest = publish(node, name, contexts.tar())
+    require(node, f"{registry.authority}/team", key)
+
+    said = node.docker_fails(*_INSTALL, name)
+
+    assert f"{name}:latest ({digest}) is refused by the trust policy for" in said
+    assert "it has no signature: sign it with a key of the policy" in said
+    assert node.get("/plugins") == []
+    sign(name, digest, signing.simple(key, signing.payload(digest)))
+    shown = node.docker(*_INSTALL, name)
+    assert f"Verified signature by key {key.fingerprint[:12]}" in shown
+    (signer,) = node.plugin(name)["signers"]
+    assert signer.pop("verified_at_ns") > 0
+    assert signer == {"key": f"sha256:{key.fingerprint}", "name": "release.pub", "digest": digest}
+
+
+def test_a_signature_by_somebody_else_is_refused(
+    node: Node, registry: RegistryServer, contexts: Contexts
+) -> None:
+    """What another key signed is refused, with that as the reason."""
+    name = f"{registry.authority}/team/other"
+    digest = publish(node, name, contexts.tar())
+    sign(name, digest, signing.simple(signing.ecdsa_key(), signing.payload(digest)))
+    require(node, registry.authority, signing.ecdsa_key())
+
+    assert "by none of the policy's keys" in node.docker_fails(*_INSTALL, name)
+
+
+def test_a_neighbour_of_the_prefix_need_not_be_signed(
+    node: Node, registry: RegistryServer, contexts: Contexts
+) -> None:
+    """A policy for team says nothing about teamx."""
+    name = f"{registry.authority}/teamx/p"
+    publish(node, name, contexts.tar())
+    require(node, f"{registry.authority}/team", signing.ecdsa_key())
+
+    node.docker(*_INSTALL, name)
+
+    assert node.plugin(name)["signers"] == []
+
+
+def test_an_upgrade_to_an_unsigned_plugin_leaves_the_old_one(
+    node: Node, registry: RegistryServer, contexts: Contexts
+) -> None:
+    """An upgrade is checked as a pull is; refused, the plugin stays what it was."""
+    name, key = f"{registry.authority}/team/up", signing.ecdsa_key()
+    first = publish(node, f"{name}:1", contexts.tar())
+    second = publish(node, f"{name}:2", contexts.tar(description="newer"))
+    sign(name, first, signing.simple(key, signing.payload(first)))
+    require(node, registry.authority, key)
+    node.docker(*_INSTALL, "--disable", f"{name}:1")
+
+    assert "it has no signature" in node.docker_fails(*_UPGRADE, f"{name}:1", f"{name}:2")
+
+    assert node.plugin(f"{name}:1")["manifest_digest"] == first
+    sign(name, second, signing.simple(key, signing.payload(second)))
+    node.docker(*_UPGRADE, f"{name}:1", f"{name}:2")
+    assert [one["digest"] for one in node.plugin(f"{name}:1")["signers"]] == [second]
+
+
+def test_a_broken_policy_fails_pulls_until_it_is_mended(
+    node: Node, registry: RegistryServer, contexts: Contexts
+) -> None:
+    """While the policy can't be read nothing is pulled, and the error names the file."""
+    name = f"{registry.authority}/any/p"
+    publish(node, name, contexts.tar())
+    policy = node.root / "trust.json"
+    policy.write_text("[{")
+
+    said = node.docker_fails(*_INSTALL, name)
+
+    assert f"nothing is pulled while it is unknown what to trust: trust policy {policy}" in said
+    policy.unlink()
+    node.docker(*_INSTALL, name)
+
+
+@pytest.mark.parametrize("text", [None, '[{"prefix": "reg.test", "mode": "require"}]'])
+def test_the_service_refuses_to_start_on_a_bad_policy(text: str | None) -> None:
+    """A policy that is named must be there and right: the service ends, and says what is wrong."""
+    with tempfile.TemporaryDirectory(prefix="wt-", dir="/tmp") as folder:
+        policy = Path(folder) / "policy.json"
+        if text is not None:
+            policy.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "services.pull"],
+            cwd=_CODE,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "WHERRY_ROOT": f"{folder}/d",
+                "WHERRY_EXEC_ROOT": f"{folder}/e",
+                "WHERRY_TRUST_POLICY": str(policy),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    why = "it does not exist" if text is None else "rule for reg.test: mode require needs keys"
+    assert done.returncode == 1
+    assert f"wherry pull: trust policy {policy}: {why}: mend it" in done.stderr
