@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.cli.domain.job import Step
+from services.cli.domain.job import Phases, Step
 
 
 class PlainDisplay:
@@ -12,14 +12,17 @@ class PlainDisplay:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._last: dict[str, str] = {}
+        self._phases = Phases()
 
     def show(self, step: Step) -> None:
         """Show what the job told."""
-        if not step.status or (step.about and self._last.get(step.about) == step.status):
-            return
-        self._last[step.about] = step.status
-        self._say(f"{step.about}: {step.status}" if step.about else step.status)
+        before = self._phases.of(step.about)
+        if (
+            step.status
+            and self._phases.advance(step)
+            and not (step.about and step.status == before)
+        ):
+            self._say(str(step))
 
     def note(self, text: str) -> None:
         """Show a line of our own."""

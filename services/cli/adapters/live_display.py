@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from services.cli.domain.job import Step
+from services.cli.domain.job import Phases, Step
 
 _BAR_WIDTH = 30
 
@@ -47,23 +47,25 @@ class LiveDisplay:
             console=console or Console(highlight=False),
         )
         self._rows: dict[str, TaskID] = {}
-        self._phases: dict[str, str] = {}
+        self._phases = Phases()
         self._progress.start()
 
     def show(self, step: Step) -> None:
         """Show what the job told."""
-        if not step.about:
+        if not step.is_about_layer:
             if step.status:
-                self.note(step.status)
+                self.note(str(step))
             return
-        row = self._rows.get(step.about)
-        if row is None:
-            row = self._progress.add_task(step.status, total=0, about=step.about)
-            self._rows[step.about] = row
-        elif self._phases[step.about] != step.status:
+        before = self._phases.of(step.about)
+        if not self._phases.advance(step):
+            return
+        if step.about not in self._rows:
+            added = self._progress.add_task(step.status, total=0, about=step.about)
+            self._rows[step.about] = added
+        elif before != step.status:
             # A rate over two phases would say nothing.
-            self._progress.reset(row, total=0, description=step.status)
-        self._phases[step.about] = step.status
+            self._progress.reset(self._rows[step.about], total=0, description=step.status)
+        row = self._rows[step.about]
         self._progress.update(row, total=step.total or 0, completed=step.current or 0)
 
     def note(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,6 +12,9 @@ from services.cli.domain.table import aligned, duration
 
 _HEADINGS = ("JOB", "KIND", "STATE", "PLUGIN", "REMOTE", "AGE")
 _OVER = frozenset({"done", "failed"})
+_LAYER = re.compile(r"[0-9a-f]{12}")
+_DOWNLOADING = "Downloading"
+_EXTRACTING = "Extracting"
 _NS = 10**9
 
 
@@ -26,6 +30,14 @@ class Step:
     #: What a push made, in Docker's keys.
     made: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_about_layer(self) -> bool:
+        """Tell whether *about* is a layer or blob, and not a tag."""
+        return _LAYER.fullmatch(self.about) is not None
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.status}" if self.about else self.status
+
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> Self:
         """Read a line of progress."""
@@ -37,6 +49,24 @@ class Step:
             total=line.get("total"),
             made=line.get("aux") or {},
         )
+
+
+class Phases:
+    """What each layer is at; it is unpacked while it is downloaded, and the download counts."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+
+    def of(self, layer: str) -> str:
+        """Return the phase that a layer is shown in; empty for a new one."""
+        return self._shown.get(layer, "")
+
+    def advance(self, step: Step) -> bool:
+        """Take a step in; tell whether it is to be shown."""
+        is_beside = step.status == _EXTRACTING and self.of(step.about) == _DOWNLOADING
+        if not is_beside:
+            self._shown[step.about] = step.status
+        return not is_beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,8 @@ def _finish(job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as cli
         click.echo(f"left: `wherry job show {job.job_id}` tells what becomes of it", err=True)
         sys.exit(_INTERRUPTED)
     if job.state == "done":
+        if job.cancelled:
+            click.echo("the job was done before it could be cancelled", err=True)
         digest = "" if run.made is None else f", {run.made.made.get('Digest', '')}"
         click.echo(f"{done}{digest}")
     elif job.cancelled:

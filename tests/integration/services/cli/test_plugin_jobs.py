@@ -80,6 +80,21 @@ async def test_ctrl_c(node: JobNode) -> None:
     assert f"job {work.job_id} is cancelled; nothing was changed here" in output
 
 
+async def test_ctrl_c_too_late(node: JobNode) -> None:
+    """A job that was faster than Ctrl-C has done its work, and both are said."""
+    pulling = await node.wherry(*_PULL)
+    work = await node.puller.take()
+    await work.say("Waiting", LAYER)
+    assert pulling.stdout is not None
+    await pulling.stdout.readline()
+    pulling.send_signal(signal.SIGINT)
+    await eventually(work.is_cancelled)
+    await work.commit()
+    output = await output_of(pulling)
+    assert pulling.returncode == 0
+    assert "done before it could be cancelled\ninstalled host:5000/p:v1" in output
+
+
 async def test_failure(node: JobNode) -> None:
     """A job that fails ends the command with its error."""
     pulling = await node.wherry(*_PULL)
