@@ -1,258 +1,309 @@
-"""Plugins at a real registry: pushed, installed, upgraded, with the docker CLI."""
+"""Plugins that come from a registry and go to one: the docker CLI, docker-py, a real registry."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
-import shutil
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import docker
+import httpx
 import pytest
 
-from deploy.demo.leftovers import mounts_below
-from deploy.demo.plugin_calls import VolumePlugin
-from tests.support.node import Node
+from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts
-from tests.support.published import publish, push
-from tests.support.registry import RegistryServer
-from tests.support.registry_content import Content
+from tests.support.registry import PASSWORD, USER, RegistryServer
 
-_INSTALL = ("plugin", "install", "--grant-all-permissions")
-_UPGRADE = ("plugin", "upgrade", "--grant-all-permissions", "--skip-remote-check")
-_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_IMAGE_CONFIG = "application/vnd.docker.container.image.v1+json"
+_PLUGIN_CONFIG = "application/vnd.docker.plugin.v1+json"
+_SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
+#: What the plugin of these tests asks for.
+_NETWORK = {
+    "Name": "network",
+    "Description": "permissions to access a network",
+    "Value": ["host"],
+}
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[RegistryServer]:
-    """Run a second registry."""
+def registry() -> Iterator[RegistryServer]:
+    """Run a registry that lets everybody in."""
     with RegistryServer() as server:
         yield server
 
 
-def _at(registry: RegistryServer, path: str) -> Content:
-    return Content(authority=registry.authority, path=path)
+@pytest.fixture(scope="module")
+def closed_registry() -> Iterator[RegistryServer]:
+    """Run a registry that asks for a login."""
+    with RegistryServer(has_login=True) as server:
+        yield server
 
 
-def test_a_plugin_is_installed_disabled(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """C13: what is installed with --disable is found by its whole reference, and does not run."""
-    name = f"{registry.authority}/c13/plugin:v1"
-    publish(node, name, contexts.tar())
-
-    node.docker(*_INSTALL, "--disable", name)
-
-    found = json.loads(node.docker("plugin", "inspect", name))[0]
-    assert (found["Name"], found["Enabled"], found["PluginReference"]) == (name, False, name)
+@pytest.fixture
+def pushed(node: Node, contexts: Contexts, registry: RegistryServer) -> str:
+    """Push a plugin that asks for the host's network, and return its reference."""
+    return _push(node, contexts, f"{registry.authority}/test/p:v1")
 
 
-def test_a_plugin_is_installed_by_digest(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """C14: what was installed by tag and digest is found by its tag."""
-    name = f"{registry.authority}/c14/plugin:latest"
-    node.create(name, contexts.tar())
-    digest = push(node, name)["Digest"]
-    node.remove(name, force=True)
-
-    node.docker(*_INSTALL, f"{name}@{digest}")
-
-    assert node.docker("plugin", "inspect", "-f", "{{.Name}} {{.Enabled}}", name) == f"{name} true"
+def _push(node: Node, contexts: Contexts, ref: str, **config: Any) -> str:
+    settable = [{"name": "DEBUG", "value": "0", "settable": ["value"]}]
+    config = {"network": {"type": "host"}, "env": settable, **config}
+    node.create(ref, contexts.tar(**config))
+    node.docker("plugin", "push", ref)
+    node.remove(ref)
+    return ref
 
 
-def test_an_insecure_registry_is_spoken_to_in_the_clear(
-    node: Node, registry: RegistryServer, outside: str, contexts: Contexts
-) -> None:
-    """C16: an http registry that is not on loopback is used once it is listed as insecure."""
-    publish(node, f"{registry.authority}/c16/plugin", contexts.tar())
-
-    node.docker(*_INSTALL, f"{outside}/c16/plugin")
-
-    assert node.get(f"/plugins/{outside}/c16/plugin/json")["Enabled"]
+def _install(node: Node, ref: str, *more: str) -> str:
+    return node.docker("plugin", "install", "--grant-all-permissions", ref, *more)
 
 
-def test_what_is_pushed_is_a_docker_manifest(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """C19: whoever takes only Docker's schema 2 gets one with a single layer, gzip as Docker's."""
-    publish(node, f"{registry.authority}/c19/plugin", contexts.tar())
-
-    answer = _at(registry, "c19/plugin").manifest(accept=(_DOCKER_MANIFEST,))
-
-    manifest = answer.json()
-    assert answer.headers["Content-Type"] == manifest["mediaType"] == _DOCKER_MANIFEST
-    assert [layer["mediaType"] for layer in manifest["layers"]] == [_DOCKER_LAYER]
+def _lines(response: httpx.Response) -> list[dict[str, Any]]:
+    assert response.status_code == 200, response.text
+    assert response.text.endswith("\r\n")
+    return [json.loads(line) for line in response.text.splitlines()]
 
 
-def test_install_takes_settings(node: Node, registry: RegistryServer, contexts: Contexts) -> None:
-    """F08: a variable without a value is set by an argument of the install."""
-    name = f"{registry.authority}/f08/plugin"
-    publish(node, name, contexts.tar(env=[{"name": "DEBUG", "settable": ["value"]}]))
-
-    node.docker(*_INSTALL, name, "DEBUG=1")
-
-    assert node.get(f"/plugins/{name}/json")["Settings"]["Env"] == ["DEBUG=1"]
+def _pull(node: Node, ref: str, *granted: dict[str, Any], name: str = "") -> httpx.Response:
+    params = {"remote": ref, "name": name}
+    return node.http.post("/v1.41/plugins/pull", params=params, json=list(granted))
 
 
-def test_an_image_is_no_plugin(node: Node, registry: RegistryServer) -> None:
-    """F09: installing an ordinary image fails, and nothing of it stays."""
-    image = _at(registry, "f09/image")
-    image.put_manifest(
-        {
-            "schemaVersion": 2,
-            "mediaType": _DOCKER_MANIFEST,
-            "config": image.put_blob(b'{"architecture":"amd64","os":"linux"}', _IMAGE_CONFIG),
-            "layers": [image.put_blob(b"layer", _DOCKER_LAYER)],
-        }
+def test_a_plugin_goes_to_a_registry_and_comes_back(node: Node, pushed: str) -> None:
+    """`docker plugin push` and `install` work as with dockerd, settings and enabling included."""
+    shown = _install(node, pushed, "DEBUG=1")
+
+    assert f"v1: Pulling from {pushed.removesuffix(':v1')}\nDigest: sha256:" in shown
+    assert ": Complete\n" in shown
+    assert shown.endswith(f"Installed plugin {pushed}")
+    inspected = json.loads(node.docker("plugin", "inspect", pushed))[0]
+    assert inspected["Enabled"] is True
+    assert inspected["Settings"]["Env"] == ["DEBUG=1"]
+    assert inspected["PluginReference"] == pushed
+    told = [e["action"] for e in node.feed() if e["attributes"].get("name") == pushed]
+    assert told[-3:] == ["pull", "set", "enable"]
+
+
+def test_the_person_is_asked_for_consent(node: Node, pushed: str) -> None:
+    """Privileges are those of the config, in dockerd's words; without them null."""
+    shown = node.get("/plugins/privileges", remote=pushed)
+    assert shown == [_NETWORK]
+
+
+def test_nothing_needed_is_null(node: Node, contexts: Contexts, registry: RegistryServer) -> None:
+    """A plugin that needs nothing has null privileges, and is installed without a question."""
+    ref = _push(node, contexts, f"{registry.authority}/test/n:v1", network={"type": ""})
+    answer = node.http.get("/plugins/privileges", params={"remote": ref})
+    assert answer.text == "null\n"
+    node.docker("plugin", "install", "--disable", ref)
+
+
+def test_install_by_alias_and_digest(node: Node, pushed: str) -> None:
+    """The digest that a push tells fetches the plugin; the tag only names it."""
+    node.docker("plugin", "install", "--grant-all-permissions", "--disable", pushed)
+    pushing = node.http.post(f"/plugins/{pushed}/push")
+    aux = _lines(pushing)[-1]["aux"]
+    assert (aux["Tag"], set(aux)) == ("v1", {"Tag", "Digest", "Size"})
+    node.docker("plugin", "rm", pushed)
+
+    by_digest = f"{pushed.removesuffix(':v1')}:latest@{aux['Digest']}"
+    node.docker("plugin", "install", "--grant-all-permissions", "--disable", by_digest)
+    assert node.plugin(f"{pushed.removesuffix(':v1')}:latest")["enabled"] is False
+    _install(node, pushed, "--alias", "mine")
+    assert node.plugin("mine:latest")["reference"] == pushed
+
+
+def test_a_login_is_needed(node: Node, contexts: Contexts, closed_registry: RegistryServer) -> None:
+    """`docker login` checks the login, and every verb takes it along."""
+    authority = closed_registry.authority
+    ref = f"{authority}/test/c:v1"
+    node.create(ref, contexts.tar())
+    wrong = node.http.post(
+        "/auth", json={"username": USER, "password": "wrong", "serveraddress": authority}
     )
-
-    said = node.docker_fails(*_INSTALL, image.name)
-
-    assert said == (
-        "Error response from daemon: did not find plugin config for specified reference "
-        f"{image.name}:latest"
+    assert wrong.status_code == 500
+    assert wrong.json()["message"] == (
+        f"login attempt to http://{authority}/v2/ failed with status: 401 Unauthorized"
     )
+    right = node.http.post(
+        "/auth", json={"username": USER, "password": PASSWORD, "serveraddress": authority}
+    )
+    assert right.json() == {"IdentityToken": "", "Status": "Login Succeeded"}
+    assert "authorization" in node.docker_fails("plugin", "push", ref)
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    folder = Path(node.environment["DOCKER_CONFIG"])
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"auths": {authority: {"auth": auth}}}))
+    try:
+        node.docker("plugin", "push", ref)
+        node.docker("plugin", "rm", ref)
+        node.docker("plugin", "install", "--disable", ref)
+        node.docker("plugin", "rm", ref)
+        assert "installed" in node.wherry("plugin", "pull", ref)
+    finally:
+        (folder / "config.json").unlink()
+    log = (node.folder / "log").read_text()
+    assert PASSWORD not in log
+    assert auth not in log
+
+
+def test_upgrade(node: Node, contexts: Contexts, registry: RegistryServer, pushed: str) -> None:
+    """An upgrade keeps id, name and settings, and takes the new version's files and config."""
+    node.docker("plugin", "install", "--grant-all-permissions", "--alias", "up", pushed, "DEBUG=1")
+    before = node.plugin("up")
+    v2 = _push(node, contexts, f"{registry.authority}/test/p:v2", description="the second")
+    upgrading = ("plugin", "upgrade", "--grant-all-permissions", "--skip-remote-check", "up", v2)
+    refused = node.docker_fails(*upgrading)
+    assert "must be disabled before upgrading" in refused
+
+    node.disable("up")
+    shown = node.docker(*upgrading)
+
+    assert shown.endswith(f"Upgraded plugin up:latest to {v2}")
+    after = node.plugin("up")
+    assert (after["plugin_id"], after["name"]) == (before["plugin_id"], "up:latest")
+    assert (after["reference"], after["config"]["Description"]) == (v2, "the second")
+    assert after["settings"]["Env"] == ["DEBUG=1"]
+    node.docker("plugin", "enable", "up")
+    node.disable("up")
+    # Ours alone: by id, and through the CLI to where it came from.
+    by_id = node.http.post(
+        f"/plugins/{after['plugin_id'][:9]}/upgrade", params={"remote": pushed}, json=[_NETWORK]
+    )
+    assert by_id.headers["docker-plugin-name"] == "up:latest"
+    assert "error" not in _lines(by_id)[-1]
+    assert "upgraded up:latest" in node.wherry("plugin", "upgrade", "--grant-all-permissions", "up")
+
+
+def test_what_is_not_there(node: Node, registry: RegistryServer) -> None:
+    """The registry's own answer is told, by the privileges as by the pull; nothing is left."""
+    ref = f"{registry.authority}/test/nosuch:v1"
+    text = f"error resolving plugin reference: {ref}: not found"
+    assert text in node.docker_fails("plugin", "install", "--grant-all-permissions", ref)
+    for answer in (
+        node.http.get("/plugins/privileges", params={"remote": ref}),
+        _pull(node, ref),
+    ):
+        assert answer.status_code == 404
+    assert _pull(node, ref).json() == {"message": text}
+
+
+def test_a_name_that_is_taken(node: Node, pushed: str) -> None:
+    """A pull to a name that is taken answers 400, as dockerd does."""
+    assert "error" not in _lines(_pull(node, pushed, _NETWORK))[-1]
+    answer = _pull(node, pushed, _NETWORK)
+    assert answer.status_code == 400
+    assert answer.json() == {"message": f"plugin {pushed} already exists"}
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [[], [{"Name": "network", "Value": ["none"]}], [_NETWORK, {"Name": "x", "Value": []}]],
+)
+def test_a_wrong_grant(node: Node, pushed: str, granted: list[dict[str, Any]]) -> None:
+    """A grant that is not what the plugin needs ends in an error, and leaves no plugin."""
+    answer = _pull(node, pushed, *granted)
+    said = answer.json()["message"] if answer.status_code != 200 else _lines(answer)[-1]["error"]
+    assert said == "incorrect privileges"
     assert node.get("/plugins") == []
 
 
-def test_an_upgrade_keeps_the_volumes_data(
-    node: Node, registry: RegistryServer, quota_volume: Path, tmp_path: Path
-) -> None:
-    """F16: only a disabled plugin is upgraded; its id and the data of its volumes stay."""
-    name = f"{registry.authority}/f16/plugin"
-    second = Path(shutil.copytree(quota_volume, tmp_path / "v2"))
-    (second / "rootfs" / "new").write_text("of the second version")
-    for tag, context in (("v1", quota_volume), ("v2", second)):
-        node.docker("plugin", "create", f"{name}:{tag}", str(context))
-        node.docker("plugin", "push", f"{name}:{tag}")
-        node.docker("plugin", "rm", f"{name}:{tag}")
-    node.docker(*_INSTALL, "--alias", "f16", f"{name}:v1")
-    before = node.get("/plugins/f16/json")["Id"]
-    note = _mounted(node, "f16", new=True) / "note"
-    note.write_text("from before")
-    new = node.root / "plugins" / before / "rootfs" / "new"
-
-    said = node.docker_fails(*_UPGRADE, "f16", f"{name}:v2")
-    assert "the plugin must be disabled before upgrading" in said
-    assert not new.exists()
-
-    node.docker("plugin", "disable", "-f", "f16")
-    node.docker(*_UPGRADE, "f16", f"{name}:v2")
-    assert new.read_text() == "of the second version"
-    node.docker("plugin", "enable", "f16")
-    after = node.get("/plugins/f16/json")
-    assert (after["Id"], after["PluginReference"]) == (before, f"{name}:v2")
-    assert _mounted(node, "f16") / "note" == note
-    assert note.read_text() == "from before"
+@pytest.mark.parametrize("path", ["/plugins/pull", "/plugins/foobar/upgrade"])
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        (
+            b"[]",
+            "text/plain",
+            "unsupported Content-Type header (text/plain): must be 'application/json'",
+        ),
+        (
+            b"{invalid json",
+            "application/json",
+            "invalid JSON: invalid character 'i' looking for beginning of object key string",
+        ),
+        (b"[] trailing content", "application/json", "unexpected content after JSON"),
+    ],
+)
+def test_wrong_bodies(node: Node, path: str, body: bytes, content_type: str, text: str) -> None:
+    """Bodies that can't be read are refused in dockerd's words."""
+    answer = node.http.post(path, content=body, headers={"content-type": content_type})
+    assert (answer.status_code, answer.json()["message"]) == (400, text)
 
 
-def test_an_enabled_plugin_is_not_upgraded(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """The daemon itself refuses to upgrade what runs, for clients that do not look first."""
-    name = f"{registry.authority}/enabled/plugin"
-    publish(node, name, contexts.tar())
-    node.docker(*_INSTALL, name)
+@pytest.mark.parametrize("path", ["/plugins/pull", "/plugins/foobar/upgrade"])
+def test_a_body_in_no_chunks(node: Node, path: str) -> None:
+    """A chunked body that holds nothing is the client's fault."""
+    headers = {"content-type": "application/json"}
+    answer = node.http.post(path, content=iter([b""]), headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "invalid JSON: got EOF while reading request body"
 
-    answer = node.http.post(f"/plugins/{name}/upgrade", params={"remote": name}, json=[])
 
-    assert answer.status_code == 409
-    assert answer.json()["message"] == (
-        f"plugin must be disabled before upgrading: plugin {name}:latest is enabled"
+def test_the_manifest_in_the_registry(pushed: str, registry: RegistryServer) -> None:
+    """What is pushed is a schema 2 manifest of a plugin with one layer of gzip."""
+    repository = pushed.partition("/")[2].removesuffix(":v1")
+    answer = httpx.get(
+        f"http://{registry.authority}/v2/{repository}/manifests/v1", headers={"accept": _SCHEMA2}
     )
+    manifest = answer.json()
+    assert manifest["mediaType"] == _SCHEMA2
+    assert manifest["config"]["mediaType"] == _PLUGIN_CONFIG
+    (layer,) = manifest["layers"]
+    assert layer["mediaType"] == "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
-def test_the_digest_is_the_registrys(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """Push, pull and the registry call the same bytes by the same digest."""
-    name = f"{registry.authority}/digest/plugin"
-    pushed = publish(node, name, contexts.tar())
-
-    said = node.docker(*_INSTALL, name)
-
-    assert f"Digest: {pushed}" in said.splitlines()
-    assert _at(registry, "digest/plugin").digest() == pushed
+def test_docker_py(node: Node, docker_py: docker.DockerClient, pushed: str) -> None:
+    """docker-py installs and upgrades; its push asks for a path that no dockerd has."""
+    plugin = docker_py.plugins.install(pushed, "mine")
+    assert (plugin.name, plugin.enabled) == ("mine:latest", False)
+    assert all("error" not in line for line in plugin.upgrade(pushed))
 
 
-def test_what_was_pulled_is_pushed_byte_for_byte(
-    node: Node, registry: RegistryServer, elsewhere: RegistryServer, contexts: Contexts
-) -> None:
-    """A manifest that no program of ours would write goes on to another registry unchanged."""
-    first, second = _at(registry, "bytes/plugin"), _at(elsewhere, "bytes/copy")
-    publish(node, first.name, contexts.tar())
-    manifest = first.manifest().json()
-    manifest["annotations"] = {"written": "by hand"}
-    told = first.put_manifest(dict(reversed(manifest.items())), tag="odd")
+def test_one_of_many_pulls_wins(node: Node, pushed: str) -> None:
+    """Of several pulls to one name one makes the plugin; the others are told why not."""
+    clients = [node.client() for _ in range(4)]
 
-    node.docker(*_INSTALL, "--disable", "--alias", second.name, f"{first.name}:odd")
-    pushed = push(node, second.name)
+    def pull(client: httpx.Client) -> httpx.Response:
+        params = {"remote": pushed, "name": "one"}
+        return client.post("/plugins/pull", params=params, json=[_NETWORK])
 
-    assert pushed == {"Tag": "latest", "Digest": told["digest"], "Size": told["size"]}
-    assert second.manifest().content == first.manifest("odd").content
-    assert second.blob(manifest["config"]["digest"]) == first.blob(manifest["config"]["digest"])
-
-
-def test_a_push_says_what_is_there(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """A second push uploads nothing; one beside it takes the layer over from its neighbour."""
-    name = f"{registry.authority}/again/plugin"
-    publish(node, name, contexts.tar())
-    node.docker(*_INSTALL, "--disable", name)
-    node.docker(*_INSTALL, "--disable", "--alias", f"{registry.authority}/again/copy", name)
-
-    again = node.docker("plugin", "push", name).splitlines()
-    beside = node.docker("plugin", "push", f"{registry.authority}/again/copy").splitlines()
-
-    assert again[0] == f"The push refers to repository [{name}]"
-    assert [line.split(": ")[1] for line in again[-2:]] == ["Layer already exists"] * 2
-    assert [line.split(": ")[1] for line in beside[-2:]] == [f"Mounted from {name}"] * 2
+    with ThreadPoolExecutor(len(clients)) as threads:
+        answers = list(threads.map(pull, clients))
+    for client in clients:
+        client.close()
+    assert min(answer.status_code for answer in answers) == 200
+    assert all(a.status_code in (400, 409) for a in answers if a.status_code != 200)
+    assert len(node.get("/plugins")) == 1
 
 
-def test_docker_hubs_mirror_is_asked(
-    node: Node, registry: RegistryServer, contexts: Contexts
-) -> None:
-    """A name without a registry is Docker Hub's, and is found at its mirror."""
-    publish(node, f"{registry.authority}/library/mirrored", contexts.tar())
-
-    node.docker(*_INSTALL, "mirrored")
-
-    assert node.docker("plugin", "ls", "--format", "{{.Name}} {{.Enabled}}") == (
-        "mirrored:latest true"
-    )
-
-
-def test_what_is_not_there_is_told(node: Node, registry: RegistryServer) -> None:
-    """A tag that nobody pushed is not found."""
-    name = f"{registry.authority}/nobody/pushed:this"
-
-    said = node.docker_fails(*_INSTALL, name)
-
-    assert said == (
-        f"Error response from daemon: error resolving plugin reference: {name}: not found"
-    )
+def test_who_hangs_up_leaves_nothing(node: Node, pushed: str, registry: RegistryServer) -> None:
+    """A pull whose client hangs up is cancelled, its name is free, and no file is left."""
+    with socket.socket(socket.AF_UNIX) as client, _stopped(registry):
+        client.connect(str(node.socket))
+        line = f"POST /plugins/pull?remote={pushed} HTTP/1.1"
+        client.sendall(f"{line}\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode())
+        eventually(lambda: _newest_job(node)["state"] == "running", "the job runs")
+        client.close()
+        eventually(lambda: _newest_job(node)["cancelled"], "the job is cancelled")
+    eventually(lambda: _newest_job(node)["state"] == "failed", "the job is over")
+    assert node.get("/plugins") == []
+    assert "error" not in _lines(_pull(node, pushed, _NETWORK))[-1]
 
 
-def test_events_of_pulls(node: Node, registry: RegistryServer, contexts: Contexts) -> None:
-    """Install and upgrade are told as pulls of their reference, under the plugin's name."""
-    name = f"{registry.authority}/told/plugin"
-    publish(node, name, contexts.tar())
-
-    node.docker(*_INSTALL, "--alias", "told-pull", name)
-    node.docker("plugin", "disable", "told-pull")
-    node.docker(*_UPGRADE, "told-pull", name)
-
-    assert node.told("told-pull:latest") == ["pull", "enable", "disable", "pull"]
+@contextlib.contextmanager
+def _stopped(registry: RegistryServer) -> Iterator[None]:
+    """Have the registry answer nobody meanwhile."""
+    registry.pause()
+    try:
+        yield
+    finally:
+        registry.resume()
 
 
-def _mounted(node: Node, name: str, *, new: bool = False) -> Path:
-    """Mount the plugin's volume and return its place on the host."""
-    with VolumePlugin(Path(node.status(name)["socket_dir"]) / "quota.sock") as plugin:
-        if new:
-            plugin.call("Create", Name="v", Opts={"size": "1m"})
-        plugin.call("Mount", Name="v", ID="test")
-    (found,) = {path for path in mounts_below(node.folder) if path.endswith("/v")}
-    return Path(found)
+def _newest_job(node: Node) -> dict[str, Any]:
+    return dict(node.get("/wherry/v1/jobs")["jobs"][0])
