@@ -50,13 +50,13 @@ def leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     temp = tmp_path / "temp"
     temp.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
-    descriptors = _descriptors()
+    descriptors, children = _descriptors(), _children()
 
     yield
 
     assert list(temp.iterdir()) == []
     assert _descriptors() == descriptors
-    assert _children() == []
+    assert _children() == children
 
 
 def _descriptors() -> set[str]:
@@ -72,14 +72,16 @@ def _what_runs_leave(fd: Path) -> str:
     return f"{fd.name} {target}" if kept else ""
 
 
-def _children() -> list[str]:
+def _children() -> set[str]:
+    """Return pid and name of each child, the dead ones that nobody reaped too."""
     me = str(os.getpid())
-    found = []
+    found = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = entry.read_text(errors="replace")
         except OSError:
             continue
-        if text.rpartition(")")[2].split()[1] == me:
-            found.append(text)
+        named, _, rest = text.rpartition(")")
+        if rest.split()[1] == me:
+            found.add(named)
     return found
