@@ -41,7 +41,7 @@ class FakeApi:
 
     needed: tuple[Privilege, ...] = ()
     #: What each following yields; an exception in it is raised.
-    followings: list[Sequence[Step | Job | BaseException]] = field(default_factory=list)
+    follows: list[Sequence[Step | Job | BaseException]] = field(default_factory=list)
     #: What each look at the job gives.
     looks: list[Job | Exception] = field(default_factory=list)
     begun: list[tuple[str, Mapping[str, Any], Login]] = field(default_factory=list)
@@ -88,7 +88,7 @@ class FakeApi:
 
     def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
         self.positions.append(after)
-        for item in self.followings.pop(0):
+        for item in self.follows.pop(0):
             if isinstance(item, BaseException):
                 raise item
             yield item

@@ -71,7 +71,7 @@ class JobWatch:
         self._is_closed = False
 
     def close(self) -> None:
-        """End all followings with an error that says that their jobs go on."""
+        """End all that is followed with an error that says that their jobs go on."""
         self._is_closed = True
         for heard in self._listening:
             heard.put_nowait(_Closing())

@@ -32,7 +32,7 @@ def _run(api: FakeApi, display: FakeDisplay, clock: _Clock | None = None) -> Job
 def test_a_job_is_followed_to_its_end() -> None:
     """All steps are shown, and what a push made is kept."""
     made = step(2, "", "", made={"Digest": "sha256:d"})
-    api, display = FakeApi(followings=[[step(1), made, _DONE]]), FakeDisplay()
+    api, display = FakeApi(follows=[[step(1), made, _DONE]]), FakeDisplay()
     run = _run(api, display)
     assert run.run(job()) == _DONE
     assert display.shown == ["Waiting", ""]
@@ -44,7 +44,7 @@ def test_a_job_is_followed_to_its_end() -> None:
 def test_a_gateway_that_restarts_is_waited_for(ending: Job | Exception) -> None:
     """Following goes on behind what was seen, once the gateway is back."""
     looks: list[Job | Exception] = [_AWAY, _AWAY, job("running")] if ending is _AWAY else []
-    api = FakeApi(followings=[[step(7), ending], [_DONE]], looks=list(looks))
+    api = FakeApi(follows=[[step(7), ending], [_DONE]], looks=list(looks))
     display = FakeDisplay()
     assert _run(api, display).run(job()) == _DONE
     assert api.positions == ["", "7-0"]
@@ -53,7 +53,7 @@ def test_a_gateway_that_restarts_is_waited_for(ending: Job | Exception) -> None:
 
 def test_a_gateway_that_stays_away_is_given_up() -> None:
     """After half a minute the command ends with the error."""
-    api, clock = FakeApi(followings=[[_AWAY]], looks=[_AWAY] * 100), _Clock()
+    api, clock = FakeApi(follows=[[_AWAY]], looks=[_AWAY] * 100), _Clock()
     display = FakeDisplay()
     with pytest.raises(errdefs.Unavailable):
         _run(api, display, clock).run(job())
@@ -64,7 +64,7 @@ def test_a_gateway_that_stays_away_is_given_up() -> None:
 def test_the_first_ctrl_c_cancels() -> None:
     """Ctrl-C cancels the job, says so, and waits for its end."""
     failed = job("failed", cancelled=True)
-    api = FakeApi(followings=[[step(3), KeyboardInterrupt()], [failed]])
+    api = FakeApi(follows=[[step(3), KeyboardInterrupt()], [failed]])
     display = FakeDisplay()
     assert _run(api, display).run(job()) == failed
     assert api.cancels == ["j1"]
@@ -74,7 +74,7 @@ def test_the_first_ctrl_c_cancels() -> None:
 
 def test_the_second_ctrl_c_leaves() -> None:
     """Who presses Ctrl-C again does not wait."""
-    api = FakeApi(followings=[[KeyboardInterrupt()], [KeyboardInterrupt()]])
+    api = FakeApi(follows=[[KeyboardInterrupt()], [KeyboardInterrupt()]])
     display = FakeDisplay()
     with pytest.raises(KeyboardInterrupt):
         _run(api, display).run(job())
