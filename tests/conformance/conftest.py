@@ -16,24 +16,24 @@ from tests.support.registry import RegistryServer
 
 
 @pytest.fixture(scope="session")
-def registry() -> Iterator[RegistryServer]:
-    """Run a registry for the whole session; tests take names of their own at it."""
+def hub() -> Iterator[RegistryServer]:
+    """Run a registry for the whole session, the node's mirror of Docker Hub."""
     with RegistryServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def outside(registry: RegistryServer) -> str:
-    """Return the registry's address as one that is not on loopback, though it leads there."""
-    return registry.authority.replace("127.0.0.1", "0.0.0.0")
+def outside(hub: RegistryServer) -> str:
+    """Return the hub's address as one that is not on loopback, though it leads there."""
+    return hub.authority.replace("127.0.0.1", "0.0.0.0")
 
 
 @pytest.fixture(scope="session")
-def shared_node(registry: RegistryServer, outside: str) -> Iterator[Node]:
-    """Run a node for the whole session, with the registry as Docker Hub's mirror."""
+def shared_node(hub: RegistryServer, outside: str) -> Iterator[Node]:
+    """Run a node for the whole session."""
     settings = {
         "WHERRY_STOP_GRACE_S": "1",
-        "WHERRY_REGISTRY_MIRRORS": f"http://{registry.authority}",
+        "WHERRY_REGISTRY_MIRRORS": f"http://{hub.authority}",
         "WHERRY_INSECURE_REGISTRIES": outside,
     }
     with running_node(settings) as node:

@@ -28,9 +28,12 @@ def strings(body: bytes, *, content_type: str, has_length: bool) -> tuple[str, .
 def privileges(body: bytes, *, content_type: str, has_length: bool) -> tuple[PluginPrivilege, ...]:
     """Read what a client grants; no body, or null, grants nothing.
 
-    Raises InvalidArgument in dockerd's words.
+    Nor does an empty object, which dockerd refuses: docker-py sends it for a plugin that needs
+    nothing. Raises InvalidArgument in dockerd's words.
     """
     value = _read(body, content_type, has_length=has_length)
+    if value == {}:
+        return ()
     if not isinstance(value, list | None):
         raise _mismatch(value, "types.PluginPrivileges")
     try:

@@ -87,3 +87,10 @@ def test_empty_chunked_body() -> None:
     """A body that ends before it begins, without an announced length, is the end of a file."""
     with pytest.raises(errdefs.InvalidArgument, match="got EOF while reading request body"):
         _read(b"", length=False)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}"])
+def test_nothing_is_granted(body: bytes) -> None:
+    """Nothing comes in four shapes; docker-py sends an empty object."""
+    found = json_body.privileges(body, content_type="application/json", has_length=True)
+    assert found == ()
