@@ -17,7 +17,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digester, verify
 
 #: A hop to a thread costs a tenth of a millisecond: it is made once per so many bytes.
-_BATCH: Final = 1 << 20
+_BATCH: Final = 512 << 10
 
 
 class FileIngest:

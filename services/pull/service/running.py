@@ -42,7 +42,9 @@ class JobRunner:
     open_progress: OpenProgress
     #: Name of this worker in the store's records.
     worker: str
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    #: By job id.
+    _attempts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _is_stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, job_id: str, carrier: Mapping[str, str]) -> None:
@@ -53,6 +55,22 @@ class JobRunner:
         """
         if self._is_stopping.is_set():
             raise StoppingError
+        running = asyncio.create_task(self._run(job_id, carrier))
+        self._running.add(running)
+        try:
+            await running
+        except asyncio.CancelledError as error:
+            raise StoppingError from error
+        finally:
+            self._running.discard(running)
+
+    def stop(self) -> None:
+        """Cancel all jobs; they are left as they are, for their leases to run out."""
+        self._is_stopping.set()
+        for running in self._running:
+            running.cancel()
+
+    async def _run(self, job_id: str, carrier: Mapping[str, str]) -> None:
         with (
             spans.job(job_id, carrier) as span,
             structlog.contextvars.bound_contextvars(job_id=job_id),
@@ -66,27 +84,17 @@ class JobRunner:
             span.set_attribute("wherry.job.attempt", taken.attempt)
             await self._in_place_of_another(job_id, taken)
 
-    def stop(self) -> None:
-        """Cancel all jobs; they are left as they are, for their leases to run out."""
-        self._is_stopping.set()
-        for task in self._tasks.values():
-            task.cancel()
-
     async def _in_place_of_another(self, job_id: str, taken: JobTaken) -> None:
         """Do the job after ending an attempt of ours that lost it without noticing."""
-        if (before := self._tasks.get(job_id)) is not None:
+        if (before := self._attempts.get(job_id)) is not None:
             before.cancel()
             await asyncio.wait([before])
-        task = asyncio.create_task(self._attempt(job_id, taken))
-        self._tasks[job_id] = task
+        attempt = self._attempts[job_id] = asyncio.create_task(self._attempt(job_id, taken))
         try:
-            await task
-        except asyncio.CancelledError as error:
-            task.cancel()
-            raise StoppingError from error
+            await attempt
         finally:
-            if self._tasks.get(job_id) is task:
-                del self._tasks[job_id]
+            if self._attempts.get(job_id) is attempt:
+                del self._attempts[job_id]
 
     async def _attempt(self, job_id: str, taken: JobTaken) -> None:
         log.info("job taken", kind=taken.request.kind, attempt=taken.attempt)

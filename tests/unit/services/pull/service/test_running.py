@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.pull.service import lease, lines
+from services.pull.service import lease, lines, spans
 from services.pull.service.running import JobRunner, StoppingError
 from shared import errdefs
 from shared.contracts import job as contracts
@@ -191,6 +194,52 @@ async def test_stopping_leaves_jobs_to_be_taken_anew(world: World) -> None:
     assert world.store.failed == []
     assert world.writer.finals == []
     assert world.ingests() == []
+
+
+async def test_stopping_does_not_wait_for_a_store_that_is_away(world: World) -> None:
+    """A job that is not even taken yet is let go too."""
+    is_asked = asyncio.Event()
+
+    async def never(_: object) -> Message:
+        is_asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.store.answers[contracts.TakeJob] = never
+    runner = _runner(world)
+    running = asyncio.create_task(runner.run("job-1", {}))
+    await is_asked.wait()
+    runner.stop()
+    async with asyncio.timeout(5):
+        with pytest.raises(StoppingError):
+            await running
+
+
+async def test_each_step_is_a_span_of_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the span that queued it: the job, and in it what was resolved, fetched, unpacked."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(spans, "_tracer", provider.get_tracer("test"))
+    await _runner(world).run("job-1", {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"})
+
+    made = {span.name: span for span in exporter.get_finished_spans()}
+    job = made.pop("job")
+    assert job.parent is not None
+    assert (job.parent.trace_id, job.parent.span_id) == (0xABC, 0xDEF)
+    assert set(made) == {"resolve", "blob", "unpack", "commit"}
+    for span in made.values():
+        assert span.parent is not None
+        assert span.parent.span_id == job.context.span_id
+    assert dict(made["blob"].attributes or {}) == {
+        "oci.blob.digest": digest_of(ONE.layers[0]),
+        "oci.blob.size": len(ONE.layers[0]),
+        "wherry.cache.hit": False,
+    }
+    assert (made["unpack"].attributes or {})["wherry.files"] == 1
+    assert (job.attributes or {})["wherry.job.kind"] == "pull"
 
 
 async def test_taking_a_job_anew_ends_the_attempt_that_lost_it(world: World) -> None:
