@@ -4,6 +4,7 @@ Owns      The registry client (`adapters/registry`): connections, tokens, and wh
           content that is not yet the store's.
 Consumes  Jobs for pull, push and upgrade; short questions about privileges and logins.
 Emits     Progress of its jobs, and the results that the store commits.
-Never     Writes the inventory, unpacks into a plugin's folder that is in use, keeps credentials
-          longer than the job they came with, or sends them to a host they were not given for.
+Never     Writes the inventory, unpacks into a plugin's folder that is in use, fetches a layer of
+          what the trust policy refuses, keeps credentials longer than the job they came with, or
+          sends them to a host they were not given for.
 """

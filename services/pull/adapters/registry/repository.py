@@ -115,10 +115,18 @@ class Repository:
         )
 
     async def referrers(self, digest: Digest, artifact_type: str = "") -> tuple[Descriptor, ...]:
-        """Return what refers to *digest*: signatures, SBOMs; of one type if asked so."""
-        return await self._across(
-            lambda session: referrers.referrers(session, self._path, digest, artifact_type)
-        )
+        """Return what refers to *digest*: signatures, SBOMs; of one type if asked so.
+
+        A mirror that knows of none proves nothing: many keep no referrers at all.
+        """
+
+        async def ask(session: Session) -> tuple[Descriptor, ...]:
+            found = await referrers.referrers(session, self._path, digest, artifact_type)
+            if session.endpoint.is_mirror and not found:
+                raise errdefs.NotFound(f"mirror {session.host} has no referrers of {digest}")
+            return found
+
+        return await self._across(ask)
 
     async def tags(self) -> list[str]:
         """Return the repository's tags."""

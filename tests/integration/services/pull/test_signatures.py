@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from services.pull.adapters.registry.client import Registry
+from services.pull.adapters.registry.settings import Hosts
 from services.pull.domain import cosign, verification
 from services.pull.domain.public_key import PublicKey
 from services.pull.domain.trust_policy import TrustMode, TrustRule
@@ -19,6 +20,7 @@ from tests.support import signing
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registry import RegistryServer
 from tests.support.registry_client import (
+    NOWHERE,
     Bytes,
     described,
     new_registry,
@@ -158,12 +160,8 @@ async def test_a_payload_that_was_changed_on_its_way(
     assert "unexpected commit digest" in found.refusals[0].why
 
 
-async def test_a_registry_that_answers_with_nonsense(
-    modern: FaultyRegistry, registry: Registry
-) -> None:
-    """A registry that fails at referrers is told of, and hides nothing that lies under the tag."""
-    signed = signing.artifact(SIGNED)
-    tag = f"/v2/a/p/manifests/{cosign.tag_of(SUBJECT.digest)}"
+def serve_tagged(modern: FaultyRegistry, signed: Artifact) -> None:
+    """Have a registry answer with what lies under cosign's tag."""
     serve(modern, signed)
     answer = does.answer(
         200,
@@ -171,7 +169,14 @@ async def test_a_registry_that_answers_with_nonsense(
         Content_Type=media_types.OCI_MANIFEST,
         Docker_Content_Digest=signed.descriptor.digest,
     )
-    modern.on("HEAD", tag, answer)
+    modern.on("HEAD", f"/v2/a/p/manifests/{cosign.tag_of(SUBJECT.digest)}", answer)
+
+
+async def test_a_registry_that_answers_with_nonsense(
+    modern: FaultyRegistry, registry: Registry
+) -> None:
+    """A registry that fails at referrers is told of, and hides nothing that lies under the tag."""
+    serve_tagged(modern, signing.artifact(SIGNED))
     modern.on("GET", f"/v2/a/p/referrers/{SUBJECT.digest}", does.answer(405))
     name = f"{modern.authority}/a/p"
 
@@ -179,3 +184,19 @@ async def test_a_registry_that_answers_with_nonsense(
 
     assert verified(found, name) == [KEY.fingerprint]
     assert "405" in found.errors[0].message
+
+
+async def test_a_mirror_without_signatures_is_passed_over(modern: FaultyRegistry) -> None:
+    """A mirror that keeps no signatures does not hide those that the next one has."""
+    bundled = signing.artifact(signing.bundle(KEY, SUBJECT.digest), subject=SUBJECT)
+    serve_tagged(modern, signing.artifact(SIGNED))
+    serve(modern, bundled)
+    async with FaultyRegistry() as empty:
+        serve(empty)
+        mirrored = new_registry(hosts=Hosts(mirrors=(empty.url, modern.url), certificates=NOWHERE))
+
+        found = await search(mirrored, "docker.io/a/p")
+
+        await mirrored.aclose()
+    assert found.errors == []
+    assert verified(found, "docker.io/a/p") == [KEY.fingerprint] * 2

@@ -17,9 +17,10 @@ from shared.oci.digest import Digest
 from tests.support import signed, signing
 from tests.support.node import Node, running_node
 from tests.support.plugin_context import Contexts
+from tests.support.published import publish
 from tests.support.registry import RegistryServer
 from tests.support.registry_client import new_registry
-from tests.support.signing import Layer, SigningKey
+from tests.support.signing import SigningKey
 
 pytestmark = pytest.mark.root
 
@@ -54,20 +55,14 @@ def node(shared_node: Node) -> Iterator[Node]:
         (shared_node.root / "trust.json").unlink(missing_ok=True)
 
 
-def publish(node: Node, name: str, context: bytes) -> Digest:
-    """Put a plugin at a registry, away from the node, and return its digest."""
-    node.create(name, context)
-    pushed = node.http.post(f"/plugins/{name}/push").text.splitlines()
-    node.remove(name)
-    return Digest(json.loads(pushed[-1])["aux"]["Digest"])
-
-
-def sign(name: str, digest: Digest, layer: Layer) -> None:
+def sign(name: str, digest: str, key: SigningKey) -> None:
     """Put a signature under cosign's tag."""
+    artifact = signing.artifact(signing.simple(key, signing.payload(digest)))
+    tag = cosign.tag_of(Digest(digest))
 
     async def push() -> None:
         client = new_registry()
-        await signed.push(client, name, signing.artifact(layer), tag=cosign.tag_of(digest))
+        await signed.push(client, name, artifact, tag=tag)
         await client.aclose()
 
     asyncio.run(push())
@@ -95,7 +90,7 @@ def test_only_a_signed_plugin_is_installed(
     assert f"{name}:latest ({digest}) is refused by the trust policy for" in said
     assert "it has no signature: sign it with a key of the policy" in said
     assert node.get("/plugins") == []
-    sign(name, digest, signing.simple(key, signing.payload(digest)))
+    sign(name, digest, key)
     shown = node.docker(*_INSTALL, name)
     assert f"Verified signature by key {key.fingerprint[:12]}" in shown
     (signer,) = node.plugin(name)["signers"]
@@ -109,7 +104,7 @@ def test_a_signature_by_somebody_else_is_refused(
     """What another key signed is refused, with that as the reason."""
     name = f"{registry.authority}/team/other"
     digest = publish(node, name, contexts.tar())
-    sign(name, digest, signing.simple(signing.ecdsa_key(), signing.payload(digest)))
+    sign(name, digest, signing.ecdsa_key())
     require(node, registry.authority, signing.ecdsa_key())
 
     assert "by none of the policy's keys" in node.docker_fails(*_INSTALL, name)
@@ -135,14 +130,14 @@ def test_an_upgrade_to_an_unsigned_plugin_leaves_the_old_one(
     name, key = f"{registry.authority}/team/up", signing.ecdsa_key()
     first = publish(node, f"{name}:1", contexts.tar())
     second = publish(node, f"{name}:2", contexts.tar(description="newer"))
-    sign(name, first, signing.simple(key, signing.payload(first)))
+    sign(name, first, key)
     require(node, registry.authority, key)
     node.docker(*_INSTALL, "--disable", f"{name}:1")
 
     assert "it has no signature" in node.docker_fails(*_UPGRADE, f"{name}:1", f"{name}:2")
 
     assert node.plugin(f"{name}:1")["manifest_digest"] == first
-    sign(name, second, signing.simple(key, signing.payload(second)))
+    sign(name, second, key)
     node.docker(*_UPGRADE, f"{name}:1", f"{name}:2")
     assert [one["digest"] for one in node.plugin(f"{name}:1")["signers"]] == [second]
 

@@ -22,6 +22,7 @@ def test_defaults() -> None:
     assert config.mirrors == ()
     assert config.insecure_hosts == frozenset()
     assert config.insecure_networks == ()
+    assert config.trust_policy is None
 
 
 def test_registries_are_comma_lists() -> None:
@@ -46,6 +47,7 @@ def test_registries_are_comma_lists() -> None:
         ("WHERRY_PULL_JOBS", "many"),
         ("WHERRY_PULL_TRANSFERS", "65"),
         ("WHERRY_INSECURE_REGISTRIES", "10.0.0.0/99"),
+        ("WHERRY_TRUST_POLICY", "trust.json"),
     ],
 )
 def test_a_bad_value_is_named(variable: str, value: str) -> None:
