@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,8 @@ from shared.version import VERSION
 
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
+    from services.cli.ports import Api, Display
+    from services.cli.service.plugins import Consent, PluginJobs
 
 
 _HELP = """Run Docker's managed plugins as small services that survive one another.
@@ -62,7 +66,30 @@ class _Wherry(click.Group):
             raise click.ClickException(error.message) from error
 
 
-@click.group(cls=_Wherry, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+class _Parts:
+    """The parts of commands, imported and made when one is run: `--help` is to be there at once."""
+
+    def api(self) -> Api:
+        from services.cli.bootstrap import build_api
+
+        return build_api(os.environ)
+
+    def plugin_jobs(self, consent: Consent, warn: Callable[[str], None]) -> PluginJobs:
+        from services.cli.bootstrap import build_plugin_jobs
+
+        return build_plugin_jobs(os.environ, consent=consent, warn=warn)
+
+    def display(self) -> Display:
+        from services.cli.bootstrap import build_display
+
+        return build_display(click.echo, is_terminal=sys.stdout.isatty())
+
+
+@click.group(
+    cls=_Wherry,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "obj": _Parts()},
+)
 @click.version_option(VERSION, message="wherry %(version)s")
 def wherry() -> None:
     """Take a verb."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from services.cli.entrypoints.parts import Parts
+
 if TYPE_CHECKING:
     from services.cli.domain.job import Job
     from services.cli.domain.plugin import Privilege
-    from services.cli.ports import Api, Display
     from services.cli.service.plugins import PluginJobs
 
 #: As a shell tells that Ctrl-C ended a program.
@@ -39,25 +39,29 @@ def plugin() -> None:
 @click.option("--alias", default="", help="What to call it here.")
 @_grant
 @_detach
-def pull(remote: str, *, alias: str, grant_all: bool, detach: bool) -> None:
+@click.pass_obj
+def pull(parts: Parts, remote: str, *, alias: str, grant_all: bool, detach: bool) -> None:
     """Install a plugin from a registry; it stays disabled.
 
     Ctrl-C cancels it.
     """
-    job = _jobs(grant_all=grant_all).pull(remote, name=alias)
-    _finish(job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach)
+    job = _jobs(parts, grant_all=grant_all).pull(remote, name=alias)
+    _finish(
+        parts, job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach
+    )
 
 
 @plugin.command()
 @click.argument("name")
 @_detach
-def push(name: str, *, detach: bool) -> None:
+@click.pass_obj
+def push(parts: Parts, name: str, *, detach: bool) -> None:
     """Push a plugin to the registry that its name says.
 
     Ctrl-C cancels it.
     """
-    job = _jobs(grant_all=False).push(name)
-    _finish(job, f"pushed {job.name}", detach)
+    job = _jobs(parts, grant_all=False).push(name)
+    _finish(parts, job, f"pushed {job.name}", detach)
 
 
 @plugin.command()
@@ -65,22 +69,24 @@ def push(name: str, *, detach: bool) -> None:
 @click.argument("remote", default="")
 @_grant
 @_detach
-def upgrade(name: str, remote: str, *, grant_all: bool, detach: bool) -> None:
+@click.pass_obj
+def upgrade(parts: Parts, name: str, remote: str, *, grant_all: bool, detach: bool) -> None:
     """Replace a disabled plugin by another version; its settings stay.
 
     REMOTE is where the plugin came from, unless it is given. Ctrl-C cancels it.
     """
-    job = _jobs(grant_all=grant_all).upgrade(name, remote=remote)
-    _finish(job, f"upgraded {job.name} to {job.remote}", detach)
+    job = _jobs(parts, grant_all=grant_all).upgrade(name, remote=remote)
+    _finish(parts, job, f"upgraded {job.name} to {job.remote}", detach)
 
 
 @plugin.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_plugins(*, as_json: bool) -> None:
+@click.pass_obj
+def list_plugins(parts: Parts, *, as_json: bool) -> None:
     """List plugins with what is observed of them."""
     from services.cli.domain.plugin import listed
 
-    found = _api().plugins()
+    found = parts.api().plugins()
     if as_json:
         import json
 
@@ -92,13 +98,14 @@ def list_plugins(*, as_json: bool) -> None:
 @plugin.command()
 @click.argument("name")
 @click.option("--tail", default=100, show_default=True, help="How many lines.")
-def logs(name: str, *, tail: int) -> None:
+@click.pass_obj
+def logs(parts: Parts, name: str, *, tail: int) -> None:
     """Show the last lines of a plugin's output, its errors on standard error."""
-    for line in _api().logs(name, tail):
+    for line in parts.api().logs(name, tail):
         click.echo(line.text, err=line.is_error)
 
 
-def _finish(job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
+def _finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
     """Follow a job to its end, and say how it ended."""
     if detach:
         click.echo(job.job_id)
@@ -106,7 +113,7 @@ def _finish(job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as cli
     from services.cli.service.job import JobRun
     from shared import errdefs
 
-    run = JobRun(api=_api(), display=_display())
+    run = JobRun(api=parts.api(), display=parts.display())
     try:
         job = run.run(job)
     except KeyboardInterrupt:
@@ -124,14 +131,9 @@ def _finish(job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as cli
         raise errdefs.from_wire(job.error or {"message": f"job {job.job_id} failed"})
 
 
-def _jobs(*, grant_all: bool) -> PluginJobs:
-    from services.cli.bootstrap import build_plugin_jobs
-
-    return build_plugin_jobs(
-        os.environ,
-        consent=_grant_all if grant_all else _ask,
-        warn=lambda text: click.echo(text, err=True),
-    )
+def _jobs(parts: Parts, *, grant_all: bool) -> PluginJobs:
+    consent = _grant_all if grant_all else _ask
+    return parts.plugin_jobs(consent, lambda text: click.echo(text, err=True))
 
 
 def _grant_all(_remote: str, _needed: tuple[Privilege, ...]) -> bool:
@@ -143,15 +145,3 @@ def _ask(remote: str, needed: tuple[Privilege, ...]) -> bool:
     for privilege in needed:
         click.echo(f" - {privilege}")
     return click.confirm("Grant this?")
-
-
-def _api() -> Api:
-    from services.cli.bootstrap import build_api
-
-    return build_api(os.environ)
-
-
-def _display() -> Display:
-    from services.cli.bootstrap import build_display
-
-    return build_display(click.echo, is_terminal=sys.stdout.isatty())

@@ -24,7 +24,7 @@ def test_help_names_verbs_variables_and_log() -> None:
     names = ("ROOT", "EXEC_ROOT", "SOCKET", "REDIS_URL", "NODE", "HOST")
     for word in (*(f"WHERRY_{name} " for name in names), "OTEL_EXPORTER_OTLP_ENDPOINT"):
         assert word in text
-    for verb in ("up", "down", "restart", "status"):
+    for verb in ("up", "down", "restart", "status", "plugin", "job"):
         assert f"\n  {verb} " in text
     assert "wherry.log" in text
 
@@ -41,7 +41,15 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["sideways"], ["up", "--live"], ["down", "now"], ["status", "--yaml"]]
+    "args",
+    [
+        ["sideways"],
+        ["up", "--live"],
+        ["down", "now"],
+        ["status", "--yaml"],
+        ["plugin", "pull"],
+        ["job", "show"],
+    ],
 )
 def test_wrong_arguments(args: list[str]) -> None:
     """What the command does not know is refused with the usage and exit status 2."""

@@ -1,0 +1,23 @@
+"""What the commands are given by the command line that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from services.cli.ports import Api, Display
+    from services.cli.service.plugins import Consent, PluginJobs
+
+
+class Parts(Protocol):
+    """Makes the parts when a command is run; all raise InvalidArgument for a wrong variable."""
+
+    def api(self) -> Api:
+        """Return what speaks to the gateway."""
+
+    def plugin_jobs(self, consent: Consent, warn: Callable[[str], None]) -> PluginJobs:
+        """Return what begins jobs."""
+
+    def display(self) -> Display:
+        """Return what shows a job on its way."""
