@@ -24,16 +24,15 @@ def test_a_plugin_killed_from_outside_is_started_again(node: Node, contexts: Con
     assert status["pid"] != pid
     assert status["last_exit"]["exit_code"] == 137
     assert len(node.containers()) == 1
-    printed = node.docker(
-        "events", "--since", "1", "--until", f"{time.time():.9f}", "--filter", "event=die"
-    )
-    assert "exitCode=137" in printed
-    assert node.told("p:latest") == ["create", "enable", "die", "restart"]
+    until = f"{time.time():.9f}"
+    printed = node.docker("events", "--since", "1", "--until", until).splitlines()
+    assert [line.split()[2] for line in printed] == ["create", "enable", "die", "restart"]
+    assert "exitCode=137" in printed[2]
 
 
 def test_a_crash_loop_backs_off(node: Node, contexts: Contexts) -> None:
     """Restarts come further and further apart; the status says when the next one is due."""
-    node.create("loop", contexts.tar(*ANSWERS, "delay=20", "exit=1"))
+    node.create("loop", contexts.tar(*ANSWERS, "delay=400", "exit=1"))
     node.enable("loop")
 
     eventually(lambda: len(_of(node, "restart")) >= 5, "it was restarted five times")
@@ -53,7 +52,7 @@ def test_a_crash_loop_backs_off(node: Node, contexts: Contexts) -> None:
 
 def test_disable_during_a_pause_is_immediate(node: Node, contexts: Contexts) -> None:
     """Nobody has to wait for the next start of a plugin that crashes."""
-    node.create("loop", contexts.tar(*ANSWERS, "delay=20", "exit=1"))
+    node.create("loop", contexts.tar(*ANSWERS, "delay=400", "exit=1"))
     node.enable("loop")
     eventually(lambda: node.status("loop")["restarts"] >= 6, "its pauses are long")
     eventually(lambda: node.status("loop")["state"] == "restarting", "it waits")
@@ -70,7 +69,7 @@ def test_disable_during_a_pause_is_immediate(node: Node, contexts: Contexts) -> 
 
 def test_a_crash_loop_goes_on_after_a_kill_of_the_store(node: Node, contexts: Contexts) -> None:
     """How often a plugin has crashed is not forgotten with the process that counted."""
-    node.create("loop", contexts.tar(*ANSWERS, "delay=20", "exit=1"))
+    node.create("loop", contexts.tar(*ANSWERS, "delay=400", "exit=1"))
     node.enable("loop")
     eventually(lambda: node.status("loop")["restarts"] >= 4, "it crashed some times")
 

@@ -33,7 +33,7 @@ def _install(node: Node, context: Path) -> Path:
 def test_killed_processes_come_back_and_plugins_run_on(
     node: Node, quota_volume: Path, killed: tuple[str, ...]
 ) -> None:
-    """The plugin keeps its pid and misses no call; then every verb works and no event is lost."""
+    """G03, G06: the plugin keeps its pid and misses no call; then all works, no event is lost."""
     socket = _install(node, quota_volume)
     pid = node.status("qv")["pid"]
     with Questioner(socket, "v") as questioner:

@@ -59,6 +59,16 @@ def test_remove_takes_the_mounts_away(node: Node, volume: Path) -> None:
     assert [path for path in mounts_below(node.folder) if "/plugins/" in path] == []
 
 
+def test_remove_leaves_the_mounts_of_others(node: Node, volume: Path, quota_volume: Path) -> None:
+    """A01: a forced remove of one plugin does not unmount what another has mounted."""
+    node.docker("plugin", "create", "other", str(quota_volume))
+    node.enable("other")
+
+    node.remove("other", force=True)
+
+    assert volume.is_mount()
+
+
 def test_the_plugin_is_listed_as_a_volume_driver(node: Node, volume: Path) -> None:
     """The sample plugin has the capability that volumes ask for."""
     assert volume.is_mount()
