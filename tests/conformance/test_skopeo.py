@@ -42,7 +42,9 @@ def ours(node: Node, hub: RegistryServer, contexts: Contexts) -> Content:
 
 
 def _skopeo(*args: str) -> str:
-    done = subprocess.run(["skopeo", "--insecure-policy", *args], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["skopeo", "--insecure-policy", *args], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -24,11 +24,11 @@ def make_authority(folder: Path, name: str = "ca") -> Pair:
 
 
 def issue(folder: Path, authority: Pair, name: str) -> Pair:
-    """Make a pair for 127.0.0.1 and localhost, good for servers and clients."""
+    """Make a pair for 127.0.0.1, 0.0.0.0 and localhost, good for servers and clients."""
     pair = _pair(folder, name)
     request = folder / f"{name}.csr"
     extensions = folder / f"{name}.ext"
-    extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    extensions.write_text("subjectAltName=IP:127.0.0.1,IP:0.0.0.0,DNS:localhost\n")
     _openssl("req", *_new_key(pair), "-subj", f"/CN={name}", "-out", str(request))
     _openssl("x509", "-req", "-in", str(request), "-CA", str(authority.certificate),
              "-CAkey", str(authority.key), "-CAcreateserial", "-days", "2",
