@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli.entrypoints.job import job
+from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
 from shared import errdefs
 from shared.version import VERSION
@@ -149,6 +150,17 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     found = _verbs().look.run()
     click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
     ctx.exit(found.exit_status)
+
+
+@wherry.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.pass_obj
+def gc(parts: Parts, *, dry_run: bool) -> None:
+    """Delete blobs that no plugin and no job needs.
+
+    The node does so by itself after removals and upgrades; this is for who wants to look.
+    """
+    click.echo(parts.api().collect_garbage(dry_run=dry_run).to_text())
 
 
 wherry.add_command(plugin)

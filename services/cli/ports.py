@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from services.cli.domain.garbage import Garbage
 from services.cli.domain.health import NodeHealth, ServiceHealth
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
@@ -99,6 +100,9 @@ class Api(Protocol):
 
     def cancel(self, job_id: str) -> Job:
         """Wish a job ended."""
+
+    def collect_garbage(self, *, dry_run: bool) -> Garbage:
+        """Delete the blobs that nothing needs, or only tell which."""
 
     def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
         """Yield what a job tells from a position on, and at last the job."""

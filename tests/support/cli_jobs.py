@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import LogLine, Plugin, Privilege
@@ -48,6 +49,9 @@ class FakeApi:
     asked: list[tuple[str, Login]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
+
+    def collect_garbage(self, *, dry_run: bool) -> Garbage:
+        return Garbage(digests=("sha256:aa",), size_bytes=7, is_deleted=not dry_run)
 
     def plugins(self) -> tuple[Plugin, ...]:
         return (self.plugin("p"),)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from services.cli.adapters.unix_http import UnixConnection
+from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import LogLine, Plugin, Privilege
@@ -66,6 +67,11 @@ class UnixApi:
     def cancel(self, job_id: str) -> Job:
         """Wish a job ended."""
         return Job.from_json(self._ask("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+
+    def collect_garbage(self, *, dry_run: bool) -> Garbage:
+        """Delete the blobs that nothing needs, or only tell which."""
+        path = f"/content/collect?{urlencode({'dry_run': str(dry_run).lower()})}"
+        return Garbage.from_json(self._ask("POST", path, limit_s=_LONG_LIMIT_S))
 
     def follow(self, job_id: str, after: str) -> Iterator[Step | Job]:
         """Yield what a job tells from a position on, and at last the job."""

@@ -68,6 +68,7 @@ class Extension:
         router.get("/health", responses={503: {"model": models.Health}})(self.get_health)
         router.get("/nodes")(self.list_nodes)
         router.post("/node/shutdown", status_code=204)(self.shut_down)
+        router.post("/content/collect")(self.collect_garbage)
         router.get("/plugins")(self.list_plugins)
         self.jobs.add_to(router)
         router.get("/plugins/{name:path}/logs")(self.read_logs)
@@ -103,6 +104,11 @@ class Extension:
     async def shut_down(self) -> None:
         """Stop all plugins, still wanted, and undo the node's mounts and cgroups."""
         await self.verbs.shut_down()
+
+    async def collect_garbage(self, *, dry_run: bool = False) -> models.Garbage:
+        """Delete the blobs that no plugin and no job needs, or only tell which."""
+        gone = await self.verbs.collect_garbage(dry_run=dry_run)
+        return models.Garbage(digests=gone.digests, size_bytes=gone.size_bytes, deleted=not dry_run)
 
     async def list_plugins(self) -> models.Plugins:
         """List all plugins with all that is known of them, sorted by name."""

@@ -97,6 +97,15 @@ class Plugins(BaseModel):
     plugins: tuple[Plugin, ...]
 
 
+class Garbage(BaseModel):
+    """Blobs that nothing needs."""
+
+    digests: tuple[str, ...]
+    size_bytes: int
+    #: False after a dry run.
+    deleted: bool
+
+
 class Logs(BaseModel):
     """The last lines of a plugin's output, oldest first."""
 

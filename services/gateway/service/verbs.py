@@ -13,6 +13,8 @@ from shared.contracts.executor import LogLine, ReadLogs
 from shared.contracts.message import Command
 from shared.contracts.store import (
     Changed,
+    Collected,
+    CollectGarbage,
     CreatePlugin,
     DisablePlugin,
     EnablePlugin,
@@ -77,6 +79,10 @@ class Verbs:
     async def shut_down(self) -> None:
         """Stop all plugins of the node, still wanted."""
         await self.sender.send(ShutDownNode(), timeout_s=_SHUT_DOWN_LIMIT_S)
+
+    async def collect_garbage(self, *, dry_run: bool) -> Collected:
+        """Delete blobs that nothing needs; *dry_run* only tells which."""
+        return await self.sender.send(CollectGarbage(dry_run=dry_run), timeout_s=_REMOVE_LIMIT_S)
 
     async def read_logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
         """Return the last lines of a plugin's output; raises Conflict when it has none."""

@@ -115,6 +115,11 @@ def held(record: JobRecord) -> errdefs.Conflict:
     )
 
 
+def was_cancelled(record: JobRecord) -> errdefs.Error:
+    """Return the error of a job that somebody wished ended."""
+    return errdefs.Conflict(f"job {record.job.job_id} was cancelled")
+
+
 def gave_up(record: JobRecord) -> errdefs.Error:
     """Return the error of a job whose workers died over it."""
     return errdefs.Internal(

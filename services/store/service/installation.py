@@ -40,6 +40,8 @@ class Installation:
         lane = record.job.name if record.job.kind is JobKind.PULL else plugin_id
         async with self.lanes.hold(lane, delivery.deadline_ns):
             record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
+            if record.job.cancelled and record.swap is None:
+                raise job.was_cancelled(record)
             if record.job.kind is JobKind.PULL:
                 return await self._install(record, command, delivery.message_id)
             record = await self._decide(record, command)

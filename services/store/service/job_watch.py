@@ -16,6 +16,7 @@ from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from shared import errdefs
+from shared.contracts.job import Job
 
 log = structlog.get_logger()
 
@@ -55,12 +56,19 @@ class JobWatch:
             if record.is_live:
                 await self.enqueue(record.job.job_id)
 
+    async def cancel_queued(self, record: JobRecord) -> Job:
+        """End a job that no worker has taken; who takes it later finds it over."""
+        failed = job.failed(record, job.was_cancelled(record).to_wire(), self.clock())
+        await self.inventory.commit(Unit(job=failed))
+        await self._clear(failed, job.was_cancelled(record))
+        return failed.job
+
     async def _look_at(self, record: JobRecord) -> None:
         try:
             if record.swap is not None:
                 await self._finish(record)
             elif record.job.cancelled:
-                await self._fail(record, errdefs.Conflict("the job was cancelled"))
+                await self._fail(record, job.was_cancelled(record))
             elif record.job.attempt >= job.MAX_ATTEMPTS:
                 await self._fail(record, job.gave_up(record))
             else:
@@ -78,9 +86,16 @@ class JobWatch:
 
     async def _fail(self, record: JobRecord, error: errdefs.Error) -> None:
         await self.inventory.commit(Unit(job=job.failed(record, error.to_wire(), self.clock())))
+        await self._clear(record, error)
+
+    async def _clear(self, record: JobRecord, error: errdefs.Error) -> None:
         await self.folders.discard(record.job.job_id)
         self.collect_soon()
-        await self.feed.tell_failed(record.job.job_id, error)
+        try:
+            await self.feed.tell_failed(record.job.job_id, error)
+        except errdefs.Unavailable as lost:
+            # Whoever follows the job asks for its state when the bus lost the rest.
+            log.warning("end of job not told", job_id=record.job.job_id, reason=lost.message)
 
     async def enqueue(self, job_id: str) -> None:
         """Queue a job; when the queue does not answer, the next look does."""

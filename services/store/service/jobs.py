@@ -17,7 +17,7 @@ from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts import job as contracts
-from shared.contracts.job import JobKind, JobReply, JobRequest
+from shared.contracts.job import JobKind, JobReply, JobRequest, JobState
 from shared.contracts.message import Done
 
 
@@ -58,6 +58,8 @@ class Jobs:
     async def cancel(self, command: contracts.CancelJob, _delivery: Delivery) -> JobReply:
         """Wish a job ended; one that is over stays as it is."""
         record = self._known(command.job_id)
+        if record.job.state is JobState.QUEUED:
+            return JobReply(job=await self.watch.cancel_queued(record))
         if record.is_live and not record.job.cancelled:
             record = job.cancelled(record)
             await self.inventory.commit(Unit(job=record))

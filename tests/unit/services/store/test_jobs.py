@@ -205,6 +205,33 @@ async def test_cancelled_job_is_told_to_its_worker() -> None:
     await begin(store, "again")
 
 
+async def test_cancelled_job_changes_nothing_any_more() -> None:
+    """A worker that has not heard of the cancel yet can't install what it pulled."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+
+    with pytest.raises(errdefs.Conflict, match="job j was cancelled"):
+        await store.installation.commit(commit("j", taken.token), delivery())
+
+    assert not store.inventory.all()
+
+
+async def test_job_that_nobody_took_is_cancelled_at_once() -> None:
+    """A queued job ends with its cancel, and whoever follows it is told."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+
+    reply = await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+
+    assert reply.job.state is JobState.FAILED
+    assert "was cancelled" in store.queue.failed["j"].message
+    with pytest.raises(errdefs.Conflict, match="is over"):
+        await take(store, "j")
+
+
 async def test_blobs_of_a_live_job_are_kept_from_the_collector() -> None:
     """What a job fetched stays until it ends, and then goes when no plugin has it."""
     store = StoreUnderTest()

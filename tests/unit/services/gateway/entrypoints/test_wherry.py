@@ -13,7 +13,7 @@ from shared.contracts.executor import LogLine, LogLines, ReadLogs
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.contracts.message import Done
 from shared.contracts.plugin import PluginState, PluginStatus
-from shared.contracts.store import EnablePlugin, ShutDownNode
+from shared.contracts.store import Collected, CollectGarbage, EnablePlugin, ShutDownNode
 from tests.support.gateway import changed, event, plugin, plugin_id, reply
 from tests.support.gateway_app import AppWorld
 
@@ -144,6 +144,16 @@ async def test_shut_down(world: AppWorld) -> None:
     assert (await world.client.post("/wherry/v1/node/shutdown")).status_code == 204
     (call,) = world.sender.calls
     assert (call.command, call.timeout_s) == (ShutDownNode(), 60.0)
+
+
+async def test_collect_garbage(world: AppWorld) -> None:
+    """A dry run asks the store for one, and says that nothing was deleted."""
+    world.sender.answers[CollectGarbage] = Collected(digests=("sha256:aa",), size_bytes=3)
+
+    response = await world.client.post("/wherry/v1/content/collect", params={"dry_run": "true"})
+
+    assert response.json() == {"digests": ["sha256:aa"], "size_bytes": 3, "deleted": False}
+    assert world.sender.sent == [CollectGarbage(dry_run=True)]
 
 
 async def _events(world: AppWorld, headers: dict[str, str], **query: str) -> httpx.Response:
