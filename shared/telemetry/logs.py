@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
+from structlog.typing import EventDict, Processor
 
 
 def set_up_logs(service: str, level: int = logging.INFO) -> None:
@@ -17,6 +18,7 @@ def set_up_logs(service: str, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _named(service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _trace_ids,
@@ -27,8 +29,16 @@ def set_up_logs(service: str, level: int = logging.INFO) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+def _named(service: str) -> Processor:
+    # Not by a context variable: threads that others start begin without any.
+    def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return add
 
 
 def _trace_ids(
