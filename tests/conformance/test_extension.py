@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.node import SERVICES, Node
+from tests.support.node import Node
 from tests.support.plugin_context import ANSWERS, Contexts
 
 
