@@ -32,6 +32,8 @@ class JobRecord(Value):
     request: JobRequest
     token: int = 0
     worker: str = ""
+    #: Message by which the present worker took it: its redelivery gets the same answer.
+    take_id: str = ""
     lease_until_ns: int = 0
     #: Digests kept from the collector while the job is not over.
     blobs: tuple[str, ...] = ()
@@ -60,14 +62,21 @@ def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobR
     )
 
 
-def taken(record: JobRecord, worker: str, now_ns: int) -> JobRecord:
+def taken(record: JobRecord, worker: str, take_id: str, now_ns: int) -> JobRecord:
     """Return the job in the hands of *worker*; raises Conflict when it is not to be had."""
+    if record.job.state is JobState.RUNNING and record.take_id == take_id:
+        return record
     if not record.is_live:
         raise errdefs.Conflict(f"job {record.job.job_id} is over: it is {record.job.state}")
     if record.job.state is JobState.RUNNING and now_ns < record.lease_until_ns:
         raise errdefs.Conflict(f"job {record.job.job_id} is in the hands of {record.worker}")
     return _with(record, state=JobState.RUNNING, attempt=record.job.attempt + 1).model_copy(
-        update={"token": record.token + 1, "worker": worker, "lease_until_ns": _lease(now_ns)}
+        update={
+            "token": record.token + 1,
+            "worker": worker,
+            "take_id": take_id,
+            "lease_until_ns": _lease(now_ns),
+        }
     )
 
 
@@ -103,6 +112,11 @@ def require(record: JobRecord | None, job_id: str, token: int) -> JobRecord:
     if record.job.state is not JobState.RUNNING or record.token != token:
         raise errdefs.Conflict(f"job {job_id} was taken from this worker: stop, and change nothing")
     return record
+
+
+def has_ended(record: JobRecord | None, token: int, state: JobState) -> bool:
+    """Tell whether the worker that holds *token* has ended its job so already."""
+    return record is not None and record.token == token and record.job.state is state
 
 
 def held(record: JobRecord) -> errdefs.Conflict:

@@ -65,9 +65,14 @@ class Jobs:
             await self.inventory.commit(Unit(job=record))
         return JobReply(job=record.job)
 
-    async def take(self, command: contracts.TakeJob, _delivery: Delivery) -> contracts.JobTaken:
-        """Give the job to a worker, whose token fences off the one before."""
-        record = job.taken(self._known(command.job_id), command.worker, self.clock())
+    async def take(self, command: contracts.TakeJob, delivery: Delivery) -> contracts.JobTaken:
+        """Give the job to a worker, whose token fences off the one before.
+
+        A redelivery gets the token that it was given.
+        """
+        record = job.taken(
+            self._known(command.job_id), command.worker, delivery.message_id, self.clock()
+        )
         await self.inventory.commit(Unit(job=record))
         kept = self.inventory.get(record.job.plugin_id or "")
         return contracts.JobTaken(
@@ -102,13 +107,17 @@ class Jobs:
         return Done()
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:
-        """End a push that succeeded."""
+        """End a push that succeeded; a redelivery finds it ended."""
+        if job.has_ended(self.inventory.job(command.job_id), command.token, JobState.DONE):
+            return Done()
         record = self.require(command.job_id, command.token)
         await self.inventory.commit(Unit(job=job.done(record, self.clock())))
         return Done()
 
     async def fail(self, command: contracts.FailJob, _delivery: Delivery) -> Done:
-        """End a job with an error, and delete what it staged."""
+        """End a job with an error, and delete what it staged; a redelivery finds it ended."""
+        if job.has_ended(self.inventory.job(command.job_id), command.token, JobState.FAILED):
+            return Done()
         record = self.require(command.job_id, command.token)
         if record.swap is not None:
             raise errdefs.Conflict(f"job {command.job_id} has changed the plugin already")

@@ -174,6 +174,32 @@ async def test_worker_that_fell_silent_loses_the_job() -> None:
             await late
 
 
+async def test_redelivered_steps_get_the_same_answers() -> None:
+    """A store that died before it could reply answers take, fail and finish as before."""
+    store = StoreUnderTest()
+    for job_id, end in (
+        (
+            "pulled",
+            lambda token: store.jobs.fail(
+                job.FailJob(job_id="pulled", token=token, error={}), delivery()
+            ),
+        ),
+        (
+            "pushed",
+            lambda token: store.jobs.finish(
+                job.FinishPush(job_id="pushed", token=token), delivery()
+            ),
+        ),
+    ):
+        await begin(store, job_id)
+        command = job.TakeJob(job_id=job_id, worker="w")
+        first = await store.jobs.take(command, delivery(f"take {job_id}"))
+        again = await store.jobs.take(command, delivery(f"take {job_id}"))
+
+        assert again == first
+        assert await end(first.token) == await end(first.token)
+
+
 async def test_job_that_kills_its_workers_ends() -> None:
     """After some attempts a job is failed, told to whoever follows it, and its name is free."""
     store = StoreUnderTest()
