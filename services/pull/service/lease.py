@@ -49,6 +49,10 @@ async def _keep(store: JobStore) -> None:
             # Every step that matters carries the token, so going on harms nobody.
             log.warning("lease not renewed", job_id=store.job_id, reason=error.message)
             continue
-        if lease.cancelled:
+        except errdefs.Error:
+            if store.is_ending.is_set():
+                return  # it is over, and the answer that says so is on its way
+            raise
+        if lease.cancelled and not store.is_ending.is_set():
             raise errdefs.Conflict(CANCELLED)
         wait_s = min(lease.lease_s / 3, _LONGEST_WAIT_S)

@@ -130,15 +130,25 @@ class JobRunner:
 
 
 async def _fail(job_store: JobStore, progress: ProgressWriter, error: errdefs.Error) -> None:
-    """End the job with an error, unless it is somebody else's by now."""
+    """End the job with an error, unless it is somebody else's by now, or over."""
     note_error(spans.current(), error)
     try:
         await job_store.fail(error)
     except errdefs.Error as refusal:
-        log.warning("job left", reason=refusal.message, after=error.message)
+        log.warning("job not failed", reason=refusal.message, after=error.message)
+        await _tell_how_it_ended(job_store, progress)
         return
     log.info("job failed", reason=error.message, code=error.code)
     await lines.end(progress, JobEnded(error=error.to_wire()))
+
+
+async def _tell_how_it_ended(job_store: JobStore, progress: ProgressWriter) -> None:
+    """Tell the end of a job that was over before this attempt at it knew, if it is.
+
+    The answer to the step that ended it got lost. Where it was told already, nobody reads on.
+    """
+    if (job := await job_store.how_it_ended()) is not None:
+        await lines.end(progress, JobEnded(error=job.error))
 
 
 def _fault(job_id: str) -> errdefs.Error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import job as contracts
-from shared.contracts.job import JobTaken, StagedBlob
+from shared.contracts.job import Job, JobState, JobTaken, StagedBlob
 from shared.contracts.message import Command, Message
 from shared.contracts.plugin import Signer
 from shared.contracts.store import Changed
@@ -39,6 +39,9 @@ class JobStore:
     sender: Sender
     job_id: str
     token: int
+    #: Set with the step that ends the job: from then on the store alone knows whether it is over,
+    #: and the token may be stale because it is.
+    is_ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep(self, digests: tuple[str, ...]) -> frozenset[str]:
         """Keep blobs from the collector until the job ends, and return those that exist."""
@@ -71,18 +74,28 @@ class JobStore:
             layer_digests=layers,
             signers=signers,
         )
+        self.is_ending.set()
         # The store answers a repeat by the message's id: the job itself is over by then.
         message_id = f"{self.job_id}-{self.token}-commit"
         return await ask(self.sender, command, timeout_s=_COMMIT_S, message_id=message_id)
 
     async def finish_push(self) -> None:
         """End a push that succeeded."""
+        self.is_ending.set()
         await ask(self.sender, contracts.FinishPush(job_id=self.job_id, token=self.token))
 
     async def fail(self, error: errdefs.Error) -> None:
         """End the job with an error; raises Conflict when it is somebody else's by now."""
         command = contracts.FailJob(job_id=self.job_id, token=self.token, error=error.to_wire())
         await ask(self.sender, command)
+
+    async def how_it_ended(self) -> Job | None:
+        """Return the job where it is over; None while it is not, or nobody can say."""
+        try:
+            job = (await ask(self.sender, contracts.GetJob(job_id=self.job_id))).job
+        except errdefs.Error:
+            return None
+        return job if job.state in (JobState.DONE, JobState.FAILED) else None
 
     async def renew(self) -> contracts.JobLease:
         """Renew the lease, asked once; raises Conflict when the job is somebody else's by now."""

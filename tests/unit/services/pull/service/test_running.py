@@ -17,8 +17,9 @@ from services.pull.service import lease, lines, spans
 from services.pull.service.running import JobRunner, StoppingError
 from shared import errdefs
 from shared.contracts import job as contracts
-from shared.contracts.job import JobKind
+from shared.contracts.job import Job, JobKind, JobReply, JobState
 from shared.contracts.message import Message
+from shared.contracts.store import Changed
 from shared.oci.digest import Digest, digest_of
 from shared.sealing import Opener, new_key, public_bytes, seal
 from tests.support.plugin_image import image
@@ -56,6 +57,17 @@ def _runner(world: World) -> JobRunner:
 
 def _sent(world: World, kind: type[Any]) -> list[Any]:
     return [command for command in world.store.sent if isinstance(command, kind)]
+
+
+def _job(state: JobState) -> Job:
+    return Job(
+        job_id="job-1",
+        kind=JobKind.PULL,
+        state=state,
+        name="p:1",
+        remote="registry.test/a/p:1",
+        created_at_ns=0,
+    )
 
 
 class Hang:
@@ -145,10 +157,66 @@ async def test_a_job_that_another_took_is_let_go_quietly(world: World) -> None:
     stale = errdefs.Conflict("job job-1 was taken from this worker")
     world.store.answers[contracts.RenewJob] = stale
     world.store.answers[contracts.FailJob] = stale
+    world.store.answers[contracts.GetJob] = JobReply(job=_job(JobState.RUNNING))
     async with asyncio.timeout(5):
         await running
 
     assert world.writer.finals == []
+
+
+async def test_a_renewal_that_crosses_the_end_ends_nothing(world: World) -> None:
+    """The token is stale because the job is done: the answer that says so is waited for."""
+    is_stale = asyncio.Event()
+
+    def stale(_: object) -> Exception:
+        is_stale.set()
+        return errdefs.Conflict("taken from this worker")
+
+    async def commit(_: object) -> Message:
+        world.store.answers[contracts.RenewJob] = stale
+        await is_stale.wait()
+        await asyncio.sleep(0.05)
+        return Changed(epoch="e", revision=9)
+
+    world.store.answers[contracts.CommitPlugin] = commit
+    async with asyncio.timeout(5):
+        await _runner(world).run("job-1", {})
+
+    assert world.writer.ended.changed == Changed(epoch="e", revision=9)
+
+
+async def test_a_wish_that_crosses_the_end_is_too_late(world: World) -> None:
+    """What the store is asked to commit is not called back."""
+
+    async def commit(_: object) -> Message:
+        world.store.is_cancelled = True
+        before = len(_sent(world, contracts.RenewJob))
+        await eventually(lambda: len(_sent(world, contracts.RenewJob)) > before)
+        await asyncio.sleep(0.05)
+        return Changed(epoch="e", revision=9)
+
+    world.store.lease_s = 0.03
+    world.store.answers[contracts.CommitPlugin] = commit
+    async with asyncio.timeout(5):
+        await _runner(world).run("job-1", {})
+    assert world.writer.ended.changed is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "error"), [(JobState.DONE, None), (JobState.FAILED, {"code": "conflict"})]
+)
+async def test_an_end_whose_answer_got_lost_is_told_all_the_same(
+    world: World, state: JobState, error: dict[str, str] | None
+) -> None:
+    """Whoever follows the job does not wait for ever."""
+    lost = errdefs.Conflict("job job-1 was taken from this worker")
+    world.store.answers[contracts.CommitPlugin] = lost
+    world.store.answers[contracts.FailJob] = lost
+    job = _job(state).model_copy(update={"error": error})
+    world.store.answers[contracts.GetJob] = JobReply(job=job)
+    await _runner(world).run("job-1", {})
+
+    assert world.writer.ended.error == error
 
 
 async def test_a_store_that_is_away_does_not_stop_the_work(world: World) -> None:
