@@ -100,5 +100,5 @@ for-test:
 	@deploy/setup/venv dev
 
 for-bench:
-	@deploy/setup/packages runtime plugin bench
+	@deploy/setup/packages runtime plugin registry bench
 	@deploy/setup/venv dev

@@ -95,7 +95,14 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
     load_before = machine.load()
     with _sides() as (folder, sides):
         contexts = Contexts.built(folder / "c")
-        run = Run(sides=sides, contexts=contexts, record=record, repeat=repeat, is_quick=is_quick)
+        run = Run(
+            sides=sides,
+            contexts=contexts,
+            record=record,
+            repeat=repeat,
+            is_quick=is_quick,
+            folder=folder / "f",
+        )
         versions = {side.name: side.versions() for side in sides}
         for group, _ in chosen:
             click.echo(f"measuring {group.name}")
@@ -129,7 +136,7 @@ def _sides() -> Iterator[tuple[Path, tuple[Side, ...]]]:
         stack.enter_context(leftovers.cleared(folder, f"/wherry-{name}"))
         (folder / "c").mkdir()
         stack.enter_context(leftovers.cleared(folder / "c", f"/wherry/{name}"))
-        for part in ("w", "p"):
+        for part in ("w", "p", "f"):
             disk.mount_fresh(folder / part)
         disk.mount_memory(folder / "r")
         sides = (_wherry(folder, name), _peer(folder, name))

@@ -52,8 +52,8 @@ class Api:
 
     def create(self, name: str, context: bytes) -> None:
         """Create a plugin from a tar."""
-        query = urllib.parse.urlencode({"name": name})
-        self.request("POST", f"/plugins/create?{query}", context, "application/x-tar")
+        path = f"/plugins/create?{_query(name=name)}"
+        self.request("POST", path, context, "application/x-tar")
 
     def enable(self, name: str) -> None:
         """Enable a plugin."""
@@ -72,6 +72,32 @@ class Api:
         """Remove a plugin."""
         self.request("DELETE", f"/plugins/{name}?force={int(force)}")
 
+    def privileges(self, remote: str) -> bytes:
+        """Return what a plugin at a registry asks for, as JSON."""
+        return self.request("GET", f"/plugins/privileges?{_query(remote=remote)}")
+
+    def pull(self, remote: str, name: str, privileges: bytes) -> None:
+        """Pull a plugin, of which nothing may be here yet."""
+        query = _query(remote=remote, name=name)
+        told = self._told(f"/plugins/pull?{query}", privileges)
+        if b"Already exists" in told:
+            raise BenchFailed(f"pull of {remote} at {self._path} found some of it: {told[:1000]!r}")
+
+    def upgrade(self, name: str, remote: str, privileges: bytes) -> None:
+        """Upgrade a disabled plugin."""
+        self._told(f"/plugins/{name}/upgrade?{_query(remote=remote)}", privileges)
+
+    def push(self, name: str) -> None:
+        """Push a plugin to where its name says."""
+        self._told(f"/plugins/{name}/push")
+
+    def _told(self, path: str, body: bytes = b"") -> bytes:
+        """Post and return the lines that are told; raises BenchFailed where one is an error."""
+        told = self.request("POST", path, body, "application/json" if body else "")
+        if b'"errorDetail"' in told:
+            raise BenchFailed(f"POST {path} at {self._path}: {told.splitlines()[-1]!r}")
+        return told
+
     def names(self) -> list[str]:
         """Return the names of all plugins."""
         return [plugin["Name"] for plugin in json.loads(self.request("GET", "/plugins"))]
@@ -89,6 +115,10 @@ class Api:
             said = content.decode(errors="replace").strip()
             raise BenchFailed(f"{method} {path} at {self._path}: {answer.status} {said}")
         return content
+
+
+def _query(**values: str) -> str:
+    return urllib.parse.urlencode(values)
 
 
 class _UnixConnection(http.client.HTTPConnection):

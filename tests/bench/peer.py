@@ -23,6 +23,7 @@ class Dockerd(Side):
     """A dockerd with data root, exec root, pid file and socket below two folders of its own."""
 
     name = "dockerd"
+    pullers = ("dockerd", "containerd")
 
     def __init__(self, *, data: Path, run: Path, cgroup: str) -> None:
         self.socket = run / "docker.sock"
@@ -104,6 +105,7 @@ class RunningDocker(Side):
 
     name = "dockerd"
     cgroups = ()
+    pullers = ()
     logs = ()
 
     def __init__(self, host: str) -> None:

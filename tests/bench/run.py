@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.bench.contexts import Contexts
 from tests.bench.record import Record
@@ -20,6 +21,8 @@ class Run:
     #: How often each side has its turn at something short.
     repeat: int
     is_quick: bool
+    #: On a fresh disk of the kind that both sides have.
+    folder: Path
 
     def turns(self, count: int) -> Iterator[tuple[int, Side]]:
         """Yield A B A B …: the number of the round and the side whose turn it is."""

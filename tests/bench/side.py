@@ -28,6 +28,8 @@ class Side(ABC):
     socket: Path
     #: That hold its processes; none when they are somebody else's.
     cgroups: tuple[Cgroup, ...]
+    #: Names of the processes that pull.
+    pullers: tuple[str, ...]
     #: That go when the benchmark ends; none when they are somebody else's.
     logs: tuple[Path, ...]
 

@@ -20,6 +20,7 @@ class WherryNode(Side):
     """A node with data root and exec root in two folders of its own."""
 
     name = "wherry"
+    pullers = ("wherry-pull",)
 
     def __init__(self, *, node: str, data: Path, run: Path, cgroup: str) -> None:
         self.socket = run / "docker.sock"

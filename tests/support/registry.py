@@ -34,6 +34,7 @@ class RegistryServer:
 
     *tls* makes it speak TLS, *client_authority* ask for clients' certificates, *has_login* ask
     for USER and PASSWORD, *token* (realm, service, issuer, rootcertbundle) for bearer tokens.
+    The folder is made in *below*.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class RegistryServer:
         client_authority: Path | None = None,
         has_login: bool = False,
         token: dict[str, str] | None = None,
+        below: Path | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="wherry-registry-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="wherry-registry-", dir=below))
         self.authority = f"127.0.0.1:{free_port()}"
         self._tls = tls
         self._client_authority = client_authority

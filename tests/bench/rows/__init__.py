@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.rows import bulk, idle, lifecycle, many, reads, startup
+from tests.bench.rows import bulk, idle, lifecycle, many, pulls, reads, startup
 
 #: In the order in which they are measured; start-up ends and starts both sides, so it is the last.
 GROUPS = (
@@ -10,6 +10,7 @@ GROUPS = (
     reads.GROUP,
     bulk.GROUP,
     many.GROUP,
+    pulls.GROUP,
     idle.GROUP,
     startup.GROUP,
 )

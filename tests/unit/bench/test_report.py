@@ -39,6 +39,14 @@ def test_a_goal_is_met_at_its_limit() -> None:
     assert line(figures(1.1), figures(2), goal).verdicts() == [(goal, False)]
 
 
+def test_a_goal_alone_needs_no_peer() -> None:
+    """Where a value itself counts, the peer's is not looked at."""
+    goal = Goal(row="memory", measure=Measure.ALONE, at_most=150)
+
+    assert line(figures(150), None, goal).verdicts() == [(goal, True)]
+    assert line(figures(151), figures(200), goal).verdicts() == [(goal, False)]
+
+
 def test_a_goal_without_figures_is_not_judged() -> None:
     """What one side did not measure is neither met nor missed."""
     by_time = Goal(row="enable", measure=Measure.P50, at_most=0.5)
@@ -50,7 +58,8 @@ def test_a_goal_without_figures_is_not_judged() -> None:
 
 def test_the_closing_line_counts_goals() -> None:
     """Goals are counted, not rows."""
-    goals = [Goal(row="enable", measure=measure, at_most=0.5) for measure in Measure]
+    measures = (Measure.P50, Measure.CPU)
+    goals = [Goal(row="enable", measure=measure, at_most=0.5) for measure in measures]
 
     assert report.verdict([line(figures(1), figures(2), *goals)]) == "1 goals met, 1 missed"
 
