@@ -175,6 +175,16 @@ def test_a_wrong_name_is_refused(node: Node, contexts: Contexts, name: str, mess
     assert _post(node, name, contexts.tar()) == (500, message)
 
 
+def test_a_bridge_is_refused(node: Node, contexts: Contexts, tmp_path: Path) -> None:
+    """A network that the node does not have is told by the CLI; dockerd gives an empty one."""
+    context = contexts.write(tmp_path, network={"type": "bridge"})
+
+    told = node.docker_fails("plugin", "create", "bridged", str(context))
+
+    assert "plugin bridged:latest asks for network bridge" in told
+    assert node.get("/plugins") == []
+
+
 def test_a_taken_name_is_refused(node: Node, contexts: Contexts) -> None:
     """F11: a second plugin of a name answers 409 and changes nothing."""
     node.create("taken", contexts.tar())

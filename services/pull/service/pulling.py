@@ -15,7 +15,7 @@ from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
 from services.pull.service.trust import Trust
 from shared.contracts.store import Changed
-from shared.oci import privileges, reference
+from shared.oci import networks, privileges, reference
 from shared.oci.descriptor import Descriptor
 from shared.oci.privileges import PluginPrivilege
 
@@ -45,6 +45,7 @@ class Pulling:
             attempt.lines.say(f"Digest: {resolved.digest}")
             signers = await self.trust.check(attempt, ref, repository, resolved.digest)
             image = await self.resolver.fetch(repository, ref, resolved)
+        networks.require_available(image.config, request.name)
         check_grant(image, request.privileges)
         await self._stage(attempt, image, repository)
         with spans.step("commit"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared import errdefs
 from shared.contracts.executor import ContainerConfig, ContainerMount, PropagatedMount, Ready
 from shared.contracts.plugin import Plugin
+from shared.oci import networks
 from shared.oci.plugin_config import PluginConfig, PluginMount
 from shared.oci.settings import Settings
 
@@ -12,10 +13,12 @@ from shared.oci.settings import Settings
 def container_config(plugin: Plugin, *, rootfs: str, propagated: str) -> ContainerConfig:
     """Return the container that runs a plugin from host folders *rootfs* and *propagated*.
 
-    Raises InvalidArgument in dockerd's words when a setting that it needs is missing.
+    Raises InvalidArgument in dockerd's words when a setting that it needs is missing, and
+    Unimplemented for a network that the node does not have.
     """
     config = PluginConfig.from_go(plugin.config)
     settings = Settings.from_go(plugin.settings)
+    networks.require_available(config, plugin.name)
     return ContainerConfig(
         rootfs=rootfs,
         args=(*(config.entrypoint or ()), *settings.args),

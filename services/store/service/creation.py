@@ -19,7 +19,7 @@ from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, CreatePlugin
-from shared.oci import go_json, media_types, reference
+from shared.oci import go_json, media_types, networks, reference
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -79,6 +79,7 @@ class Creation:
     async def _stage(self, plugin_id: str, name: str, context: Path) -> Plugin:
         unpacked = await self.folders.unpack_context(context, plugin_id)
         config = _config(unpacked)
+        networks.require_available(config, name)
         config_blob = await self.content.put(config.to_json())
         manifest = _manifest(config_blob, unpacked.layer)
         manifest_blob = await self.content.put(manifest.to_json())

@@ -17,7 +17,7 @@ from shared.bus.ports import Delivery
 from shared.contracts.job import CommitPlugin, JobKind
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, Fact
-from shared.oci import go_json, reference
+from shared.oci import go_json, networks, reference
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import Settings, initial_settings
 
@@ -74,7 +74,7 @@ class Installation:
 
     async def _install(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin_id = record.job.plugin_id or ""
-        config = _parse(command.config)
+        config = _parse(command.config, record.job.name)
         plugin = Plugin(
             plugin_id=plugin_id,
             name=record.job.name,
@@ -123,7 +123,7 @@ class Installation:
 
 
 def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin) -> Plugin:
-    config = _parse(command.config)
+    config = _parse(command.config, plugin.name)
     merged = upgrade.merge(
         PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
     )
@@ -145,8 +145,10 @@ def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:
     }
 
 
-def _parse(config: str) -> PluginConfig:
+def _parse(text: str, name: str) -> PluginConfig:
     try:
-        return PluginConfig.from_json(config.encode())
+        config = PluginConfig.from_json(text.encode())
     except go_json.GoJSONError as error:
         raise errdefs.InvalidArgument(f"failed to parse config: {error}") from error
+    networks.require_available(config, name)
+    return config

@@ -89,6 +89,18 @@ async def test_config_that_is_no_json_leaves_nothing() -> None:
     assert not store.inventory.all()
 
 
+async def test_plugin_that_wants_a_bridge_is_refused() -> None:
+    """A network that the node does not have is told at once, and nothing is left."""
+    store = StoreUnderTest()
+    config = b'{"network": {"type": "bridge"}, "interface": {"socket": "p.sock"}}'
+
+    with pytest.raises(errdefs.Unimplemented, match="plugin p:latest asks for network bridge"):
+        await store.creation.create(command(store, config=config), delivery())
+
+    assert not store.fake_folders.staged
+    assert not store.inventory.all()
+
+
 async def test_failed_create_has_its_blobs_collected() -> None:
     """Blobs that a create wrote before it failed go with it."""
     store = StoreUnderTest()

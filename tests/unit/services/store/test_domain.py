@@ -85,6 +85,14 @@ def test_setting_that_is_missing_is_told_before_anything_starts(
         runtime.container_config(plugin_of(config), rootfs="/r", propagated="/p")
 
 
+def test_plugin_of_old_that_wants_a_bridge_does_not_start() -> None:
+    """One that was installed before such plugins were refused gets no empty network either."""
+    plugin = plugin_of(b'{"network": {"type": "bridge"}}')
+
+    with pytest.raises(errdefs.Unimplemented, match="plugin p:latest asks for network bridge"):
+        runtime.container_config(plugin, rootfs="/r", propagated="/p")
+
+
 def test_plugin_without_a_socket_is_told_so() -> None:
     """A plugin that nobody could call is refused with what to do."""
     with pytest.raises(errdefs.InvalidArgument, match=r"Interface\.Socket"):

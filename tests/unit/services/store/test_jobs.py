@@ -86,6 +86,25 @@ async def test_pulled_plugin_is_there_with_the_end_of_its_job() -> None:
     assert (fact.action, fact.actor_id) == ("pull", "registry.example/p:v2")
 
 
+@pytest.mark.parametrize("kind", [JobKind.PULL, JobKind.UPGRADE])
+async def test_job_brings_no_plugin_that_wants_a_bridge(kind: JobKind) -> None:
+    """What asks for a network that the node does not have becomes nobody's files."""
+    store = StoreUnderTest()
+    if kind is JobKind.UPGRADE:
+        await store.install()
+    await begin(store, "j", kind)
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+    config = NEW.replace('"host"', '"bridge"')
+
+    with pytest.raises(errdefs.Unimplemented, match="plugin p:latest asks for network bridge"):
+        step = commit("j", taken.token).model_copy(update={"config": config})
+        await store.installation.commit(step, delivery())
+
+    assert store.fake_folders.staged == {"j"}
+    assert not store.fake_folders.exchanged
+
+
 async def test_verbs_hear_of_the_job_that_has_the_plugin() -> None:
     """While a plugin is upgraded, enable and set answer with the job's name."""
     store = StoreUnderTest()

@@ -141,6 +141,17 @@ async def test_wrong_privileges_fail_before_any_layer_moves(world: World) -> Non
     assert world.store.committed == []
 
 
+async def test_a_bridge_is_refused_before_any_layer_moves(make: Make) -> None:
+    """A network that the node does not have is told on the config alone."""
+    wants_bridge = image(network={"type": "bridge"})
+    world = make(FakeRegistries(wants_bridge))
+
+    with pytest.raises(errdefs.Unimplemented, match="plugin p:1 asks for network bridge"):
+        await world.pull(privileges=())
+
+    assert world.registries.asked[f"blob {digest_of(wants_bridge.layers[0])}"] == 0
+
+
 async def test_a_grant_of_none_checks_nothing(world: World) -> None:
     """Where nobody was asked there is nothing to compare."""
     await world.pull(privileges=None)
