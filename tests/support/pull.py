@@ -158,7 +158,6 @@ class FakeRepository:
         )
         return digest
 
-
     async def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Return what refers to a manifest."""
         self._world.asked["referrers"] += 1
