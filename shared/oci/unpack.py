@@ -14,6 +14,7 @@ from shared import errdefs
 from shared.oci import tar
 from shared.oci.compression import decompressed
 from shared.oci.digest import Digest, Digester, Reader
+from shared.oci.read_ahead import ReadAhead
 from shared.oci.root import Root
 from shared.oci.tar_header import Entry, EntryType
 from shared.oci.whiteout import Whiteouts
@@ -87,20 +88,21 @@ def unpack(
 ) -> tuple[Digest, Unpacked]:
     """Unpack a layer, plain, gzip or zstd, over what *folder* holds; return its diff id.
 
-    Whiteouts are honoured. *checkpoint* is called between entries and blocks; what it raises
-    ends the work. On any error the folder is left half written, for its owner to remove;
+    Whiteouts are honoured. *source* is read, decompressed and hashed by a thread beside the one
+    that writes. *checkpoint* is called between entries and blocks, by both; what it raises ends
+    the work. On any error the folder is left half written, for its owner to remove;
     nothing is fsynced (``root.sync_file_system``). Raises InvalidArgument for an archive that
     is broken, leads outside or is past *limits*, ResourceExhausted where the disk is full.
     """
     hashed = HashingReader(decompressed(source), checkpoint)
-    reader = tar.TarReader(hashed)
-    with Root(folder) as root:
+    with ReadAhead(hashed) as ahead, Root(folder) as root:
+        reader = tar.TarReader(ahead)
         unpacker = Unpacker(root, honours_whiteouts=True, limits=limits)
         for entry in reader:
             checkpoint()
             unpacker.add(entry, reader.chunks())
         unpacked = unpacker.finish()
-    drain(reader, limits)
+        drain(reader, limits)
     return hashed.digester.digest(), unpacked
 
 
