@@ -23,12 +23,14 @@ from services.pull.service.pushing import Pushing
 from services.pull.service.questions import Questions
 from services.pull.service.resolving import Resolver
 from services.pull.service.running import JobRunner
+from services.pull.service.succession import Succession
 from services.pull.service.trust import Trust
 from shared import errdefs
 from shared.bus.progress import Progress
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.health import Check
 from shared.jobs.app import make_app
+from shared.jobs.queue import JobQueue
 from shared.sealing import Opener, load_or_make_key
 from shared.version import VERSION
 
@@ -69,9 +71,14 @@ async def _serve(
     bus.serve(tables.commands(questions), checks=checks, version=VERSION)
     await bus.open()
     worker.start()
+    queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
+    taking_up = asyncio.create_task(Succession(sender=bus, queue=queue).run())
     try:
         await _until(stop, worker)
     finally:
+        taking_up.cancel()
+        await asyncio.wait([taking_up])
+        await queue.close()
         runner.stop()
         await worker.stop()
         await bus.close()

@@ -135,7 +135,11 @@ class Workplace(Protocol):
     """The job's own folder, which the store takes the plugin's files from, or deletes."""
 
     async def clear(self) -> None:
-        """Delete what an earlier attempt left, and make the folder."""
+        """Delete what an earlier attempt left, and make the folder; whole, even if cancelled."""
+        ...
+
+    async def discard(self) -> None:
+        """Delete the folder of a job that is over; none is success."""
         ...
 
     def ingest(self, descriptor: Descriptor) -> AbstractAsyncContextManager[Ingest]:
@@ -211,3 +215,11 @@ OpenProgress = Callable[[str], ProgressWriter]
 Monotonic = Callable[[], float]
 #: Nanoseconds since 1970.
 Clock = Callable[[], int]
+
+
+class JobQueue(Protocol):
+    """The queue that this service's own workers take jobs from."""
+
+    async def enqueue(self, job_id: str) -> None:
+        """Have a worker take the job; raises Unavailable when the queue does not answer."""
+        ...

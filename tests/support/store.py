@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Collection
 from pathlib import Path
@@ -58,6 +59,7 @@ class FakeRecords:
             self.refused += 1
             raise self.refusal
         if unit.end is not None and unit.end not in self.operations:
+        await asyncio.sleep(0)  # a commit takes its time: others come in between
             raise errdefs.Conflict("stale token")
         names = {plugin.name: plugin_id for plugin_id, plugin in self.plugins.items()}
         for change in unit.changes:

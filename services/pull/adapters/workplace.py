@@ -63,8 +63,18 @@ class DiskWorkplace:
     unpackers: ThreadPoolExecutor
 
     async def clear(self) -> None:
-        """Delete what an earlier attempt left, and make the folder."""
-        await asyncio.to_thread(self._clear)
+        """Delete what an earlier attempt left, and make the folder; whole, even if cancelled."""
+        clearing = asyncio.create_task(asyncio.to_thread(self._clear))
+        try:
+            await asyncio.shield(clearing)
+        except asyncio.CancelledError:
+            # The thread would make the folder behind the back of whoever deletes it.
+            await asyncio.gather(clearing, return_exceptions=True)
+            raise
+
+    async def discard(self) -> None:
+        """Delete the folder of a job that is over; none is success."""
+        await asyncio.to_thread(self._remove)
 
     @asynccontextmanager
     async def ingest(self, descriptor: Descriptor) -> AsyncIterator[FileIngest]:
@@ -92,7 +102,8 @@ class DiskWorkplace:
             except asyncio.CancelledError:
                 is_stopped.set()
                 if not running.cancel():
-                    await asyncio.wait([done])
+                    # What the stopped thread says is nobody's to hear.
+                    await asyncio.gather(done, return_exceptions=True)
                 raise
 
     async def stage(self) -> None:
@@ -112,9 +123,12 @@ class DiskWorkplace:
     def _rootfs(self) -> Path:
         return self.folder / f"{_ROOTFS}-{self.token}"
 
-    def _clear(self) -> None:
+    def _remove(self) -> None:
         with Root(self.folder.parent) as work:
             work.remove(self.folder.name)
+
+    def _clear(self) -> None:
+        self._remove()
         with full_disk_named(self.folder.parent):
             self.folder.mkdir(mode=0o700)
             self._rootfs.mkdir()

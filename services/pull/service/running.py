@@ -103,10 +103,10 @@ class JobRunner:
         try:
             changed = await lease.held(job_store, self._do(job_store, taken, progress))
         except errdefs.Error as error:
-            await _fail(job_store, progress, error)
+            await self._fail(job_store, progress, error)
         except Exception:
             log.exception("job failed")
-            await _fail(job_store, progress, _fault(job_id))
+            await self._fail(job_store, progress, _fault(job_id))
         else:
             log.info("job done", kind=taken.request.kind)
             await lines.end(progress, JobEnded(changed=changed))
@@ -128,26 +128,29 @@ class JobRunner:
                 return None
             return await self.pulling.run(attempt)
 
+    async def _fail(
+        self, job_store: JobStore, progress: ProgressWriter, error: errdefs.Error
+    ) -> None:
+        """End the job with an error, unless it is somebody else's by now, or over."""
+        note_error(spans.current(), error)
+        try:
+            await job_store.fail(error)
+        except errdefs.Error as refusal:
+            log.warning("job not failed", reason=refusal.message, after=error.message)
+            await self._leave(job_store, progress)
+            return
+        log.info("job failed", reason=error.message, code=error.code)
+        await lines.end(progress, JobEnded(error=error.to_wire()))
 
-async def _fail(job_store: JobStore, progress: ProgressWriter, error: errdefs.Error) -> None:
-    """End the job with an error, unless it is somebody else's by now, or over."""
-    note_error(spans.current(), error)
-    try:
-        await job_store.fail(error)
-    except errdefs.Error as refusal:
-        log.warning("job not failed", reason=refusal.message, after=error.message)
-        await _tell_how_it_ended(job_store, progress)
-        return
-    log.info("job failed", reason=error.message, code=error.code)
-    await lines.end(progress, JobEnded(error=error.to_wire()))
+    async def _leave(self, job_store: JobStore, progress: ProgressWriter) -> None:
+        """Tell the end of a job that was over before this attempt at it knew, if it is.
 
-
-async def _tell_how_it_ended(job_store: JobStore, progress: ProgressWriter) -> None:
-    """Tell the end of a job that was over before this attempt at it knew, if it is.
-
-    The answer to the step that ended it got lost. Where it was told already, nobody reads on.
-    """
-    if (job := await job_store.how_it_ended()) is not None:
+        The answer to the step that ended it got lost. Where it was told already, nobody reads on.
+        """
+        if (job := await job_store.how_it_ended()) is None:
+            return
+        # The store has deleted the folder with the job's end; this attempt may have made it anew.
+        await self.workplaces.of(job_store.job_id, job_store.token).discard()
         await lines.end(progress, JobEnded(error=job.error))
 
 

@@ -45,6 +45,11 @@ class JobRecord(Value):
         return self.job.state in (JobState.QUEUED, JobState.RUNNING)
 
 
+def lane(job_id: str) -> str:
+    """Return the lane in which a job's steps follow one another; a plugin's own comes before it."""
+    return f"job {job_id}"
+
+
 def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobRecord:
     """Return a new job, queued; its first worker has a lease's time to take it."""
     return JobRecord(
@@ -68,7 +73,9 @@ def taken(record: JobRecord, worker: str, take_id: str, now_ns: int) -> JobRecor
         return record
     if not record.is_live:
         raise errdefs.Conflict(f"job {record.job.job_id} is over: it is {record.job.state}")
-    if record.job.state is JobState.RUNNING and now_ns < record.lease_until_ns:
+    # A node has one pull process at a time: a worker of another name is that one's successor.
+    is_held = record.job.state is JobState.RUNNING and record.worker == worker
+    if is_held and now_ns < record.lease_until_ns:
         raise errdefs.Conflict(f"job {record.job.job_id} is in the hands of {record.worker}")
     return _with(record, state=JobState.RUNNING, attempt=record.job.attempt + 1).model_copy(
         update={

@@ -38,7 +38,8 @@ class Installation:
         record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
         plugin_id = record.job.plugin_id or ""
         lane = record.job.name if record.job.kind is JobKind.PULL else plugin_id
-        async with self.lanes.hold(lane, delivery.deadline_ns):
+        own = job.lane(command.job_id)
+        async with self.lanes.hold(lane, delivery.deadline_ns), self.lanes.hold(own):
             record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
             if record.job.cancelled and record.swap is None:
                 raise job.was_cancelled(record)

@@ -47,8 +47,8 @@ class JobWatch:
     async def look(self) -> None:
         """Queue, fail or finish what no worker has in its hands."""
         for record in self.inventory.jobs():
-            if record.is_live and record.lease_until_ns <= self.clock():
-                await self._look_at(record)
+            if self._is_silent(record):
+                await self._look_again(record.job.job_id)
 
     async def requeue_all(self) -> None:
         """Queue all jobs that wait for a worker: the queue may have lost them."""
@@ -63,10 +63,22 @@ class JobWatch:
         await self._clear(failed, job.was_cancelled(record))
         return failed.job
 
+    def _is_silent(self, record: JobRecord) -> bool:
+        return record.is_live and record.lease_until_ns <= self.clock()
+
+    async def _look_again(self, job_id: str) -> None:
+        """Look at a silent job as it is once nobody else changes it."""
+        silent = self.inventory.require_job(job_id)
+        plugin_id = silent.job.plugin_id or ""
+        async with self.lanes.hold(plugin_id), self.lanes.hold(job.lane(job_id)):
+            record = self.inventory.require_job(job_id)
+            if self._is_silent(record):
+                await self._look_at(record)
+
     async def _look_at(self, record: JobRecord) -> None:
         try:
             if record.swap is not None:
-                await self._finish(record)
+                await self.installation.finish_swap(record)
             elif record.job.cancelled:
                 await self._fail(record, job.was_cancelled(record))
             elif record.job.attempt >= job.MAX_ATTEMPTS:
@@ -77,12 +89,6 @@ class JobWatch:
                 await self.enqueue(record.job.job_id)
         except errdefs.Error as error:
             log.warning("job not looked after", job_id=record.job.job_id, reason=error.message)
-
-    async def _finish(self, record: JobRecord) -> None:
-        async with self.lanes.hold(record.job.plugin_id or ""):
-            now = self.inventory.job(record.job.job_id)
-            if now is not None and now.is_live:
-                await self.installation.finish_swap(now)
 
     async def _fail(self, record: JobRecord, error: errdefs.Error) -> None:
         await self.inventory.commit(Unit(job=job.failed(record, error.to_wire(), self.clock())))

@@ -49,7 +49,7 @@ class Jobs:
 
     async def get(self, command: contracts.GetJob, _delivery: Delivery) -> JobReply:
         """Return one job."""
-        return JobReply(job=self._known(command.job_id).job)
+        return JobReply(job=self.inventory.require_job(command.job_id).job)
 
     async def list(self, _command: contracts.ListJobs, _delivery: Delivery) -> contracts.JobList:
         """Return all jobs that are kept, newest first."""
@@ -57,23 +57,28 @@ class Jobs:
 
     async def cancel(self, command: contracts.CancelJob, _delivery: Delivery) -> JobReply:
         """Wish a job ended; one that is over stays as it is."""
-        record = self._known(command.job_id)
-        if record.job.state is JobState.QUEUED:
-            return JobReply(job=await self.watch.cancel_queued(record))
-        if record.is_live and not record.job.cancelled:
-            record = job.cancelled(record)
-            await self.inventory.commit(Unit(job=record))
-        return JobReply(job=record.job)
+        async with self.lanes.hold(job.lane(command.job_id)):
+            record = self.inventory.require_job(command.job_id)
+            if record.job.state is JobState.QUEUED:
+                return JobReply(job=await self.watch.cancel_queued(record))
+            if record.is_live and not record.job.cancelled:
+                record = job.cancelled(record)
+                await self.inventory.commit(Unit(job=record))
+            return JobReply(job=record.job)
 
     async def take(self, command: contracts.TakeJob, delivery: Delivery) -> contracts.JobTaken:
         """Give the job to a worker, whose token fences off the one before.
 
         A redelivery gets the token that it was given.
         """
-        record = job.taken(
-            self._known(command.job_id), command.worker, delivery.message_id, self.clock()
-        )
-        await self.inventory.commit(Unit(job=record))
+        async with self.lanes.hold(job.lane(command.job_id)):
+            record = job.taken(
+                self.inventory.require_job(command.job_id),
+                command.worker,
+                delivery.message_id,
+                self.clock(),
+            )
+            await self.inventory.commit(Unit(job=record))
         kept = self.inventory.get(record.job.plugin_id or "")
         return contracts.JobTaken(
             token=record.token,
@@ -84,15 +89,16 @@ class Jobs:
 
     async def renew(self, command: contracts.RenewJob, _delivery: Delivery) -> contracts.JobLease:
         """Extend the worker's lease, and tell whether the job is wished ended."""
-        record = job.renewed(self.require(command.job_id, command.token), self.clock())
-        await self.inventory.commit(Unit(job=record))
+        async with self.lanes.hold(job.lane(command.job_id)):
+            record = job.renewed(self.require(command.job_id, command.token), self.clock())
+            await self.inventory.commit(Unit(job=record))
         return contracts.JobLease(lease_s=job.LEASE_S, cancelled=record.job.cancelled)
 
     async def keep_blobs(
         self, command: contracts.KeepBlobs, _delivery: Delivery
     ) -> contracts.KnownBlobs:
         """Keep blobs from the collector until the job ends; tell which are there."""
-        async with self.garbage.kept_out():
+        async with self.garbage.kept_out(), self.lanes.hold(job.lane(command.job_id)):
             record = self.require(command.job_id, command.token)
             kept = tuple(dict.fromkeys((*record.blobs, *command.digests)))
             await self.inventory.commit(Unit(job=record.model_copy(update={"blobs": kept})))
@@ -108,33 +114,32 @@ class Jobs:
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:
         """End a push that succeeded; a redelivery finds it ended."""
-        if job.has_ended(self.inventory.job(command.job_id), command.token, JobState.DONE):
-            return Done()
-        record = self.require(command.job_id, command.token)
-        await self.inventory.commit(Unit(job=job.done(record, self.clock())))
+        async with self.lanes.hold(job.lane(command.job_id)):
+            if not job.has_ended(self.inventory.job(command.job_id), command.token, JobState.DONE):
+                record = self.require(command.job_id, command.token)
+                await self.inventory.commit(Unit(job=job.done(record, self.clock())))
         return Done()
 
     async def fail(self, command: contracts.FailJob, _delivery: Delivery) -> Done:
         """End a job with an error, and delete what it staged; a redelivery finds it ended."""
-        if job.has_ended(self.inventory.job(command.job_id), command.token, JobState.FAILED):
-            return Done()
+        async with self.lanes.hold(job.lane(command.job_id)):
+            known = self.inventory.job(command.job_id)
+            if not job.has_ended(known, command.token, JobState.FAILED):
+                await self._fail(command)
+            # In each case: only now does the worker write no more into the folder.
+            await self.folders.discard(command.job_id)
+        self.collect_soon()
+        return Done()
+
+    async def _fail(self, command: contracts.FailJob) -> None:
         record = self.require(command.job_id, command.token)
         if record.swap is not None:
             raise errdefs.Conflict(f"job {command.job_id} has changed the plugin already")
         await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
-        await self.folders.discard(command.job_id)
-        self.collect_soon()
-        return Done()
 
     def require(self, job_id: str, token: int) -> JobRecord:
         """Return a running job whose worker holds *token*; raises NotFound or Conflict."""
         return job.require(self.inventory.job(job_id), job_id, token)
-
-    def _known(self, job_id: str) -> JobRecord:
-        record = self.inventory.job(job_id)
-        if record is None:
-            raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
-        return record
 
     def _lane(self, request: JobRequest) -> str:
         if request.kind is JobKind.PULL:

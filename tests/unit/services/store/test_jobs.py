@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from services.store.domain.job import LEASE_S, MAX_ATTEMPTS
@@ -95,10 +97,10 @@ async def test_job_brings_no_plugin_that_wants_a_bridge(kind: JobKind) -> None:
     await begin(store, "j", kind)
     taken = await take(store, "j")
     store.fake_folders.staged.add("j")
-    config = NEW.replace('"host"', '"bridge"')
+    step = commit("j", taken.token)
+    step = step.model_copy(update={"config": NEW.replace('"host"', '"bridge"')})
 
     with pytest.raises(errdefs.Unimplemented, match="plugin p:latest asks for network bridge"):
-        step = commit("j", taken.token).model_copy(update={"config": config})
         await store.installation.commit(step, delivery())
 
     assert store.fake_folders.staged == {"j"}
@@ -296,3 +298,48 @@ async def test_blobs_of_a_live_job_are_kept_from_the_collector() -> None:
     assert kept == {blob.digest}
     assert not store.content.digests
     await eventually(lambda: not store.fake_folders.staged)
+
+
+async def test_successor_of_a_dead_worker_takes_its_job_at_once() -> None:
+    """A node has one pull process at a time, so a worker of another name need not wait."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    first = await take(store, "j")
+
+    second = await store.jobs.take(job.TakeJob(job_id="j", worker="next"), delivery())
+
+    assert (second.attempt, second.token) == (2, first.token + 1)
+
+
+async def test_renewal_that_crosses_the_end_changes_nothing() -> None:
+    """A job's steps follow one another: a renewal under way never undoes the commit beside it."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+    renew = job.RenewJob(job_id="j", token=taken.token)
+
+    results = await asyncio.gather(
+        store.installation.commit(commit("j", taken.token), delivery()),
+        *(store.jobs.renew(renew, delivery()) for _ in range(3)),
+        store.jobs.cancel(job.CancelJob(job_id="j"), delivery()),
+        return_exceptions=True,
+    )
+
+    assert not isinstance(results[0], BaseException)
+    assert store.records.jobs["j"].job.state is JobState.DONE
+
+
+async def test_worker_that_fails_a_job_which_was_ended_leaves_no_file() -> None:
+    """What it still wrote while the watch ended its job goes with its own word."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+    store.fake_clock.advance(LEASE_S + 1)
+    await store.job_watch.look()
+    store.fake_folders.staged.add("j")
+
+    await store.jobs.fail(job.FailJob(job_id="j", token=taken.token, error={}), delivery())
+
+    assert not store.fake_folders.staged

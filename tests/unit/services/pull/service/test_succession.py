@@ -1,0 +1,50 @@
+"""What a pull process does with the jobs of the one before it."""
+
+from __future__ import annotations
+
+from services.pull.service.succession import Succession
+from shared import errdefs
+from shared.contracts.job import Job, JobKind, JobList, JobState, ListJobs
+from shared.contracts.message import Message
+from tests.support.bus import FakeSender
+
+
+class Queue:
+    """A ports.JobQueue that keeps ids."""
+
+    def __init__(self) -> None:
+        self.queued: list[str] = []
+
+    async def enqueue(self, job_id: str) -> None:
+        """Keep the id."""
+        self.queued.append(job_id)
+
+
+def job(job_id: str, state: JobState) -> Job:
+    """Return a job of which only the state matters."""
+    return Job(job_id=job_id, kind=JobKind.PULL, state=state, name="p", remote="r", created_at_ns=0)
+
+
+async def test_jobs_that_ran_are_queued_again() -> None:
+    """What another process had in its hands is queued; what waits or is over is not."""
+    jobs = tuple(job(state.value, state) for state in JobState)
+    queue = Queue()
+
+    await Succession(sender=FakeSender({ListJobs: JobList(jobs=jobs)}), queue=queue).run()
+
+    assert queue.queued == ["running"]
+
+
+async def test_a_store_that_is_away_is_asked_again() -> None:
+    """The jobs are taken up as soon as the store answers."""
+    answers: list[Message | Exception] = [
+        errdefs.Unavailable("away"),
+        JobList(jobs=(job("j", JobState.RUNNING),)),
+    ]
+    queue = Queue()
+
+    await Succession(
+        sender=FakeSender({ListJobs: lambda _command: answers.pop(0)}), queue=queue
+    ).run()
+
+    assert queue.queued == ["j"]
