@@ -60,8 +60,9 @@ class Pulling:
     async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
         manifest, config = image.manifest_descriptor, image.manifest.config
         digests = (manifest.digest, config.digest, *(layer.digest for layer in image.layers))
-        await attempt.workplace.clear()
+        # In this order: whoever lost the job hears of it before it clears another's work away.
         known = await attempt.store.keep(digests)
+        await attempt.workplace.clear()
         layers = LayerFetch(
             attempt=attempt,
             image=image,

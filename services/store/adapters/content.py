@@ -82,8 +82,13 @@ class DiskContent:
     def _commit_staged(self, staged: Path, digest: str, size: int) -> Blob:
         if not staged.exists() and self._path(digest).exists():
             return Blob(digest=digest, size=size)  # a repeat, or another job was faster
-        with disk.full_disk_named(self._blobs):
-            return self.commit(staged, digest, size)
+        try:
+            with disk.full_disk_named(self._blobs):
+                return self.commit(staged, digest, size)
+        except FileNotFoundError as error:
+            raise errdefs.Conflict(
+                f"{staged} was cleared away: its job was ended, or taken from its worker"
+            ) from error
 
     def _put(self, data: bytes) -> Blob:
         ingest = self.new_ingest()

@@ -257,6 +257,14 @@ async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(dis
     assert await disk.content.known((digest, f"sha256:{'0' * 64}")) == (digest,)
 
 
+async def test_file_of_a_job_that_was_cleared_away_is_a_conflict(disk: Disk) -> None:
+    """Its worker lost the job while the blob was on its way to the store."""
+    stage(disk, "job", "new")
+
+    with pytest.raises(errdefs.Conflict, match="was cleared away"):
+        await disk.content.commit_staged("job", "blob", f"sha256:{'0' * 64}", 1)
+
+
 @pytest.mark.parametrize("file", ["../other/blob", "/etc/passwd", "../../store/store.db"])
 async def test_file_outside_of_the_job_s_folder_is_refused(disk: Disk, file: str) -> None:
     """A worker names files of its own job only."""

@@ -103,6 +103,19 @@ async def test_an_attempt_that_lost_its_job_stages_nothing(
     places.close()
 
 
+async def test_clearing_that_is_cancelled_is_done_when_it_ends(workplace: DiskWorkplace) -> None:
+    """No thread makes the folder anew once whoever cancelled has deleted it."""
+    clearing = asyncio.create_task(workplace.clear())
+    await asyncio.sleep(0)
+    clearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await clearing
+    assert workplace.folder.is_dir()
+    for _ in range(2):
+        await workplace.discard()
+        assert not workplace.folder.exists()
+
+
 async def test_the_file_that_a_layer_leads_out_with_is_refused(workplace: DiskWorkplace) -> None:
     """The registry's word is worth no more than anybody's."""
     await workplace.clear()

@@ -208,7 +208,7 @@ async def test_a_wish_that_crosses_the_end_is_too_late(world: World) -> None:
 async def test_an_end_whose_answer_got_lost_is_told_all_the_same(
     world: World, state: JobState, error: dict[str, str] | None
 ) -> None:
-    """Whoever follows the job does not wait for ever."""
+    """Whoever follows the job does not wait for ever, and no file of it stays."""
     lost = errdefs.Conflict("job job-1 was taken from this worker")
     world.store.answers[contracts.CommitPlugin] = lost
     world.store.answers[contracts.FailJob] = lost
@@ -217,6 +217,7 @@ async def test_an_end_whose_answer_got_lost_is_told_all_the_same(
     await _runner(world).run("job-1", {})
 
     assert world.writer.ended.error == error
+    assert list(world.store.work.iterdir()) == []
 
 
 async def test_a_store_that_is_away_does_not_stop_the_work(world: World) -> None:
