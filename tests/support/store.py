@@ -55,11 +55,11 @@ class FakeRecords:
 
     async def commit(self, unit: Unit) -> ports.Committed:
         """Commit a unit whole."""
+        await asyncio.sleep(0)  # a commit takes its time: others come in between
         if self.refusal is not None:
             self.refused += 1
             raise self.refusal
         if unit.end is not None and unit.end not in self.operations:
-        await asyncio.sleep(0)  # a commit takes its time: others come in between
             raise errdefs.Conflict("stale token")
         names = {plugin.name: plugin_id for plugin_id, plugin in self.plugins.items()}
         for change in unit.changes:
