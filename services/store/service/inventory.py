@@ -85,6 +85,13 @@ class PluginInventory:
         """Return a job."""
         return self._jobs.get(job_id)
 
+    def require_job(self, job_id: str) -> JobRecord:
+        """Return a job; raises NotFound."""
+        record = self._jobs.get(job_id)
+        if record is None:
+            raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
+        return record
+
     def live_job(self, name: str) -> JobRecord | None:
         """Return the job that has a plugin, or its name, in its hands."""
         return next((r for r in self._jobs.values() if r.is_live and r.job.name == name), None)
@@ -98,13 +105,6 @@ class PluginInventory:
     def blobs(self) -> set[str]:
         """Return the digests that plugins and jobs need."""
         needed: set[str] = set()
-    def require_job(self, job_id: str) -> JobRecord:
-        """Return a job; raises NotFound."""
-        record = self._jobs.get(job_id)
-        if record is None:
-            raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
-        return record
-
         for plugin in self._plugins.values():
             needed.update((plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests))
         for record in self._jobs.values():
