@@ -58,6 +58,33 @@ class Signer(Value):
     verified_at_ns: int
 
 
+class Consent(StrEnum):
+    """How somebody consented to a privilege."""
+
+    #: It was created here: who builds a config consents to what it asks for.
+    CREATED = "created"
+    #: It was listed in the body of a pull.
+    PULLED = "pulled"
+    #: It was listed in the body of an upgrade.
+    UPGRADED = "upgraded"
+    #: A mount's source or a device's path was set, which the config lets users do.
+    SET = "set"
+    #: It was granted by itself.
+    GRANTED = "granted"
+    #: The plugin had it before grants were kept.
+    KEPT = "kept"
+
+
+class Granted(Value):
+    """A privilege that somebody consented to, in Docker's names."""
+
+    name: str
+    #: Sorted.
+    value: tuple[str, ...] = ()
+    how: Consent
+    granted_at_ns: int
+
+
 class Plugin(Value):
     """A plugin: what was installed, what is wished, what is observed."""
 
@@ -75,6 +102,8 @@ class Plugin(Value):
     layer_digests: tuple[str, ...] = ()
     #: Who signed what is installed; empty where no signature was asked for, or none was valid.
     signers: tuple[Signer, ...] = ()
+    #: What it may have at most, checked at every start; None only before the store has filled it.
+    grant: tuple[Granted, ...] | None = None
     created_at_ns: int
     status: PluginStatus = PluginStatus()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -90,6 +90,16 @@ class SetPlugin(Command[Changed]):
 
     name: str
     args: tuple[str, ...]
+
+
+class GrantPlugin(Command[Changed]):
+    """Grant a plugin privileges that it asks for; a repeat changes nothing."""
+
+    TYPE: ClassVar[str] = "store.plugin.grant.v1"
+
+    name: str
+    #: In Docker's own keys.
+    privileges: tuple[dict[str, Any], ...]
 
 
 class Inventory(Message):

@@ -13,6 +13,7 @@ from shared.oci.go_struct import GoStruct
 from shared.oci.plugin_config import PluginConfig, Strings
 from shared.oci.settings import Settings
 
+#: Name and sorted values.
 _Normal = tuple[str, tuple[str, ...]]
 
 
@@ -33,20 +34,53 @@ def compute(config: PluginConfig, settings: Settings | None = None) -> tuple[Plu
     return tuple(_compute(config, settings))
 
 
-def compare(required: Iterable[PluginPrivilege], granted: Iterable[PluginPrivilege]) -> None:
+def beyond(
+    asked: Iterable[PluginPrivilege], granted: Iterable[PluginPrivilege]
+) -> tuple[PluginPrivilege, ...]:
+    """Return what of *asked* goes beyond *granted*, value by value; no order matters."""
+    held = {(privilege.name, value) for privilege in granted for value in privilege.value or ()}
+    found = []
+    for privilege in asked:
+        new = tuple(v for v in privilege.value or () if (privilege.name, v) not in held)
+        if new:
+            found.append(privilege.model_copy(update={"value": new}))
+    return tuple(found)
+
+
+def described(privileges: Iterable[PluginPrivilege]) -> str:
+    """Return privileges as a person reads them in a sentence."""
+    return ", ".join(f"{p.name} {' '.join(p.value or ())}".rstrip() for p in privileges)
+
+
+def shown(privileges: Iterable[PluginPrivilege]) -> list[dict[str, Any]]:
+    """Return privileges as an error's detail has them, sorted."""
+    return _shown(Counter(_normal(privilege) for privilege in privileges))
+
+
+def compare(
+    required: Iterable[PluginPrivilege],
+    granted: Iterable[PluginPrivilege],
+    *,
+    installed: Iterable[PluginPrivilege] | None = None,
+) -> None:
     """Raise PermissionDenied unless *granted* is exactly *required*, in any order.
 
-    The error's detail lists what is missing and what nobody asked for.
+    The error's detail lists what is missing and what nobody asked for; for an upgrade, whose
+    old version needed *installed*, also what is new and what is no longer needed.
     """
+    required = tuple(required)
     needs = Counter(_normal(privilege) for privilege in required)
     grants = Counter(_normal(privilege) for privilege in granted)
     if needs == grants:
         return
-    raise errdefs.PermissionDenied(
-        "incorrect privileges",
-        detail={"missing": _shown(needs - grants), "unexpected": _shown(grants - needs)},
-        docker_unclassed=True,
-    )
+    message = "incorrect privileges"
+    detail = {"missing": _shown(needs - grants), "unexpected": _shown(grants - needs)}
+    if installed is not None:
+        installed = tuple(installed)
+        added, dropped = beyond(required, installed), beyond(installed, required)
+        message = f"{message}: {_difference(added, dropped)}"
+        detail |= {"added": shown(added), "dropped": shown(dropped)}
+    raise errdefs.PermissionDenied(message, detail=detail, docker_unclassed=True)
 
 
 def _compute(config: PluginConfig, settings: Settings | None) -> Iterator[PluginPrivilege]:
@@ -74,6 +108,15 @@ def _compute_linux(config: PluginConfig) -> Iterator[PluginPrivilege]:
             "list of additional capabilities required",
             *config.linux.capabilities,
         )
+
+
+def _difference(added: tuple[PluginPrivilege, ...], dropped: tuple[PluginPrivilege, ...]) -> str:
+    parts = []
+    if added:
+        parts.append(f"the new version needs {described(added)} as well")
+    if dropped:
+        parts.append(f"it no longer needs {described(dropped)}")
+    return ", and ".join(parts) or "the new version needs what the old one did"
 
 
 def _privilege(name: str, description: str, *value: str) -> PluginPrivilege:

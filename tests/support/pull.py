@@ -302,10 +302,14 @@ class World:
         """Return the service that pushes."""
         return Pushing(registries=self.registries, content=self.content, blobs_at_once=2)
 
-    async def pull(self, job_id: str = "job-1", **changes: Any) -> Changed:
-        """Do a pull as the runner does it, its progress written whole."""
+    async def pull(
+        self, job_id: str = "job-1", installed: Plugin | None = None, **changes: Any
+    ) -> Changed:
+        """Do a pull, or an upgrade of *installed*, as the runner does it."""
+        kind = JobKind.PULL if installed is None else JobKind.UPGRADE
         async with Lines(self.writer) as said:
-            return await self.pulling.run(self._attempt(job_id, said, request(**changes)))
+            attempt = self._attempt(job_id, said, request(kind, **changes), installed)
+            return await self.pulling.run(attempt)
 
     async def push(self, plugin: Plugin | None, **changes: Any) -> None:
         """Do a push as the runner does it."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import consent, status
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.restart import RestartPolicy
@@ -16,8 +16,9 @@ from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed, PluginChanged
+from shared.oci import privileges
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import initial_settings
 from tests.support.executor import FakeExecutor
@@ -286,9 +287,11 @@ class StoreUnderTest(Store):
             times=Times(ready_timeout_s=1, stop_grace_s=1, restarts=policy or RestartPolicy()),
         )
 
-    async def install(self, name: str = "p", *, enabled: bool = False) -> Plugin:
+    async def install(
+        self, name: str = "p", *, enabled: bool = False, config_json: bytes = CONFIG
+    ) -> Plugin:
         """Put a plugin into the inventory, as if it had been created before."""
-        config = PluginConfig.from_json(CONFIG)
+        config = PluginConfig.from_json(config_json)
         number = next(_ids)
         plugin = Plugin(
             plugin_id=f"{number:064x}"[::-1],
@@ -299,6 +302,7 @@ class StoreUnderTest(Store):
             settings=initial_settings(config).to_dict(),
             config_digest=f"sha256:{number:064x}",
             manifest_digest=f"sha256:{number + 1:064x}",
+            grant=consent.granted(privileges.compute(config), Consent.CREATED, 0),
             created_at_ns=0,
         )
         if enabled:

@@ -19,6 +19,7 @@ from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_jobs import JobExtension
+from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -71,6 +72,7 @@ class Extension:
         router.post("/content/collect")(self.collect_garbage)
         router.get("/plugins")(self.list_plugins)
         self.jobs.add_to(router)
+        RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         router.get("/plugins/{name:path}/logs")(self.read_logs)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)

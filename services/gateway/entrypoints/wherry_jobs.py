@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -94,7 +93,7 @@ class JobExtension:
             kind=JobKind.PULL,
             name=name,
             remote=str(ref),
-            privileges=_to_docker(wish.privileges),
+            privileges=tuple(one.to_docker() for one in wish.privileges),
             meta_headers=meta_headers(request.headers.raw),
         )
         return await self._begin(request, job, auth, idempotency_key, detach=detach)
@@ -132,7 +131,7 @@ class JobExtension:
             kind=JobKind.UPGRADE,
             name=plugin.name,
             remote=str(ref),
-            privileges=_to_docker(wish.privileges),
+            privileges=tuple(one.to_docker() for one in wish.privileges),
             meta_headers=meta_headers(request.headers.raw),
         )
         return await self._begin(request, job, auth, idempotency_key, detach=detach)
@@ -184,11 +183,4 @@ def _to_model(privilege: dict[str, Any]) -> models.Privilege:
     read = PluginPrivilege.from_go(privilege)
     return models.Privilege(
         name=read.name, description=read.description, value=tuple(read.value or ())
-    )
-
-
-def _to_docker(privileges: Iterable[models.Privilege]) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        PluginPrivilege(name=p.name, description=p.description, value=p.value).to_dict()
-        for p in privileges
     )

@@ -11,6 +11,7 @@ from shared.contracts.executor import LogLine
 from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
+from shared.oci.privileges import PluginPrivilege
 
 
 class Problem(BaseModel):
@@ -132,6 +133,11 @@ class Privilege(BaseModel):
     description: str = ""
     value: tuple[str, ...] = ()
 
+    def to_docker(self) -> dict[str, Any]:
+        """Return it in Docker's keys."""
+        privilege = PluginPrivilege(name=self.name, description=self.description, value=self.value)
+        return privilege.to_dict()
+
 
 class Privileges(BaseModel):
     """What a plugin needs, in Docker's order."""
@@ -163,6 +169,13 @@ class UpgradeRequest(BaseModel):
     remote: str = ""
     #: Must be what the new version needs, no more and no less.
     privileges: tuple[Privilege, ...] = ()
+
+
+class GrantRequest(BaseModel):
+    """What a plugin is to be granted beside what it was."""
+
+    #: Each must be something that the plugin asks for.
+    privileges: tuple[Privilege, ...]
 
 
 class Jobs(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from services.gateway import ports
 from services.gateway.service.replica import Replica
@@ -18,6 +18,7 @@ from shared.contracts.store import (
     CreatePlugin,
     DisablePlugin,
     EnablePlugin,
+    GrantPlugin,
     RemovePlugin,
     SetPlugin,
     ShutDownNode,
@@ -57,6 +58,10 @@ class Verbs:
     async def set(self, name: str, args: tuple[str, ...]) -> None:
         """Change a plugin's settings."""
         await self._do(SetPlugin(name=name, args=args), _SET_LIMIT_S)
+
+    async def grant(self, name: str, privileges: tuple[dict[str, Any], ...]) -> None:
+        """Grant a plugin privileges, in Docker's keys, that it asks for."""
+        await self._do(GrantPlugin(name=name, privileges=privileges), _SET_LIMIT_S)
 
     async def enable(self, name: str, timeout_s: int) -> None:
         """Start a plugin; *timeout_s* of 0 means the node's default."""

@@ -14,9 +14,11 @@ from services.pull.service.flights import Flights
 from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
 from services.pull.service.trust import Trust
+from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed
 from shared.oci import networks, privileges, reference
 from shared.oci.descriptor import Descriptor
+from shared.oci.plugin_config import PluginConfig
 from shared.oci.privileges import PluginPrivilege
 
 
@@ -46,7 +48,7 @@ class Pulling:
             signers = await self.trust.check(attempt, ref, repository, resolved.digest)
             image = await self.resolver.fetch(repository, ref, resolved)
         networks.require_available(image.config, request.name)
-        check_grant(image, request.privileges)
+        check_grant(image, request.privileges, attempt.taken.plugin)
         await self._stage(attempt, image, repository)
         with spans.step("commit"):
             return await attempt.store.commit_plugin(
@@ -77,13 +79,20 @@ class Pulling:
         await attempt.workplace.stage()
 
 
-def check_grant(image: PluginImage, granted: tuple[dict[str, object], ...] | None) -> None:
+def check_grant(
+    image: PluginImage, granted: tuple[dict[str, object], ...] | None, installed: Plugin | None
+) -> None:
     """Raise PermissionDenied unless exactly what the plugin asks for was granted."""
     if granted is not None:
         privileges.compare(
             privileges.compute(image.config),
             [PluginPrivilege.from_go(privilege) for privilege in granted],
+            installed=_needs(installed) if installed is not None else None,
         )
+
+
+def _needs(plugin: Plugin) -> tuple[PluginPrivilege, ...]:
+    return privileges.compute(PluginConfig.from_go(plugin.config))
 
 
 async def _commit(attempt: Attempt, blob: Descriptor, data: bytes) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.store import ports
-from services.store.domain import runtime
+from services.store.domain import consent, runtime
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import executor
@@ -34,8 +34,9 @@ class Containers:
         """Start a plugin's container and return it once it is ready; what fails leaves nothing.
 
         A repeat finds it running. *timeout_s* 0 is the node's default. Raises what dockerd says
-        of a plugin that can't run.
+        of a plugin that can't run, and PermissionDenied for more than was granted.
         """
+        consent.require(plugin)
         deadline_s = timeout_s or self.ready_timeout_s
         command = executor.StartContainer(
             container_id=container_id,

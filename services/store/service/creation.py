@@ -10,16 +10,16 @@ from pathlib import Path
 import structlog
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed, CreatePlugin
-from shared.oci import go_json, media_types, networks, reference
+from shared.oci import go_json, media_types, networks, privileges, reference
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -83,6 +83,7 @@ class Creation:
         config_blob = await self.content.put(config.to_json())
         manifest = _manifest(config_blob, unpacked.layer)
         manifest_blob = await self.content.put(manifest.to_json())
+        now_ns = self.clock()
         return Plugin(
             plugin_id=plugin_id,
             name=name,
@@ -93,7 +94,9 @@ class Creation:
             config_digest=config_blob.digest,
             manifest_digest=manifest_blob.digest,
             layer_digests=(unpacked.layer.digest,),
-            created_at_ns=self.clock(),
+            # Who makes a plugin consents to what its config asks for, as dockerd has it.
+            grant=consent.granted(privileges.compute(config), Consent.CREATED, now_ns),
+            created_at_ns=now_ns,
         )
 
     async def _clear(self, plugin_id: str) -> None:

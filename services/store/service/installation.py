@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.store import ports
-from services.store.domain import job, status, upgrade
+from services.store.domain import consent, job, status, upgrade
 from services.store.domain.job import JobRecord, Swap
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
@@ -15,7 +15,7 @@ from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.job import CommitPlugin, JobKind
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed, Fact
 from shared.oci import go_json, networks, reference
 from shared.oci.plugin_config import PluginConfig
@@ -55,9 +55,10 @@ class Installation:
             raise errdefs.Internal(f"job {record.job.job_id} has nothing to swap")
         plugin_id = swap.plugin.plugin_id
         await self.folders.exchange(record.job.job_id, plugin_id, swap.new_inode)
+        plugin = consent.filled(swap.plugin, self.clock())
         committed = await self.inventory.commit(
             Unit(
-                changes=(Change.of(swap.plugin, self._pulled(record)),),
+                changes=(Change.of(plugin, self._pulled(record)),),
                 job=job.done(record, self.clock()),
                 answers=message_id,
             )
@@ -76,6 +77,7 @@ class Installation:
     async def _install(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin_id = record.job.plugin_id or ""
         config = _parse(command.config, record.job.name)
+        now_ns = self.clock()
         plugin = Plugin(
             plugin_id=plugin_id,
             name=record.job.name,
@@ -83,7 +85,8 @@ class Installation:
             enabled=False,
             **_content(command, config),
             settings=initial_settings(config).to_dict(),
-            created_at_ns=self.clock(),
+            grant=consent.requested(config, record.request.privileges, Consent.PULLED, now_ns),
+            created_at_ns=now_ns,
         )
         await self.folders.install(command.job_id, plugin_id)
         committed = await self.inventory.commit(
@@ -106,7 +109,7 @@ class Installation:
                 f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled"
             )
         swap = Swap(
-            plugin=_upgraded(plugin, record, command),
+            plugin=_upgraded(plugin, record, command, self.clock()),
             new_inode=await self.folders.inode(command.job_id),
         )
         decided = record.model_copy(update={"swap": swap})
@@ -123,7 +126,7 @@ class Installation:
         )
 
 
-def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin) -> Plugin:
+def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: int) -> Plugin:
     config = _parse(command.config, plugin.name)
     merged = upgrade.merge(
         PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
@@ -132,8 +135,10 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin) -> Plugi
         **_content(command, config),
         "reference": record.job.remote,
         "settings": merged.to_dict(),
+        "grant": consent.requested(config, record.request.privileges, Consent.UPGRADED, now_ns),
     }
-    return status.stopped(plugin.model_copy(update=changes))
+    upgraded = consent.after_upgrade(plugin, plugin.model_copy(update=changes))
+    return status.stopped(upgraded)
 
 
 def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
@@ -36,7 +36,8 @@ class SettingsChange:
                     detail={"plugin": plugin.name},
                     docker_unclassed=True,
                 )
-            changed = _applied(plugin, command.args)
+            # What the config lets people set, its setting is consent to: see ADR 0009.
+            changed = consent.after_set(plugin, _applied(plugin, command.args), self.clock())
             committed = await self.inventory.commit(
                 Unit(
                     changes=(Change.of(changed, status.fact(plugin, "set", self.clock())),),

@@ -11,6 +11,7 @@ from services.store.service.containers import Containers
 from services.store.service.creation import Creation
 from services.store.service.garbage import Garbage
 from services.store.service.gate import Gate
+from services.store.service.grants import Grants
 from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.job_watch import JobWatch
@@ -91,6 +92,7 @@ class Store:
             collect_soon=self.collect_soon,
         )
         self.settings = SettingsChange(inventory=inventory, lanes=self.lanes, clock=clock)
+        self.grants = Grants(inventory=inventory, lanes=self.lanes, clock=clock)
         self.lifecycle = self._lifecycle()
         self.removal = self._removal()
         self.node = self._node()
@@ -133,6 +135,7 @@ class Store:
     async def start(self) -> None:
         """Read the inventory, sweep what a crash left, end what it interrupted, and look."""
         operations = await self.inventory.load()
+        await self.grants.fill()
         await self.installation.undo_installs()
         await self.folders.sweep(
             {plugin.plugin_id for plugin in self.inventory.all()},

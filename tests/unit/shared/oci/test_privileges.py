@@ -142,3 +142,50 @@ def test_the_refusal_shows_the_difference() -> None:
         "missing": [{"name": "mount", "value": ["/a"]}],
         "unexpected": [{"name": "mount", "value": ["/b"]}],
     }
+
+
+def test_the_refusal_of_an_upgrade_shows_what_is_new() -> None:
+    """Text and detail tell what the new version needs beside, or no longer, than the old one."""
+    old = [grant("network", "host"), grant("capabilities", "CAP_A", "CAP_B")]
+    new = [grant("mount", "/a"), grant("capabilities", "CAP_B", "CAP_C")]
+
+    with pytest.raises(errdefs.PermissionDenied) as raised:
+        privileges.compare(new, old, installed=iter(old))
+
+    assert raised.value.message == (
+        "incorrect privileges: the new version needs mount /a, capabilities CAP_C as well, and it "
+        "no longer needs network host, capabilities CAP_A"
+    )
+    assert raised.value.detail["added"] == [
+        {"name": "capabilities", "value": ["CAP_C"]},
+        {"name": "mount", "value": ["/a"]},
+    ]
+    assert raised.value.detail["dropped"] == [
+        {"name": "capabilities", "value": ["CAP_A"]},
+        {"name": "network", "value": ["host"]},
+    ]
+
+
+def test_the_refusal_of_an_upgrade_that_needs_nothing_new_says_so() -> None:
+    """A body that is wrong by itself is not blamed on the version."""
+    same = [grant("network", "host")]
+
+    with pytest.raises(errdefs.PermissionDenied, match="needs what the old one did"):
+        privileges.compare(same, [], installed=same)
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "new"),
+    [
+        ([grant("c", "1", "2")], [grant("c", "2", "1")], []),
+        ([grant("c", "1", "2")], [grant("c", "2"), grant("c", "3")], [grant("c", "1")]),
+        ([grant("m", "/a"), grant("m", "/b")], [grant("m", "/b")], [grant("m", "/a")]),
+        ([grant("m", "/a")], [grant("d", "/a")], [grant("m", "/a")]),
+        ([], [grant("m", "/a")], []),
+    ],
+)
+def test_what_goes_beyond_a_grant_is_found_value_by_value(
+    asked: list[PluginPrivilege], granted: list[PluginPrivilege], new: list[PluginPrivilege]
+) -> None:
+    """Less than was granted is fine; a value of another name is not."""
+    assert list(privileges.beyond(asked, granted)) == new

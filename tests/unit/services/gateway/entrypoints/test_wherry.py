@@ -12,8 +12,14 @@ from shared import errdefs
 from shared.contracts.executor import LogLine, LogLines, ReadLogs
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.contracts.message import Done
-from shared.contracts.plugin import PluginState, PluginStatus
-from shared.contracts.store import Collected, CollectGarbage, EnablePlugin, ShutDownNode
+from shared.contracts.plugin import Consent, Granted, PluginState, PluginStatus
+from shared.contracts.store import (
+    Collected,
+    CollectGarbage,
+    EnablePlugin,
+    GrantPlugin,
+    ShutDownNode,
+)
 from tests.support.gateway import changed, event, plugin, plugin_id, reply
 from tests.support.gateway_app import AppWorld
 
@@ -136,6 +142,21 @@ async def test_wrong_parameter(world: AppWorld, query: dict[str, str]) -> None:
     response = await world.get("/wherry/v1/plugins/a/logs", **query)
     assert response.status_code == 400
     assert "query.tail" in response.json()["message"]
+
+
+async def test_grant(world: AppWorld) -> None:
+    """A grant goes to the store in Docker's keys, and the plugin is shown as it is then."""
+    one = Granted(name="network", value=("host",), how=Consent.GRANTED, granted_at_ns=9)
+    world.sender.answers[GrantPlugin] = reply(changed(5, plugin("a", grant=(one,))))
+    body = {"privileges": [{"name": "network", "value": ["host"]}]}
+
+    response = await world.client.post("/wherry/v1/plugins/a/plugin/grant", json=body)
+
+    docker = {"Name": "network", "Description": "", "Value": ["host"]}
+    assert world.sender.sent == [GrantPlugin(name="a/plugin", privileges=(docker,))]
+    assert response.json()["grant"] == [
+        {"name": "network", "value": ["host"], "how": "granted", "granted_at_ns": 9}
+    ]
 
 
 async def test_shut_down(world: AppWorld) -> None:

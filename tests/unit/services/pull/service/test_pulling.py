@@ -16,6 +16,8 @@ from shared import errdefs
 from shared.contracts import job as contracts
 from shared.oci import media_types
 from shared.oci.digest import Digest, digest_of
+from shared.oci.plugin_config import PluginConfig
+from tests.support.gateway import plugin
 from tests.support.plugin_image import GRANT, FakeImage, image
 from tests.support.pull import REMOTE, TOKEN, FakeRegistries, World
 
@@ -139,6 +141,19 @@ async def test_wrong_privileges_fail_before_any_layer_moves(world: World) -> Non
     for layer in TWO.layers:
         assert world.registries.asked[f"blob {digest_of(layer)}"] == 0
     assert world.store.committed == []
+
+
+async def test_wrong_privileges_of_an_upgrade_tell_what_is_new(world: World) -> None:
+    """The job's error carries the difference between the installed version and the new one."""
+    old = image(network={"type": "none"})
+    installed = plugin(config=PluginConfig.from_json(old.config).to_dict())
+
+    with pytest.raises(errdefs.PermissionDenied) as refused:
+        await world.pull(installed=installed, privileges=())
+
+    assert "the new version needs network host as well" in refused.value.message
+    assert refused.value.detail["added"] == [{"name": "network", "value": ["host"]}]
+    assert refused.value.detail["dropped"] == [{"name": "network", "value": ["none"]}]
 
 
 async def test_a_bridge_is_refused_before_any_layer_moves(make: Make) -> None:

@@ -1,0 +1,32 @@
+"""What a plugin may do and use, in /wherry/v1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from services.gateway.entrypoints import wherry_models as models
+from services.gateway.service.replica import Replica
+from services.gateway.service.verbs import Verbs
+from shared.contracts.plugin import Plugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsExtension:
+    """The handlers, and what they need."""
+
+    replica: Replica
+    verbs: Verbs
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the routes."""
+        router.post("/plugins/{name:path}/grant")(self.grant)
+
+    async def grant(self, name: str, wish: models.GrantRequest) -> Plugin:
+        """Grant a plugin what it asks for, and show it; its next start counts on it."""
+        await self.verbs.grant(name, tuple(one.to_docker() for one in wish.privileges))
+        return await self._shown(name)
+
+    async def _shown(self, name: str) -> Plugin:
+        return (await self.replica.ready()).resolve(name).plugin
