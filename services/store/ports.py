@@ -11,6 +11,7 @@ from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
 from shared import errdefs
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import Reference
 from shared.contracts.store import Changed
 
 #: Nanoseconds since the epoch.
@@ -26,6 +27,7 @@ class Loaded:
     plugins: tuple[Plugin, ...]
     operations: tuple[Operation, ...]
     jobs: tuple[JobRecord, ...]
+    references: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Consent, Plugin
+from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
 from shared.oci import privileges
 from shared.oci.plugin_config import PluginConfig
@@ -37,6 +38,7 @@ class FakeRecords:
         self.plugins: dict[str, Plugin] = {}
         self.operations: dict[int, Operation] = {}
         self.jobs: dict[str, JobRecord] = {}
+        self.leases: dict[tuple[str, str], Reference] = {}
         self.inbox: dict[str, Changed] = {}
         self.outbox: list[PluginChanged] = []
         #: Raised by commits, while set; and how often it was.
@@ -52,6 +54,7 @@ class FakeRecords:
             plugins=tuple(self.plugins.values()),
             operations=tuple(self.operations.values()),
             jobs=tuple(self.jobs.values()),
+            references=tuple(self.leases.values()),
         )
 
     async def commit(self, unit: Unit) -> ports.Committed:
@@ -73,6 +76,7 @@ class FakeRecords:
             del self.operations[unit.end]
         if unit.job is not None:
             self.jobs[unit.job.job.job_id] = unit.job
+        self._write_leases(unit)
         operation = self._begin(unit.begin) if unit.begin else None
         changes = tuple(self._write(change) for change in unit.changes)
         changed = Changed(epoch="e", revision=len(self.outbox), changes=changes)
@@ -101,6 +105,14 @@ class FakeRecords:
         )
         self.operations[self._token] = begun
         return begun
+
+    def _write_leases(self, unit: Unit) -> None:
+        if unit.lease is not None:
+            self.leases[unit.lease.plugin_id, unit.lease.owner] = unit.lease
+        gone = {change.plugin_id for change in unit.changes if change.plugin is None}
+        ended = {(one.plugin_id, one.owner) for one in unit.dropped}
+        kept = {k: v for k, v in self.leases.items() if k not in ended and k[0] not in gone}
+        self.leases = kept
 
     def _write(self, change: Change) -> PluginChanged:
         if change.plugin is None:

@@ -11,6 +11,7 @@ from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared import errdefs
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
 from shared.sqlite import Database
 
@@ -71,12 +72,14 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
     plugins = connection.execute("SELECT record FROM plugins").fetchall()
     operations = connection.execute("SELECT * FROM operations ORDER BY token").fetchall()
     jobs = connection.execute("SELECT record FROM jobs ORDER BY created_at_ns").fetchall()
+    leases = connection.execute("SELECT record FROM leases").fetchall()
     return ports.Loaded(
         epoch=_epoch(connection),
         revision=_last_revision(connection),
         plugins=tuple(Plugin.model_validate_json(row["record"]) for row in plugins),
         operations=tuple(_operation(row) for row in operations),
         jobs=tuple(JobRecord.model_validate_json(row["record"]) for row in jobs),
+        references=tuple(Reference.model_validate_json(row["record"]) for row in leases),
     )
 
 
@@ -86,6 +89,10 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Co
     operation = _begin(connection, unit.begin, now_ns) if unit.begin else None
     if unit.job is not None:
         _keep_job(connection, unit.job, now_ns)
+    if unit.lease is not None:
+        _keep_lease(connection, unit.lease)
+    for reference in unit.dropped:
+        _drop_lease(connection, reference)
     epoch = _epoch(connection)
     first = _last_revision(connection) + 1
     changes = tuple(
@@ -156,6 +163,21 @@ def _keep_job(connection: sqlite3.Connection, record: JobRecord, now_ns: int) ->
     connection.execute(
         "DELETE FROM jobs WHERE state IN ('done', 'failed') AND created_at_ns < ?",
         (now_ns - _JOBS_KEPT_NS,),
+    )
+
+
+def _keep_lease(connection: sqlite3.Connection, reference: Reference) -> None:
+    connection.execute(
+        "INSERT INTO leases (plugin_id, owner, record) VALUES (?, ?, ?)"
+        " ON CONFLICT (plugin_id, owner) DO UPDATE SET record = excluded.record",
+        (reference.plugin_id, reference.owner, reference.model_dump_json()),
+    )
+
+
+def _drop_lease(connection: sqlite3.Connection, reference: Reference) -> None:
+    connection.execute(
+        "DELETE FROM leases WHERE plugin_id = ? AND owner = ?",
+        (reference.plugin_id, reference.owner),
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from services.store.domain.job import JobRecord
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import Reference
 from shared.contracts.store import Fact
 
 
@@ -55,5 +56,9 @@ class Unit:
     end: int | None = None
     #: A job's new record.
     job: JobRecord | None = None
+    #: A lease that is acquired or renewed.
+    lease: Reference | None = None
+    #: Leases that end; one that is not there is fine.
+    dropped: tuple[Reference, ...] = ()
     #: Id of the command that the resulting reply answers.
     answers: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.store.service.store import Store
 from shared.bus.ports import CommandHandler, FactHandler
-from shared.contracts import executor, job
+from shared.contracts import executor, job, reference
 from shared.contracts import store as contracts
 from shared.contracts.message import Command, Message
 
@@ -25,6 +25,8 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.GetInventory: store.node.get_inventory,
         contracts.CollectGarbage: store.garbage.collect_for,
         contracts.ShutDownNode: store.node.shut_down,
+        reference.GetPlugin: store.references.get,
+        reference.ListReferences: store.references.list,
         job.BeginJob: store.gate.open_only(store.jobs.begin),
         job.GetJob: store.jobs.get,
         job.ListJobs: store.jobs.list,

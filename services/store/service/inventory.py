@@ -11,6 +11,7 @@ from services.store.domain.operation import Operation, Unit
 from shared import errdefs
 from shared.contracts import plugin as plugins
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, Inventory
 
 
@@ -24,6 +25,8 @@ class PluginInventory:
         self._plugins: dict[str, Plugin] = {}
         self._id_by_name: dict[str, str] = {}
         self._jobs: dict[str, JobRecord] = {}
+        #: By plugin, then by owner.
+        self._references: dict[str, dict[str, Reference]] = {}
         self._epoch = ""
         self._revision = 0
 
@@ -34,6 +37,8 @@ class PluginInventory:
         for plugin in loaded.plugins:
             self._put(plugin)
         self._jobs = {record.job.job_id: record for record in loaded.jobs}
+        for reference in loaded.references:
+            self._keep(reference)
         return loaded.operations
 
     @property
@@ -76,6 +81,14 @@ class PluginInventory:
             if plugin.status.container_id == container_id:
                 return plugin
         return None
+
+    def references(self, plugin_id: str) -> tuple[Reference, ...]:
+        """Return the leases on a plugin, with those that ran out and were not dropped yet."""
+        return tuple(self._references.get(plugin_id, {}).values())
+
+    def all_references(self) -> tuple[Reference, ...]:
+        """Return the leases on all plugins."""
+        return tuple(one for held in self._references.values() for one in held.values())
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """Return all jobs that are kept, oldest first."""
@@ -125,13 +138,21 @@ class PluginInventory:
         self._revision = max(self._revision, committed.changed.revision)
         if unit.job is not None:
             self._jobs[unit.job.job.job_id] = unit.job
+        if unit.lease is not None:
+            self._keep(unit.lease)
+        for reference in unit.dropped:
+            self._references.get(reference.plugin_id, {}).pop(reference.owner, None)
         for change in committed.changed.changes:
             if change.plugin is None:
                 self._drop(change.plugin_id)
+                self._references.pop(change.plugin_id, None)
             else:
                 self._put(change.plugin)
         self._committed()
         return committed
+
+    def _keep(self, reference: Reference) -> None:
+        self._references.setdefault(reference.plugin_id, {})[reference.owner] = reference
 
     def _put(self, plugin: Plugin) -> None:
         self._drop(plugin.plugin_id)

@@ -13,6 +13,7 @@ from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from services.store.service.recovery import Recovery
+from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -29,6 +30,7 @@ class Lifecycle:
     containers: Containers
     supervisor: Supervisor
     recovery: Recovery
+    references: References
     clock: ports.Clock
 
     async def enable(self, command: EnablePlugin, delivery: Delivery) -> Changed:
@@ -44,11 +46,18 @@ class Lifecycle:
             return await self._enable(plugin, command.timeout_s, delivery.message_id)
 
     async def disable(self, command: DisablePlugin, delivery: Delivery) -> Changed:
-        """Stop a plugin and wish it stopped."""
-        plugin_id = self.inventory.resolve(command.name).plugin_id
-        await self.supervisor.interrupt(plugin_id)
-        async with self.lanes.hold(plugin_id, delivery.deadline_ns):
+        """Stop a plugin and wish it stopped; *force* does so while it is in use."""
+        plugin = self.inventory.resolve(command.name)
+        plugin_id = plugin.plugin_id
+        if not command.force:
+            self.references.require_unused(plugin)  # before a restart is called off for nothing
+        async with (
+            self.supervisor.interrupted(plugin_id),
+            self.lanes.hold(plugin_id, delivery.deadline_ns),
+        ):
             plugin = self.inventory.require_idle(plugin_id, command.name)
+            if not command.force:
+                self.references.require_unused(plugin)
             if not plugin.enabled:
                 raise errdefs.Conflict(
                     f"plugin is already disabled: plugin {plugin.name} found but disabled",

@@ -12,6 +12,7 @@ from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from services.store.service.lifecycle import Lifecycle
+from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -29,26 +30,33 @@ class Removal:
     folders: ports.Folders
     supervisor: Supervisor
     lifecycle: Lifecycle
+    references: References
     clock: ports.Clock
     #: Called when blobs may have become garbage.
     collect_soon: Callable[[], None]
 
     async def remove(self, command: RemovePlugin, delivery: Delivery) -> Changed:
-        """Remove a plugin; *force* stops it first."""
+        """Remove a plugin, and the leases on it; *force* stops it first, and takes it from all."""
         plugin_id = self.inventory.resolve(command.name).plugin_id
-        if command.force:
-            await self.supervisor.interrupt(plugin_id)
+        if not command.force:
+            return await self._remove(plugin_id, command, delivery)
+        async with self.supervisor.interrupted(plugin_id):
+            return await self._remove(plugin_id, command, delivery)
+
+    async def _remove(self, plugin_id: str, command: RemovePlugin, delivery: Delivery) -> Changed:
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
             plugin = self.inventory.require_idle(plugin_id, command.name)
-            if plugin.enabled and not command.force:
-                raise errdefs.Conflict(
-                    f"plugin {plugin.name} is enabled", detail={"plugin": plugin.name}
-                )
-            return await self._remove(plugin, delivery.message_id)
+            if not command.force:
+                self._require_removable(plugin)
+            operation = await self.lifecycle.begin_stop(plugin, Kind.REMOVE, delivery.message_id)
+            return await self.lifecycle.finished(operation, self.finish_remove)
 
-    async def _remove(self, plugin: Plugin, message_id: str) -> Changed:
-        operation = await self.lifecycle.begin_stop(plugin, Kind.REMOVE, message_id)
-        return await self.lifecycle.finished(operation, self.finish_remove)
+    def _require_removable(self, plugin: Plugin) -> None:
+        self.references.require_unused(plugin)
+        if plugin.enabled:
+            raise errdefs.Conflict(
+                f"plugin {plugin.name} is enabled", detail={"plugin": plugin.name}
+            )
 
     async def finish_remove(self, operation: Operation) -> Changed:
         """Stop, unmount, move the files aside and commit; safe to repeat."""

@@ -20,6 +20,7 @@ from services.store.service.lanes import Lanes
 from services.store.service.lifecycle import Lifecycle
 from services.store.service.node import Node
 from services.store.service.recovery import Recovery
+from services.store.service.references import References
 from services.store.service.removal import Removal
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
@@ -60,6 +61,7 @@ class Store:
         self.gate = Gate(inventory)
         self.garbage = Garbage(inventory, content)
         self.recovery = Recovery(self.lanes)
+        self.references = References(inventory=inventory, lanes=self.lanes, clock=clock)
         self.containers = Containers(
             sender=sender,
             folders=folders,
@@ -143,6 +145,7 @@ class Store:
         )
         await self.recovery.resume_all(operations)
         self._background.ensure("jobs", self.job_watch.run())
+        self._background.ensure("references", self.references.run())
         self.supervisor.compare_soon()
         self.collect_soon()
 
@@ -171,6 +174,7 @@ class Store:
             containers=self.containers,
             supervisor=self.supervisor,
             recovery=self.recovery,
+            references=self.references,
             clock=self.clock,
         )
 
@@ -182,6 +186,7 @@ class Store:
             folders=self.folders,
             supervisor=self.supervisor,
             lifecycle=self.lifecycle,
+            references=self.references,
             clock=self.clock,
             collect_soon=self.collect_soon,
         )

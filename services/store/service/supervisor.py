@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import structlog
 
 from services.store import ports
@@ -72,9 +75,18 @@ class Supervisor:
         """Compare the inventory with the executor's list in the background, until it worked."""
         self._looks.ensure("*", until_done(self._compare))
 
-    async def interrupt(self, plugin_id: str) -> None:
-        """Call off a restart that waits or is under way, and wait until nothing of it is left."""
+    @asynccontextmanager
+    async def interrupted(self, plugin_id: str) -> AsyncIterator[None]:
+        """Call off a restart that waits or is under way, and wait until nothing of it is left.
+
+        It is taken up again when the verb in the block is refused.
+        """
         await self._restarts.interrupt(plugin_id)
+        try:
+            yield
+        except errdefs.Error:
+            self._look_soon(plugin_id)
+            raise
 
     async def close(self) -> None:
         """Start nothing any more; call off what waits and what is under way."""
