@@ -43,8 +43,11 @@ class Call:
     #: Where runc's log lines are added, for a caller who wants to keep them.
     keep_log: Path | None
 
-    async def answer(self) -> str:
-        """Run it and return what it printed. Raises RuncError unless it exits with 0."""
+    async def answer(self, *, heeds_log: bool = False) -> str:
+        """Run it and return what it printed. Raises RuncError unless it exits with 0.
+
+        With *heeds_log* a complaint in the log is a failure too, whatever the exit status.
+        """
         with self._private_log() as log, tempfile.TemporaryFile() as out:
             # What runc prints goes to files: whatever a hook leaves behind can't hold us up
             # as it could on a pipe. Its stderr joins its log, for lines said before the log
@@ -52,7 +55,7 @@ class Call:
             with log.open("ab") as err:
                 process = self._start((None, out.fileno(), err.fileno()), log)
             returncode = await self._finish(process)
-            if returncode:
+            if returncode or (heeds_log and _gave_up(log)):
                 raise self._failure(returncode, log)
             return _content(out)
 

@@ -140,9 +140,13 @@ class Runc:
         await self._call("kill", *flags, container_id=container_id, trailing=(name,)).answer()
 
     async def delete(self, container_id: str, opts: DeleteOpts | None = None) -> None:
-        """Delete a stopped container, or any with *force*. Raises WrongState if it runs."""
+        """Delete a stopped container, or any with *force*. Raises WrongState if it runs.
+
+        Raises RuncError, and is to be repeated, when something of it could not be removed: runc
+        itself exits with 0 then, and says so in its log only.
+        """
         flags = (opts or DeleteOpts()).args()
-        await self._call("delete", *flags, container_id=container_id).answer()
+        await self._call("delete", *flags, container_id=container_id).answer(heeds_log=True)
 
     async def pause(self, container_id: str) -> None:
         """Freeze every process of a container. Raises WrongState if it is frozen or ended.

@@ -48,6 +48,14 @@ async def test_a_runc_that_fails_without_a_word() -> None:
         await runc_ctl.Runc(command="false").start("c1")
 
 
+async def test_a_deletion_that_only_the_log_calls_failed(fake: MakeFake) -> None:
+    """A delete that exits with 0 but left something behind is an error, told from its log."""
+    script = """printf '{"level":"error","msg":"unable to remove cgroup"}\\n' >> "$log"; exit 0"""
+
+    with pytest.raises(runc_ctl.RuncError, match="unable to remove cgroup"):
+        await runc_ctl.Runc(command=fake(script)).delete("c1")
+
+
 @pytest.mark.parametrize("command", ["no-such-runc", "/no/such/runc", "/etc/passwd", "/etc"])
 async def test_there_is_no_runc(command: str) -> None:
     """A binary that is missing or can't be executed is an error of its own."""
