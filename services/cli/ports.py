@@ -10,6 +10,7 @@ from services.cli.domain.health import NodeHealth, ServiceHealth
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.reference import References
 
 
 class Gateway(Protocol):
@@ -85,6 +86,9 @@ class Api(Protocol):
 
     def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
         """Return the last lines of a plugin's output."""
+
+    def references(self, name: str) -> References:
+        """Return who holds a plugin."""
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         """Return what a plugin at a registry needs."""

@@ -34,6 +34,7 @@ from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
+from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
@@ -154,6 +155,7 @@ class Gateway:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
+        from services.gateway.entrypoints.wherry_references import ReferenceExtension
 
         extension = Extension(
             config=self.config,
@@ -165,6 +167,11 @@ class Gateway:
             health=NodeHealth(sender=self.sender, replica=self.replica, node=self.config.node.name),
             jobs=JobExtension(
                 replica=self.replica, registries=registries, jobs=self.jobs, watch=self.watch
+            ),
+            references=ReferenceExtension(
+                references=References(
+                    sender=self.sender, ready_timeout_s=self.config.ready_timeout_s
+                )
             ),
         )
         return extension.application()

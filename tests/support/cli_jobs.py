@@ -10,6 +10,7 @@ from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.reference import References
 
 
 def job(state: str = "queued", **more: Any) -> Job:
@@ -68,6 +69,9 @@ class FakeApi:
 
     def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
         return ()
+
+    def references(self, name: str) -> References:
+        return References(plugin=self.plugin(name).name, references=())
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         self.asked.append((remote, login))

@@ -16,6 +16,7 @@ from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.reference import References
 from shared import errdefs
 
 _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
@@ -45,6 +46,10 @@ class UnixApi:
             LogLine(text=line["text"], is_error=line["stream"] == "stderr")
             for line in answer["lines"]
         )
+
+    def references(self, name: str) -> References:
+        """Return who holds a plugin."""
+        return References.from_json(self._ask("GET", f"/plugins/{quote(name)}/references"))
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         """Return what a plugin at a registry needs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -103,6 +104,20 @@ def logs(parts: Parts, name: str, *, tail: int) -> None:
     """Show the last lines of a plugin's output, its errors on standard error."""
     for line in parts.api().logs(name, tail):
         click.echo(line.text, err=line.is_error)
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def references(parts: Parts, name: str, *, as_json: bool) -> None:
+    """Show who holds a plugin, since when, and for how long unless it is renewed.
+
+    While somebody does, `docker plugin disable` and `rm` answer that it is in use, unless they
+    are given --force.
+    """
+    found = parts.api().references(name)
+    click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
 
 
 def _finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it

@@ -19,6 +19,7 @@ from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_jobs import JobExtension
+from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
@@ -28,10 +29,14 @@ from services.gateway.service.verbs import Verbs
 from shared import errdefs
 from shared.contracts.event import FeedFilter
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import provides
 from shared.version import VERSION
 
 _SERVER_SENT: Final = "text/event-stream"
 _JSON_LINES: Final = "application/x-ndjson"
+Capability = Annotated[
+    str, Query(description="only enabled plugins that have it, such as `volumedriver`")
+]
 #: Unix seconds, with a fraction or without.
 Seconds = Annotated[str, Query(description="Unix seconds, with an optional fraction")]
 
@@ -48,6 +53,7 @@ class Extension:
     verbs: Verbs
     health: NodeHealth
     jobs: JobExtension
+    references: ReferenceExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -72,6 +78,7 @@ class Extension:
         router.post("/content/collect")(self.collect_garbage)
         router.get("/plugins")(self.list_plugins)
         self.jobs.add_to(router)
+        self.references.add_to(router)
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         router.get("/plugins/{name:path}/logs")(self.read_logs)
         router.get("/plugins/{name:path}")(self.get_plugin)
@@ -112,10 +119,12 @@ class Extension:
         gone = await self.verbs.collect_garbage(dry_run=dry_run)
         return models.Garbage(digests=gone.digests, size_bytes=gone.size_bytes, deleted=not dry_run)
 
-    async def list_plugins(self) -> models.Plugins:
-        """List all plugins with all that is known of them, sorted by name."""
+    async def list_plugins(self, capability: Capability = "") -> models.Plugins:
+        """List plugins with all that is known of them, sorted by name."""
         inventory = await self.replica.ready()
         plugins = sorted((e.plugin for e in inventory.entries.values()), key=lambda p: p.name)
+        if capability:
+            plugins = [p for p in plugins if p.enabled and provides(p, capability)]
         return models.Plugins(
             epoch=inventory.epoch, revision=inventory.revision, plugins=tuple(plugins)
         )

@@ -11,6 +11,7 @@ from shared.contracts.executor import LogLine
 from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import Reference
 from shared.oci.privileges import PluginPrivilege
 
 
@@ -96,6 +97,24 @@ class Plugins(BaseModel):
     epoch: str
     revision: int
     plugins: tuple[Plugin, ...]
+
+
+class References(BaseModel):
+    """Who holds a plugin, by owner."""
+
+    #: Its name.
+    plugin: str
+    references: tuple[Reference, ...]
+
+
+class AcquireRequest(BaseModel):
+    """A lease on a plugin: acquired, or renewed by the same owner."""
+
+    owner: str = Field(
+        description="`<kind>/<id>`; a kind of volume, network, container, task, user"
+    )
+    capability: str = Field(description="what it is used as, such as `volumedriver`")
+    ttl_s: int = Field(description="seconds that it lasts unless it is renewed, up to a week")
 
 
 class Garbage(BaseModel):
