@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,8 @@ from shared.contracts.job import BeginJob, CancelJob, GetJob, Job, JobRequest, L
 #: The job waits its turn behind verbs on the same plugin.
 _BEGIN_LIMIT_S: Final = 60.0
 _ANSWER_LIMIT_S: Final = 10.0
+#: Between tries to begin a job: as long as Redis needs to start again.
+_PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8)
 
 log = structlog.get_logger()
 
@@ -33,15 +36,25 @@ class Jobs:
     async def begin(self, job_id: str, request: JobRequest, auth: AuthConfig) -> Job:
         """Have a job queued, its credentials sealed to it; a repeat returns it as it is now.
 
-        Raises Conflict when the id is that of a job about something else.
+        Asked again where the bus lost the answer: the job may have begun. Raises Conflict when
+        the id is that of a job about something else.
         """
         if not auth.is_anonymous:
             sealed = self.vault.seal(auth.plaintext(), job_id)
             request = request.model_copy(update={"credentials": sealed})
         command = BeginJob(job_id=job_id, request=request)
-        job = (await self.sender.send(command, timeout_s=_BEGIN_LIMIT_S)).job
+        job = await self._begin(command)
         job_identity.check_same(job, request)
         return job
+
+    async def _begin(self, command: BeginJob) -> Job:
+        for pause_s in _PAUSES_S:
+            try:
+                return (await self.sender.send(command, timeout_s=_BEGIN_LIMIT_S)).job
+            except errdefs.Unavailable as error:
+                log.warning("job begun again", job_id=command.job_id, reason=error.message)
+            await asyncio.sleep(pause_s)
+        return (await self.sender.send(command, timeout_s=_BEGIN_LIMIT_S)).job
 
     async def get(self, job_id: str) -> Job:
         """Return a job; raises NotFound."""

@@ -37,15 +37,19 @@ class Jobs:
 
     async def begin(self, command: contracts.BeginJob, delivery: Delivery) -> JobReply:
         """Reserve the name or plugin and queue the job; a repeat finds it."""
-        found = self.inventory.job(command.job_id)
-        if found is not None:
-            return JobReply(job=found.job)
-        async with self.lanes.hold(self._lane(command.request), delivery.deadline_ns):
-            plugin_id = self._check(command.request)
-            record = job.begun(command.job_id, command.request, plugin_id, self.clock())
-            await self.inventory.commit(Unit(job=record))
-        await self.watch.enqueue(command.job_id)
+        record = self.inventory.job(command.job_id)
+        if record is None:
+            async with self.lanes.hold(self._lane(command.request), delivery.deadline_ns):
+                # Once more: a repeat may have waited here for the first.
+                record = self.inventory.job(command.job_id) or await self._begin(command)
+            await self.watch.enqueue(command.job_id)
         return JobReply(job=record.job)
+
+    async def _begin(self, command: contracts.BeginJob) -> JobRecord:
+        plugin_id = self._check(command.request)
+        record = job.begun(command.job_id, command.request, plugin_id, self.clock())
+        await self.inventory.commit(Unit(job=record))
+        return record
 
     async def get(self, command: contracts.GetJob, _delivery: Delivery) -> JobReply:
         """Return one job."""

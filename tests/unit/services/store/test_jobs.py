@@ -61,6 +61,15 @@ async def test_job_is_queued_once_however_often_it_is_begun() -> None:
         await store.creation.create(CreatePlugin(name="p", context_path="/c"), delivery())
 
 
+async def test_job_that_is_begun_twice_at_once_is_one() -> None:
+    """A repeat that overtakes the end of the first finds what that made."""
+    store = StoreUnderTest()
+
+    one, other = await asyncio.gather(begin(store, "j"), begin(store, "j"))
+
+    assert one == other
+
+
 async def test_pull_of_a_name_that_is_taken_is_refused() -> None:
     """A pull begins only for a free name."""
     store = StoreUnderTest()
