@@ -369,26 +369,6 @@ async def test_refused_disable_leaves_a_restart_alone() -> None:
     await store.close()
 
 
-async def test_acquisition_that_overtakes_a_disable_leaves_the_restart() -> None:
-    """A disable that is refused after it called a restart off has it taken up again."""
-    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.001))
-    plugin = await running(store)
-    store.executor.may_start.clear()
-    store.executor.end(store.now(plugin).status.container_id or "")
-    store.supervisor.compare_soon()
-    await eventually(lambda: store.now(plugin).status.state is PluginState.STARTING)
-
-    acquiring = asyncio.create_task(acquire(store, ttl_s=36_000))
-    await asyncio.sleep(0)
-    assert await refused(disable(store)) == IN_USE
-    await acquiring
-    store.executor.may_start.set()
-    store.fake_clock.advance(3600)
-
-    await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
-    await store.close()
-
-
 async def test_plugin_that_a_push_has_in_its_hands_is_held_and_renewed() -> None:
     """A job that changes nothing keeps nobody from counting on the plugin."""
     store = StoreUnderTest()

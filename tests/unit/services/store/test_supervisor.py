@@ -10,6 +10,7 @@ from services.store.domain.restart import RestartPolicy
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
+from shared.contracts.job import BeginJob, JobKind, JobRequest
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
 from tests.support.executor import FakeExecutor
@@ -192,6 +193,29 @@ async def test_shut_down_stops_plugins_that_stay_wished() -> None:
     again = await store.restarted()
     await eventually(lambda: again.now(plugin).status.state is PluginState.RUNNING)
     await again.close()
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_verb_that_is_refused_leaves_a_restart_that_waits(*, removes: bool) -> None:
+    """A plugin that a job has in its hands is restarted when due, though a verb was refused."""
+    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.2))
+    plugin = await running(store)
+    store.executor.refusals[executor.StartContainer] = errdefs.Unavailable("gone")
+    await crash(store, plugin)
+    await eventually(lambda: "start_failed" in store.records.actions())
+    store.executor.refusals.clear()
+    push = JobRequest(kind=JobKind.PUSH, name="p:latest", remote="registry.example/p:v1")
+    await store.jobs.begin(BeginJob(job_id="j", request=push), delivery())
+
+    if removes:
+        verb = store.removal.remove(RemovePlugin(name="p", force=True), delivery())
+    else:
+        verb = store.lifecycle.disable(DisablePlugin(name="p"), delivery())
+    with pytest.raises(errdefs.Conflict, match="is being pushed by job j"):
+        await verb
+
+    await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
+    await store.close()
 
 
 async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
