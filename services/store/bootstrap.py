@@ -81,6 +81,7 @@ def build(
         feed=BusJobFeed(bus),
         clock=time.time_ns,
         times=Times(ready_timeout_s=config.ready_timeout_s, stop_grace_s=config.stop_grace_s),
+        seccomp=config.seccomp,
     )
 
 

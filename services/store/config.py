@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared import errdefs
+from shared.contracts.executor import Seccomp
 from shared.node.config import NodeConfig
 
 
@@ -19,20 +20,35 @@ class StoreConfig:
     ready_timeout_s: float
     #: Seconds between SIGTERM and SIGKILL when a plugin is stopped.
     stop_grace_s: float
+    #: Which system calls plugins may make.
+    seccomp: Seccomp
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> StoreConfig:
-        """Read WHERRY_READY_TIMEOUT_S and WHERRY_STOP_GRACE_S; raises InvalidArgument."""
+        """Read WHERRY_READY_TIMEOUT_S, WHERRY_STOP_GRACE_S and WHERRY_PLUGIN_SECCOMP.
+
+        Raises InvalidArgument.
+        """
         return cls(
             node=node,
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
             stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
+            seccomp=_seccomp(env, "WHERRY_PLUGIN_SECCOMP"),
         )
 
     @property
     def database(self) -> Path:
         """Return the path of store.db."""
         return self.node.root / "store" / "store.db"
+
+
+def _seccomp(env: Mapping[str, str], variable: str) -> Seccomp:
+    text = env.get(variable) or Seccomp.DEFAULT
+    try:
+        return Seccomp(text)
+    except ValueError as error:
+        known = " or ".join(Seccomp)
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be {known}") from error
 
 
 def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:

@@ -34,6 +34,15 @@ class Resources(Value):
     pids: int | None = None
 
 
+class Seccomp(StrEnum):
+    """Which system calls a container may make."""
+
+    #: Those of Docker's default profile, and what its capabilities are for.
+    DEFAULT = "default"
+    #: All.
+    UNCONFINED = "unconfined"
+
+
 class ContainerConfig(Value):
     """What runs in a container, in words that fit any container."""
 
@@ -59,6 +68,7 @@ class ContainerConfig(Value):
     #: Where the container's own socket folder is seen inside it.
     socket_dir: str = "/run/docker/plugins"
     resources: Resources = Resources()
+    seccomp: Seccomp = Seccomp.DEFAULT
 
 
 class Ready(Value):

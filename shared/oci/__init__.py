@@ -7,7 +7,8 @@ Knows no service and no network. The modules are the public names:
 - ``media_types``, ``descriptor``, ``manifest``: Descriptor, Platform, Manifest, Index, parse
 - ``go_json``, ``go_struct``: JSON read and written as Go's encoding/json does it
 - ``plugin_config``, ``settings``, ``privileges``: Docker's plugin config.json and its rules
-- ``devices``, ``runtime_spec``: resolve_devices; ContainerSpec and build
+- ``networks``: require_available
+- ``devices``, ``runtime_spec``, ``seccomp``: resolve_devices; ContainerSpec and build
 - ``tar_header``, ``tar``: Entry, TarError; TarReader, clean
 - ``root``, ``unpack``: Root, sync_file_system; unpack, Unpacker, Limits (never outside the root)
 - ``pack``, ``plugin_context``: LayerWriter, Layer; unpack_and_pack, one pass for a plugin's tar

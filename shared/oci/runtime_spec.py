@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from shared.oci import seccomp
 from shared.oci.devices import DeviceNode
 
 OCI_VERSION: Final = "1.0.2"
@@ -140,6 +141,8 @@ class ContainerSpec:
     oom_score_adj: int | None = None
     #: masked beside the defaults, see ``thermal_throttle_paths``
     masked_paths: tuple[str, ...] = ()
+    #: whose default seccomp profile holds, as uname(2) calls it; without one there is none
+    seccomp_machine: str | None = None
 
 
 def propagated(source: str, destination: str) -> Mount:
@@ -220,6 +223,9 @@ def _linux(spec: ContainerSpec) -> dict[str, Any]:
         "maskedPaths": [*MASKED_PATHS, *spec.masked_paths],
         "readonlyPaths": list(READONLY_PATHS),
     }
+    if spec.seccomp_machine is not None:
+        held = (*DEFAULT_CAPABILITIES, *spec.capabilities)
+        linux["seccomp"] = seccomp.default_profile(held, machine=spec.seccomp_machine)
     if spec.cgroups_path:
         linux["cgroupsPath"] = spec.cgroups_path
     if spec.propagated_mount is not None:

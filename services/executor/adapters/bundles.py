@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from services.executor.adapters import rootfs
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Record
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, Exit, Resources
+from shared.contracts.executor import ContainerConfig, Exit, Resources, Seccomp
 from shared.oci import runtime_spec
 from shared.oci.devices import resolve_devices
 
@@ -134,6 +135,7 @@ def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, 
             cgroups_path=layout.cgroup_of(bundle.container_id),
             resources=_resources(config.resources),
             masked_paths=runtime_spec.thermal_throttle_paths(),
+            seccomp_machine=platform.machine() if config.seccomp is Seccomp.DEFAULT else None,
         )
     )
 

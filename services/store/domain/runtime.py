@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, ContainerMount, PropagatedMount, Ready
+from shared.contracts.executor import (
+    ContainerConfig,
+    ContainerMount,
+    PropagatedMount,
+    Ready,
+    Seccomp,
+)
 from shared.contracts.plugin import Plugin
 from shared.oci import networks
 from shared.oci.plugin_config import PluginConfig, PluginMount
 from shared.oci.settings import Settings
 
 
-def container_config(plugin: Plugin, *, rootfs: str, propagated: str) -> ContainerConfig:
+def container_config(
+    plugin: Plugin, *, rootfs: str, propagated: str, seccomp: Seccomp
+) -> ContainerConfig:
     """Return the container that runs a plugin from host folders *rootfs* and *propagated*.
 
     Raises InvalidArgument in dockerd's words when a setting that it needs is missing, and
@@ -35,6 +43,7 @@ def container_config(plugin: Plugin, *, rootfs: str, propagated: str) -> Contain
         devices=tuple(_device(device.path) for device in settings.devices),
         allow_all_devices=config.linux.allow_all_devices,
         propagated_mount=_propagated(config, propagated),
+        seccomp=seccomp,
     )
 
 

@@ -12,7 +12,7 @@ from services.store.domain import consent, runtime
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import executor
-from shared.contracts.executor import Container, Exit
+from shared.contracts.executor import Container, Exit, Seccomp
 from shared.contracts.plugin import Plugin
 
 log = structlog.get_logger()
@@ -29,6 +29,7 @@ class Containers:
     folders: ports.Folders
     ready_timeout_s: float
     stop_grace_s: float
+    seccomp: Seccomp
 
     async def start(self, plugin: Plugin, container_id: str, timeout_s: float = 0) -> Container:
         """Start a plugin's container and return it once it is ready; what fails leaves nothing.
@@ -44,6 +45,7 @@ class Containers:
                 plugin,
                 rootfs=str(self.folders.rootfs(plugin.plugin_id)),
                 propagated=str(self.folders.propagated(plugin.plugin_id)),
+                seccomp=self.seccomp,
             ),
             ready=runtime.ready(plugin, deadline_s),
         )

@@ -27,6 +27,7 @@ from services.store.service.settings import SettingsChange
 from services.store.service.supervisor import Supervisor
 from services.store.service.tasks import Tasks
 from shared.bus.ports import Sender
+from shared.contracts.executor import Seccomp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Store:
         feed: ports.JobFeed,
         clock: ports.Clock,
         times: Times,
+        seccomp: Seccomp = Seccomp.DEFAULT,
     ) -> None:
         self._background = Tasks()
         self.inventory = inventory
@@ -67,6 +69,7 @@ class Store:
             folders=folders,
             ready_timeout_s=times.ready_timeout_s,
             stop_grace_s=times.stop_grace_s,
+            seccomp=seccomp,
         )
         self.restarts = Restarts(
             inventory=inventory,

@@ -13,13 +13,17 @@
    touch=PATH     make a file
    remove=PATH    unlink a file
    eat=MIB        use memory
+   call=NAME      make a system call: add_key, bpf, clone3 or unshare; print "NAME ERRNO"
    fork           leave a child that sleeps for ever
    term=CODE      on SIGTERM, exit with CODE (as pid 1 it is ignored otherwise)
    exit=CODE      end
    Without an exit, it sleeps for ever at the end, accepting connections. */
 
+#define _GNU_SOURCE
+
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +31,13 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+/* The headers of musl have none of Linux' own. */
+#define PROCESS_KEYRING (-2)
 
 static int term_code;
 static int bound = -1;
@@ -118,6 +126,22 @@ static void eat(int mib)
     }
 }
 
+static void call(const char *name)
+{
+    long done = -1;
+    errno = 0;
+    if (!strcmp(name, "add_key"))
+        done = syscall(SYS_add_key, "user", "test", "x", 1, PROCESS_KEYRING);
+    else if (!strcmp(name, "bpf"))
+        done = syscall(SYS_bpf, -1, NULL, 0);
+    else if (!strcmp(name, "clone3"))
+        done = syscall(SYS_clone3, NULL, 0);
+    else if (!strcmp(name, "unshare"))
+        done = syscall(SYS_unshare, CLONE_NEWUSER);
+    printf("%s %d\n", name, done < 0 ? errno : 0);
+    fflush(stdout);
+}
+
 static void do_one(const char *verb, char *value)
 {
     if (!strcmp(verb, "print"))
@@ -148,6 +172,8 @@ static void do_one(const char *verb, char *value)
         make_file(value);
     else if (!strcmp(verb, "remove"))
         unlink(value);
+    else if (!strcmp(verb, "call"))
+        call(value);
     else if (!strcmp(verb, "eat"))
         eat(atoi(value));
     else if (!strcmp(verb, "fork")) {

@@ -11,7 +11,7 @@ from services.store.domain.restart import RestartPolicy
 from services.store.service.lanes import Lanes
 from services.store.service.tasks import Tasks
 from shared import errdefs
-from shared.contracts.executor import Exit
+from shared.contracts.executor import Exit, Seccomp
 from shared.contracts.plugin import Plugin
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import initial_settings
@@ -62,12 +62,15 @@ def test_exited_plugin_is_due_after_its_pause() -> None:
 
 def test_container_has_the_plugin_s_config_and_settings() -> None:
     """Entrypoint, arguments, environment and namespaces come from config and settings."""
-    config = runtime.container_config(plugin_of(CONFIG), rootfs="/r", propagated="/p")
+    config = runtime.container_config(
+        plugin_of(CONFIG), rootfs="/r", propagated="/p", seccomp=Seccomp.DEFAULT
+    )
 
     assert config.args == ("/p",)
     assert config.env == ("DEBUG=0",)
     assert (config.host_network, config.host_names, config.host_pid) == (True, True, False)
     assert config.propagated_mount is None
+    assert config.seccomp is Seccomp.DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,9 @@ def test_setting_that_is_missing_is_told_before_anything_starts(
 ) -> None:
     """A mount without a source or a device without a path is an error, not a crash."""
     with pytest.raises(errdefs.InvalidArgument, match=message):
-        runtime.container_config(plugin_of(config), rootfs="/r", propagated="/p")
+        runtime.container_config(
+            plugin_of(config), rootfs="/r", propagated="/p", seccomp=Seccomp.DEFAULT
+        )
 
 
 def test_plugin_of_old_that_wants_a_bridge_does_not_start() -> None:
@@ -90,7 +95,7 @@ def test_plugin_of_old_that_wants_a_bridge_does_not_start() -> None:
     plugin = plugin_of(b'{"network": {"type": "bridge"}}')
 
     with pytest.raises(errdefs.Unimplemented, match="plugin p:latest asks for network bridge"):
-        runtime.container_config(plugin, rootfs="/r", propagated="/p")
+        runtime.container_config(plugin, rootfs="/r", propagated="/p", seccomp=Seccomp.DEFAULT)
 
 
 def test_plugin_without_a_socket_is_told_so() -> None:

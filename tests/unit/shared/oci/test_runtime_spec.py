@@ -203,3 +203,12 @@ def test_thermal_throttle_folders_are_those_present(tmp_path: Path) -> None:
     (tmp_path / "cpuidle" / "thermal_throttle").mkdir(parents=True)
 
     assert runtime_spec.thermal_throttle_paths(tmp_path) == (f"{tmp_path}/cpu1/thermal_throttle",)
+
+
+def test_a_seccomp_profile_follows_the_capabilities() -> None:
+    """With a machine the default profile is part of the spec; without one there is none."""
+    spec = build(seccomp_machine="x86_64", capabilities=("CAP_SYS_ADMIN",))
+
+    (names, *_) = (rule["names"] for rule in spec["linux"]["seccomp"]["syscalls"])
+    assert {"chroot", "mount"} <= set(names)
+    assert "seccomp" not in build()["linux"]
