@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from services.pull.adapters import threads
 from services.pull.adapters.ingest import FileIngest, full_disk_named
+from services.pull.adapters.writeback import Writeback
 from services.pull.ports import LayerReader
 from shared import errdefs
 from shared.oci.descriptor import Descriptor
@@ -35,6 +37,7 @@ class DiskWorkplaces:
         # Apart, so that those who wait for bytes never keep out those who write them.
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="write")
         self._unpackers = ThreadPoolExecutor(jobs, thread_name_prefix="unpack")
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="sync")
 
     def of(self, job_id: str, token: int) -> DiskWorkplace:
         """Return the folder of one attempt; raises InvalidArgument for an id that is no name."""
@@ -45,12 +48,14 @@ class DiskWorkplaces:
             token=token,
             writers=self._writers,
             unpackers=self._unpackers,
+            syncer=self._syncer,
         )
 
     def close(self) -> None:
         """End the threads; nothing may be at work any more."""
         self._writers.shutdown()
         self._unpackers.shutdown()
+        self._syncer.shutdown()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +66,14 @@ class DiskWorkplace:
     token: int
     writers: ThreadPoolExecutor
     unpackers: ThreadPoolExecutor
+    syncer: ThreadPoolExecutor
 
     async def clear(self) -> None:
         """Delete what an earlier attempt left, and make the folder; whole, even if cancelled."""
+        # Else the thread would make the folder behind the back of whoever deletes it.
         clearing = asyncio.create_task(asyncio.to_thread(self._clear))
-        try:
-            await asyncio.shield(clearing)
-        except asyncio.CancelledError:
-            # The thread would make the folder behind the back of whoever deletes it.
-            await asyncio.gather(clearing, return_exceptions=True)
-            raise
+        await threads.ended(clearing)
+        clearing.result()
 
     async def discard(self) -> None:
         """Delete the folder of a job that is over; none is success."""
@@ -102,8 +105,7 @@ class DiskWorkplace:
             except asyncio.CancelledError:
                 is_stopped.set()
                 if not running.cancel():
-                    # What the stopped thread says is nobody's to hear.
-                    await asyncio.gather(done, return_exceptions=True)
+                    await threads.ended(done)
                 raise
 
     async def stage(self) -> None:
@@ -141,7 +143,13 @@ class DiskWorkplace:
             if is_stopped.is_set():
                 raise errdefs.Unavailable("unpacking was stopped")
 
-        return unpack_layer(_CountingReader(layer, progress), self._rootfs, checkpoint=checkpoint)
+        with Writeback(self._rootfs, self.syncer) as writeback:
+
+            def moved(count: int) -> None:
+                writeback.advance(count)
+                progress(count)
+
+            return unpack_layer(_CountingReader(layer, moved), self._rootfs, checkpoint=checkpoint)
 
 
 class _CountingReader:
