@@ -128,7 +128,7 @@ def test_an_install_killed_at_any_moment_is_whole_or_nothing(
     """Whatever the client is told, the plugin is there, or can be installed at once."""
     luck = random.Random(1)
     registry.find_again()
-    for killed in ("pull", "store", "redis") * 4:
+    for killed in ("pull", "store", "redis") * 2:
         with _installing(node, registry) as installing:
             time.sleep(luck.uniform(0, _LATEST_KILL_S))  # the moment is what is varied
             node.kill(killed)

@@ -12,6 +12,7 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Final
 
+from services.pull.adapters import threads
 from shared import errdefs
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digester, verify
@@ -68,10 +69,12 @@ class FileIngest:
     async def close(self) -> None:
         """Close the file, and delete it unless the store has moved it away."""
         self._written.end(EOFError("the download was given up"))
-        if self._appending is not None:
-            await asyncio.wait([self._appending])  # the thread uses the descriptor
-        os.close(self._fd)
-        self._path.unlink(missing_ok=True)
+        try:
+            if self._appending is not None:
+                await threads.ended(self._appending)  # it uses the descriptor
+        finally:
+            os.close(self._fd)
+            self._path.unlink(missing_ok=True)
 
     async def _flush(self) -> None:
         """Hand the batch to a thread, while the next one arrives."""

@@ -108,8 +108,10 @@ def _hurried() -> Iterator[None]:
 )
 def test_a_pull_is_whole_or_leaves_nothing(schedule: Schedule) -> None:
     """Installed byte for byte, or failed with words and no trace; the next pull succeeds."""
+    before = len(os.listdir("/proc/self/fd"))
     try:
         asyncio.run(_try(schedule))
+        assert len(os.listdir("/proc/self/fd")) <= before, "files or connections are left open"
     except BaseException as error:
         error.add_note(f"to have it again: @example({schedule!r})")
         raise
