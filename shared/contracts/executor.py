@@ -29,9 +29,11 @@ class PropagatedMount(Value):
 class Resources(Value):
     """Limits; None leaves the kernel's default."""
 
-    memory_bytes: int | None = None
-    cpus: float | None = None
-    pids: int | None = None
+    #: No process fits into less than 6 MiB; it is dockerd's lower limit as well.
+    memory_bytes: int | None = Field(default=None, ge=6 * 1024 * 1024)
+    #: Processors' worth of time, such as 0.5; the kernel counts in hundredths.
+    cpus: float | None = Field(default=None, ge=0.01, le=100_000, allow_inf_nan=False)
+    pids: int | None = Field(default=None, ge=1)
 
 
 class Seccomp(StrEnum):

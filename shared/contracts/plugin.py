@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared import errdefs
-from shared.contracts.executor import Exit, HealthStatus
+from shared.contracts.executor import Exit, HealthStatus, Resources
 from shared.contracts.message import Value
 from shared.oci import reference
 
@@ -104,6 +104,8 @@ class Plugin(Value):
     signers: tuple[Signer, ...] = ()
     #: What it may have at most, checked at every start; None only before the store has filled it.
     grant: tuple[Granted, ...] | None = None
+    #: Limits from its next start on.
+    resources: Resources = Resources()
     created_at_ns: int
     status: PluginStatus = PluginStatus()
 

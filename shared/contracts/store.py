@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from shared.contracts.executor import Resources
 from shared.contracts.message import Command, Done, Message, Value
 from shared.contracts.plugin import Plugin
 
@@ -90,6 +91,15 @@ class SetPlugin(Command[Changed]):
 
     name: str
     args: tuple[str, ...]
+
+
+class LimitPlugin(Command[Changed]):
+    """Give a stopped plugin new limits in place of all that it had; a repeat is safe."""
+
+    TYPE: ClassVar[str] = "store.plugin.limit.v1"
+
+    name: str
+    resources: Resources
 
 
 class GrantPlugin(Command[Changed]):

@@ -74,6 +74,11 @@ def not_created(
         advice = f"it asks for {names}, which this host does not grant; run it where it is granted"
     elif "oom_score_adj" in runtime_says or "rlimit" in runtime_says.lower():
         advice = "this host lacks CAP_SYS_RESOURCE for it; run it where it is granted"
+    elif "seccomp" in runtime_says.lower():
+        advice = (
+            "this host's runc, or its kernel, knows no seccomp; install a runc that does, or start "
+            "the node with WHERRY_PLUGIN_SECCOMP=unconfined"
+        )
     return errdefs.InvalidArgument(
         f"container {container_id} was not created: {runtime_says}; {advice}",
         detail={"container_id": container_id, "lacking": sorted(lacking)},

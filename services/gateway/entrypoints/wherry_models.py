@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.service.health import Report
-from shared.contracts.executor import LogLine
+from shared.contracts.executor import LogLine, Resources
 from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
@@ -195,6 +195,17 @@ class GrantRequest(BaseModel):
 
     #: Each must be something that the plugin asks for.
     privileges: tuple[Privilege, ...]
+
+
+class LimitRequest(Resources):
+    """All limits of a plugin; what is left out, or null, is unlimited."""
+
+    # A misspelt limit must not be none.
+    model_config = ConfigDict(extra="forbid")
+
+    def resources(self) -> Resources:
+        """Return the limits alone."""
+        return Resources(**self.model_dump())
 
 
 class Jobs(BaseModel):

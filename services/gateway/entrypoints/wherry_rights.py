@@ -22,10 +22,16 @@ class RightsExtension:
     def add_to(self, router: APIRouter) -> None:
         """Add the routes."""
         router.post("/plugins/{name:path}/grant")(self.grant)
+        router.put("/plugins/{name:path}/resources")(self.limit)
 
     async def grant(self, name: str, wish: models.GrantRequest) -> Plugin:
         """Grant a plugin what it asks for, and show it; its next start counts on it."""
         await self.verbs.grant(name, tuple(one.to_docker() for one in wish.privileges))
+        return await self._shown(name)
+
+    async def limit(self, name: str, wish: models.LimitRequest) -> Plugin:
+        """Limit a stopped plugin from its next start on, and show it; null is no limit."""
+        await self.verbs.limit(name, wish.resources())
         return await self._shown(name)
 
     async def _shown(self, name: str) -> Plugin:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.gateway import ports
 from services.gateway.service.replica import Replica
 from shared import errdefs
-from shared.contracts.executor import LogLine, ReadLogs
+from shared.contracts.executor import LogLine, ReadLogs, Resources
 from shared.contracts.message import Command
 from shared.contracts.store import (
     Changed,
@@ -19,6 +19,7 @@ from shared.contracts.store import (
     DisablePlugin,
     EnablePlugin,
     GrantPlugin,
+    LimitPlugin,
     RemovePlugin,
     SetPlugin,
     ShutDownNode,
@@ -58,6 +59,10 @@ class Verbs:
     async def set(self, name: str, args: tuple[str, ...]) -> None:
         """Change a plugin's settings."""
         await self._do(SetPlugin(name=name, args=args), _SET_LIMIT_S)
+
+    async def limit(self, name: str, resources: Resources) -> None:
+        """Give a stopped plugin new limits."""
+        await self._do(LimitPlugin(name=name, resources=resources), _SET_LIMIT_S)
 
     async def grant(self, name: str, privileges: tuple[dict[str, Any], ...]) -> None:
         """Grant a plugin privileges, in Docker's keys, that it asks for."""

@@ -43,6 +43,7 @@ def container_config(
         devices=tuple(_device(device.path) for device in settings.devices),
         allow_all_devices=config.linux.allow_all_devices,
         propagated_mount=_propagated(config, propagated),
+        resources=plugin.resources,
         seccomp=seccomp,
     )
 

@@ -1,4 +1,4 @@
-"""Change a stopped plugin's settings."""
+"""Change a stopped plugin's settings, and its limits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
-from shared.contracts.store import Changed, SetPlugin
+from shared.contracts.store import Changed, LimitPlugin, SetPlugin
 from shared.oci import settings
 from shared.oci.plugin_config import PluginConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChange:
-    """The verb that lays new settings over an unchanging config."""
+    """The verbs that lay something over an unchanging config."""
 
     inventory: PluginInventory
     lanes: Lanes
@@ -38,12 +38,26 @@ class SettingsChange:
                 )
             # What the config lets people set, its setting is consent to: see ADR 0009.
             changed = consent.after_set(plugin, _applied(plugin, command.args), self.clock())
-            committed = await self.inventory.commit(
-                Unit(
-                    changes=(Change.of(changed, status.fact(plugin, "set", self.clock())),),
-                    answers=delivery.message_id,
+            return await self._commit(changed, "set", delivery)
+
+    async def limit(self, command: LimitPlugin, delivery: Delivery) -> Changed:
+        """Replace a stopped plugin's limits; they hold from its next start on."""
+        plugin_id = self.inventory.resolve(command.name).plugin_id
+        async with self.lanes.hold(plugin_id, delivery.deadline_ns):
+            plugin = self.inventory.require_idle(plugin_id, command.name)
+            if plugin.enabled:
+                raise errdefs.Conflict(
+                    f"cannot limit plugin {plugin.name} while it is enabled: disable it first",
+                    detail={"plugin": plugin.name},
                 )
-            )
+            limited = plugin.model_copy(update={"resources": command.resources})
+            return await self._commit(limited, "update", delivery)
+
+    async def _commit(self, changed: Plugin, action: str, delivery: Delivery) -> Changed:
+        fact = status.fact(changed, action, self.clock())
+        committed = await self.inventory.commit(
+            Unit(changes=(Change.of(changed, fact),), answers=delivery.message_id)
+        )
         return committed.changed
 
 

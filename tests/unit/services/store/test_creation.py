@@ -9,11 +9,13 @@ import pytest
 
 from shared import errdefs
 from shared.contracts import executor
+from shared.contracts.executor import Resources
 from shared.contracts.store import (
     CollectGarbage,
     CreatePlugin,
     DisablePlugin,
     EnablePlugin,
+    LimitPlugin,
     RemovePlugin,
     SetPlugin,
 )
@@ -168,6 +170,33 @@ async def test_set_on_an_enabled_plugin_is_refused() -> None:
 
     assert refused.value.message == "cannot set on an active plugin, disable plugin before setting"
     assert refused.value.docker_unclassed
+
+
+async def test_limits_hold_from_the_next_start_on() -> None:
+    """Limits are kept in the record, replaced whole, told as an update, and go with the start."""
+    store = StoreUnderTest()
+    plugin = await store.install()
+    for limits in (Resources(memory_bytes=2**26, cpus=0.5), Resources(memory_bytes=2**26, pids=9)):
+        await store.settings.limit(LimitPlugin(name="p", resources=limits), delivery())
+    await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+
+    (start,) = (sent for sent in store.executor.sent if isinstance(sent, executor.StartContainer))
+    assert store.now(plugin).resources == Resources(memory_bytes=2**26, pids=9)
+    assert start.config.resources == store.now(plugin).resources
+    assert store.records.actions() == ["update", "update", "enable"]
+
+
+async def test_limits_of_an_enabled_plugin_are_refused() -> None:
+    """A limit changes only while the plugin is stopped."""
+    store = StoreUnderTest()
+    plugin = await store.install()
+    await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+
+    command = LimitPlugin(name="p", resources=Resources(pids=1))
+    with pytest.raises(errdefs.Conflict, match="cannot limit plugin p:latest while it is enabled"):
+        await store.settings.limit(command, delivery())
+
+    assert store.now(plugin).resources == Resources()
 
 
 async def test_collector_keeps_out_while_blobs_are_added() -> None:

@@ -121,6 +121,13 @@ def test_a_lacking_capability_is_named() -> None:
     assert "it asks for CAP_SYS_RESOURCE, which this host does not grant" in error.message
 
 
+def test_a_host_without_seccomp_is_told_what_to_do() -> None:
+    """The words of runc name what is missing; ours name the way out."""
+    error = failure.not_created("c", "seccomp: config provided but seccomp not supported")
+
+    assert "WHERRY_PLUGIN_SECCOMP=unconfined" in error.message
+
+
 def test_a_full_disk_is_told_as_such() -> None:
     """No room is a class of its own: the caller may free some."""
     full = OSError(errno.ENOSPC, "No space left on device", "/x")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared import errdefs
-from shared.contracts.executor import LogLine, LogLines, ReadLogs
+from shared.contracts.executor import LogLine, LogLines, ReadLogs, Resources
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.contracts.message import Done
 from shared.contracts.plugin import Consent, Granted, PluginState, PluginStatus
@@ -18,6 +18,7 @@ from shared.contracts.store import (
     CollectGarbage,
     EnablePlugin,
     GrantPlugin,
+    LimitPlugin,
     ShutDownNode,
 )
 from tests.support.gateway import changed, event, plugin, plugin_id, reply
@@ -157,6 +158,37 @@ async def test_grant(world: AppWorld) -> None:
     assert response.json()["grant"] == [
         {"name": "network", "value": ["host"], "how": "granted", "granted_at_ns": 9}
     ]
+
+
+async def test_limits(world: AppWorld) -> None:
+    """Limits go to the store whole; what is left out is unlimited."""
+    limits = Resources(memory_bytes=2**26, pids=9)
+    world.sender.answers[LimitPlugin] = reply(changed(5, plugin("a", resources=limits)))
+    body = {"memory_bytes": 2**26, "pids": 9}
+
+    response = await world.client.put("/wherry/v1/plugins/a/plugin/resources", json=body)
+
+    assert world.sender.sent == [LimitPlugin(name="a/plugin", resources=limits)]
+    assert response.json()["resources"] == {"memory_bytes": 2**26, "cpus": None, "pids": 9}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"memory_bytes": 4096}, "memory_bytes"),
+        ({"cpus": 0}, "cpus"),
+        ({"cpus": "NaN"}, "cpus"),
+        ({"pids": 0}, "pids"),
+        ({"memory": 2**26}, "memory"),
+    ],
+)
+async def test_wrong_limits(world: AppWorld, body: dict[str, object], named: str) -> None:
+    """What no plugin could run with, or is misspelt, is named, and nothing is sent."""
+    response = await world.client.put("/wherry/v1/plugins/a/plugin/resources", json=body)
+
+    assert response.status_code == 400
+    assert f"body.{named}: " in response.json()["message"]
+    assert world.sender.sent == []
 
 
 async def test_shut_down(world: AppWorld) -> None:
