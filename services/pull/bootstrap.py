@@ -7,6 +7,7 @@ import os
 import platform
 
 from services.pull.adapters.content import DiskContent
+from services.pull.adapters.privilege_file import PrivilegeFile
 from services.pull.adapters.registries import ClientRegistries
 from services.pull.adapters.registry.client import Registry
 from services.pull.adapters.registry.settings import Hosts
@@ -16,7 +17,7 @@ from services.pull.config import PullConfig
 from services.pull.domain import platforms
 from services.pull.entrypoints import bus as tables
 from services.pull.entrypoints.jobs import WorkerThread, add_task
-from services.pull.ports import Registries, TrustPolicies
+from services.pull.ports import PrivilegePolicies, Registries, TrustPolicies
 from services.pull.service.flights import Flights
 from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
@@ -60,7 +61,9 @@ async def _serve(
     resolver = Resolver(machine=platforms.of_machine(platform.machine()))
     questions = Questions(registries=registries, resolver=resolver, opener=opener)
     trust = Trust(policies=policies, registries=registries)
-    runner = _runner(config, bus, opener, registries, resolver, trust, workplaces)
+    privilege_file = PrivilegeFile(config.privilege_policy)
+    privilege_file.current()  # a bad one stops the start
+    runner = _runner(config, bus, opener, registries, resolver, trust, privilege_file, workplaces)
     app = make_app(redis_url=config.node.redis_url, node=config.node.name)
     add_task(app, runner, asyncio.get_running_loop())
     worker = WorkerThread(app, name=f"pull@{config.node.name}", concurrency=config.jobs)
@@ -91,6 +94,7 @@ def _runner(
     registries: Registries,
     resolver: Resolver,
     trust: Trust,
+    policies: PrivilegePolicies,
     workplaces: DiskWorkplaces,
 ) -> JobRunner:
     content = DiskContent(config.node.root / "content")
@@ -101,6 +105,7 @@ def _runner(
             content=content,
             resolver=resolver,
             trust=trust,
+            policies=policies,
             flights=Flights(),
             layers_at_once=config.transfers,
         ),

@@ -34,10 +34,12 @@ class PullConfig:
     proxies: Mapping[str, str]
     #: Who must have signed what; None: trust.json in the data root, if there is one.
     trust_policy: Path | None
+    #: What plugins may need at most; None: anything that is granted.
+    privilege_policy: Path | None
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> PullConfig:
-        """Read WHERRY_PULL_*, _REGISTRY_MIRRORS, _INSECURE_REGISTRIES and _TRUST_POLICY.
+        """Read WHERRY_PULL_*, _REGISTRY_MIRRORS, _INSECURE_REGISTRIES and the two policies.
 
         Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Raises InvalidArgument naming
         the variable.
@@ -52,6 +54,7 @@ class PullConfig:
             insecure_networks=tuple(_network(word) for word in insecure if "/" in word),
             proxies={name: value for name, value in env.items() if name.upper() in _PROXIES},
             trust_policy=_path(env, "WHERRY_TRUST_POLICY"),
+            privilege_policy=_path(env, "WHERRY_PRIVILEGE_POLICY"),
         )
 
 

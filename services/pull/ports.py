@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from services.pull.domain.privilege_policy import PrivilegePolicy
 from services.pull.domain.trust_policy import TrustPolicy
 from shared.contracts.message import Message
 from shared.oci.descriptor import Descriptor
@@ -197,6 +198,14 @@ class TrustPolicies(Protocol):
     """What the operator says of signatures."""
 
     def current(self) -> TrustPolicy:
+        """Return the policy as it is now; raises InvalidArgument saying what is wrong with it."""
+        ...
+
+
+class PrivilegePolicies(Protocol):
+    """What the operator says of privileges."""
+
+    def current(self) -> PrivilegePolicy:
         """Return the policy as it is now; raises InvalidArgument saying what is wrong with it."""
         ...
 

@@ -12,6 +12,7 @@ from typing import Any
 from services.pull import ports
 from services.pull.adapters.content import DiskContent
 from services.pull.adapters.workplace import DiskWorkplaces
+from services.pull.domain.privilege_policy import PrivilegePolicy, PrivilegeRule
 from services.pull.domain.trust_policy import TrustPolicy
 from services.pull.service.attempt import Attempt
 from services.pull.service.flights import Flights
@@ -178,6 +179,20 @@ class FakeTrustPolicies:
         return self.policy
 
 
+class FakePrivilegePolicies:
+    """An operator's privilege policy, of the test's own; without *rules* there are no limits."""
+
+    def __init__(self) -> None:
+        self.rules: tuple[PrivilegeRule, ...] = ()
+        self.error: errdefs.InvalidArgument | None = None
+
+    def current(self) -> PrivilegePolicy:
+        """Return the policy."""
+        if self.error is not None:
+            raise self.error
+        return PrivilegePolicy(source="/privileges.json", rules=self.rules)
+
+
 class FakeWriter:
     """Keeps a job's progress; *error*, when set, is raised instead."""
 
@@ -278,6 +293,7 @@ class World:
     writer: FakeWriter = field(default_factory=FakeWriter)
     flights: Flights = field(default_factory=Flights)
     policies: FakeTrustPolicies = field(default_factory=FakeTrustPolicies)
+    privilege_policies: FakePrivilegePolicies = field(default_factory=FakePrivilegePolicies)
 
     def __post_init__(self) -> None:
         self.store = FakeStore(self.root)
@@ -293,6 +309,7 @@ class World:
             content=self.content,
             resolver=self.resolver,
             trust=Trust(policies=self.policies, registries=self.registries, clock=lambda: 1),
+            policies=self.privilege_policies,
             flights=self.flights,
             layers_at_once=self.layers_at_once,
         )

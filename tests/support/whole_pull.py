@@ -41,7 +41,7 @@ from shared.oci.digest import Digest
 from shared.sealing import Opener, new_key
 from shared.sqlite import Database
 from tests.support.executor import FakeExecutor
-from tests.support.pull import MACHINE, FakeTrustPolicies, FakeWriter
+from tests.support.pull import MACHINE, FakePrivilegePolicies, FakeTrustPolicies, FakeWriter
 from tests.support.registry_client import new_registry
 from tests.support.store import delivery
 
@@ -128,6 +128,7 @@ class Worker:
                 content=content,
                 resolver=Resolver(machine=MACHINE),
                 trust=Trust(policies=FakeTrustPolicies(), registries=registries),
+                policies=FakePrivilegePolicies(),
                 flights=Flights(),
                 layers_at_once=2,
             ),

@@ -42,8 +42,8 @@ class TrustRule:
     match_reference: bool = False
 
     def covers(self, repository: str) -> bool:
-        """Say whether a repository is the prefix or below it: ``a/b`` is not below ``a/bc``."""
-        return not self.prefix or f"{repository}/".startswith(f"{self.prefix}/")
+        """Say whether the rule is about a repository."""
+        return covers(self.prefix, repository)
 
 
 #: Where no rule covers a repository.
@@ -63,6 +63,11 @@ class TrustPolicy:
         repository = repository_of(ref)
         covering = [rule for rule in self.rules if rule.covers(repository)]
         return max(covering, key=lambda rule: len(rule.prefix), default=_NO_RULE)
+
+
+def covers(prefix: str, repository: str) -> bool:
+    """Say whether a repository is the prefix or below it: ``a/b`` is not below ``a/bc``."""
+    return not prefix or f"{repository}/".startswith(f"{prefix}/")
 
 
 def repository_of(ref: Reference) -> str:

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 from services.pull.domain import status
 from services.pull.domain.plugin_image import PluginImage
-from services.pull.ports import Content, Registries, Repository
+from services.pull.ports import Content, PrivilegePolicies, Registries, Repository
 from services.pull.service import spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
 from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
 from services.pull.service.trust import Trust
+from shared import errdefs
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed
 from shared.oci import networks, privileges, reference
 from shared.oci.descriptor import Descriptor
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.privileges import PluginPrivilege
+from shared.oci.reference import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Pulling:
     content: Content
     resolver: Resolver
     trust: Trust
+    policies: PrivilegePolicies
     flights: Flights
     #: Layers of one job that are downloaded at a time.
     layers_at_once: int
@@ -48,6 +51,7 @@ class Pulling:
             signers = await self.trust.check(attempt, ref, repository, resolved.digest)
             image = await self.resolver.fetch(repository, ref, resolved)
         networks.require_available(image.config, request.name)
+        self._check_policy(ref, image)
         check_grant(image, request.privileges, attempt.taken.plugin)
         await self._stage(attempt, image, repository)
         with spans.step("commit"):
@@ -58,6 +62,15 @@ class Pulling:
                 layers=tuple(layer.digest for layer in image.layers),
                 signers=signers,
             )
+
+    def _check_policy(self, ref: Reference, image: PluginImage) -> None:
+        try:
+            policy = self.policies.current()
+        except errdefs.InvalidArgument as error:
+            raise errdefs.Unavailable(
+                f"nothing is pulled while it is unknown what plugins may need: {error.message}"
+            ) from error
+        policy.check(ref, privileges.compute(image.config))
 
     async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
         manifest, config = image.manifest_descriptor, image.manifest.config

@@ -23,6 +23,7 @@ def test_defaults() -> None:
     assert config.insecure_hosts == frozenset()
     assert config.insecure_networks == ()
     assert config.trust_policy is None
+    assert config.privilege_policy is None
 
 
 def test_registries_are_comma_lists() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from services.pull.domain.privilege_policy import PrivilegeRule
 from shared import errdefs
 from shared.contracts import job as contracts
 from shared.oci import media_types
@@ -154,6 +155,24 @@ async def test_wrong_privileges_of_an_upgrade_tell_what_is_new(world: World) -> 
     assert "the new version needs network host as well" in refused.value.message
     assert refused.value.detail["added"] == [{"name": "network", "value": ["host"]}]
     assert refused.value.detail["dropped"] == [{"name": "network", "value": ["none"]}]
+
+
+async def test_what_the_policy_does_not_allow_is_not_fetched(world: World) -> None:
+    """An operator's limit holds whatever was granted, before any layer moves."""
+    world.privilege_policies.rules = (PrivilegeRule(prefix="registry.test/a"),)
+
+    with pytest.raises(errdefs.PermissionDenied, match="needs network host, which the privilege"):
+        await world.pull(privileges=GRANT)
+
+    assert world.registries.asked[f"blob {digest_of(TWO.layers[0])}"] == 0
+
+
+async def test_a_policy_that_is_broken_stops_pulls(world: World) -> None:
+    """What can't be read allows nothing, for now."""
+    world.privilege_policies.error = errdefs.InvalidArgument("it is broken")
+
+    with pytest.raises(errdefs.Unavailable, match=r"nothing is pulled while .*it is broken"):
+        await world.pull(privileges=GRANT)
 
 
 async def test_a_bridge_is_refused_before_any_layer_moves(make: Make) -> None:
