@@ -236,30 +236,42 @@ async def _other_type(
     await does.answer(200, b"<html>welcome</html>", Content_Type="text/html")(asked, writer)
 
 
-KINDS: Final[Mapping[str, _Act]] = {
+_BREAKS: Final[Mapping[str, _Act]] = {
     "reset": _reset,
     "reset after": _reset_after,
     "truncated": _truncated,
     "short": _short,
-    "wrong bytes": _wrong_bytes,
-    "wrong size": _wrong_size,
-    "huge": _huge,
-    "endless": _endless,
-    "endless interim": _endless_interim,
     "stall": _stall,
     "stall after": _stall_after,
-    "status": _status,
-    "challenge": _challenge,
-    "redirect": _redirect,
-    "garbage": _garbage,
-    "garbage headers": _garbage_headers,
-    "long head": _long_head,
     "no range": _no_range,
+}
+_LIES: Final[Mapping[str, _Act]] = {
+    "wrong bytes": _wrong_bytes,
+    "wrong size": _wrong_size,
     "wrong range": _wrong_range,
     "other digest": _other_digest,
     "no headers": _no_headers,
     "other type": _other_type,
 }
+_OUTRAGES: Final[Mapping[str, _Act]] = {
+    "huge": _huge,
+    "endless": _endless,
+    "endless interim": _endless_interim,
+    "garbage": _garbage,
+    "long head": _long_head,
+}
+KINDS: Final[Mapping[str, _Act]] = {
+    **_BREAKS,
+    **_LIES,
+    **_OUTRAGES,
+    "status": _status,
+    "challenge": _challenge,
+    "redirect": _redirect,
+    "garbage headers": _garbage_headers,
+}
+#: Kinds that another try may mend; that give something else for what was asked; that give no
+#: answer that anybody could take.
+BREAKS, LIES, OUTRAGES = tuple(_BREAKS), tuple(_LIES), tuple(_OUTRAGES)
 STATUSES: Final = (204, 206, 304, 400, 403, 404, 405, 408, 416, 429, 500, 502, 503, 504, 599)
 WAITS: Final = ("", "0", "1", "86400", "soon", "Wed, 21 Oct 2015 07:28:00 GMT")
 CHALLENGES: Final = (
