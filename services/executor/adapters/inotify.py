@@ -15,7 +15,7 @@ _APPEARED = Mask.CREATE | Mask.MOVED_TO
 class FolderEvents:
     """One inotify instance for all who wait: Linux grants a user 128 of them.
 
-    It exists only while somebody waits.
+    It stays once it was needed: to close one, the kernel takes up to 20 ms.
     """
 
     def __init__(self) -> None:
@@ -38,19 +38,12 @@ class FolderEvents:
             del self._waiting[watch.wd]
             with contextlib.suppress(OSError):  # the folder was removed, and its watch with it
                 inotify.rm_watch(watch)
-            if not self._waiting:
-                self._close(inotify)
 
     def _open(self) -> Inotify:
         if self._inotify is None:
             self._inotify = Inotify(sync_timeout=0)
             asyncio.get_running_loop().add_reader(self._inotify.fd, self._drain, self._inotify)
         return self._inotify
-
-    def _close(self, inotify: Inotify) -> None:
-        asyncio.get_running_loop().remove_reader(inotify.fd)
-        inotify.close()
-        self._inotify = None
 
     def _drain(self, inotify: Inotify) -> None:
         while (event := inotify.sync_get()) is not None:
