@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,7 @@ def _big(run: Run, images: Images, pull: _Pull) -> None:
 def _pull_once(run: Run, side: Side, pull: _Pull, remote: str) -> None:
     with side.api() as api:
         privileges = api.privileges(remote)
+        os.sync()  # what the other side left to be written is not written in this one's turn
         side.settle()
         processes = peak.named(side.pids(), side.pullers)
         peak.reset(processes)
