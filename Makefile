@@ -29,11 +29,11 @@ down: for-run ## Stop Wherry and its plugins; leave nothing behind
 test: for-test ## Run the tests: unit, integration, conformance, chaos (ten minutes at most)
 	$(BIN)/pytest tests shared/runc_ctl/tests -q --durations=10
 
-test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo
+test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo from a clean clone
 
 slow: for-test
 	shared/runc_ctl/check-wheel
-	$(BIN)/python -m deploy.demo
+	deploy/demo/check-clean-clone
 
 .PHONY: check format lint types imports spelling unit
 check: for-check ## Check format, lint, types, imports, spelling and unit tests (a minute at most)
