@@ -97,8 +97,9 @@ class TarReader:
         return None
 
     def _skip_content(self) -> None:
-        for _ in self.chunks():
-            pass
+        if self._left:
+            for _ in self.chunks():
+                pass
         # An archive may lack the padding of its last entry.
         if self._has(self._padding):
             self._at += self._padding

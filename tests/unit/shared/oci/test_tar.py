@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared import errdefs
 from shared.oci import tar
 from shared.oci.tar import TarReader
-from shared.oci.tar_header import BLOCK, Entry, EntryType, TarError
+from shared.oci.tar_header import BLOCK, Entry, EntryType, TarError, parse_block
 
 LONG = "d/" * 80 + "n" * 120
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
@@ -289,6 +289,14 @@ def test_extensions_of_one_entry_are_bounded_together() -> None:
     assert entries(extension + PLAIN)[0].name == "a"
     with pytest.raises(TarError, match="extensions of 1200000 bytes are too long"):
         entries(extension * 2 + PLAIN)
+
+
+def test_the_largest_checksum_passes() -> None:
+    """A header of bytes that are all set is summed without an overflow."""
+    block = bytearray(b"\xff" * BLOCK)
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 0x20 + sum(block[156:]))
+
+    assert parse_block(bytes(block)).typeflag == b"\xff"
 
 
 def test_signed_checksums_of_old_tars_pass() -> None:
