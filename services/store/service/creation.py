@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from services.store import ports
 from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
@@ -25,8 +23,6 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.plugin_config import PluginConfig, PluginConfigRootfs
 from shared.oci.settings import initial_settings
-
-log = structlog.get_logger()
 
 #: Stamped into the config of a plugin that is created, as dockerd stamps its own.
 _DOCKER_VERSION = "28.3.0"

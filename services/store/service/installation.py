@@ -89,13 +89,17 @@ class Installation:
             created_at_ns=now_ns,
         )
         await self.folders.install(command.job_id, plugin_id)
-        committed = await self.inventory.commit(
-            Unit(
-                changes=(Change.of(plugin, self._pulled(record)),),
-                job=job.done(record, self.clock()),
-                answers=message_id,
-            )
+        unit = Unit(
+            changes=(Change.of(plugin, self._pulled(record)),),
+            job=job.done(record, self.clock()),
+            answers=message_id,
         )
+        try:
+            committed = await self.inventory.commit(unit)
+        except BaseException:
+            if self.inventory.get(plugin_id) is None:
+                await self.folders.bury(plugin_id)
+            raise
         await self.folders.discard(command.job_id)
         return committed.changed
 

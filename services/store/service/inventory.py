@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from services.store import ports
@@ -133,7 +134,19 @@ class PluginInventory:
         return await self._records.replied(message_id)
 
     async def commit(self, unit: Unit) -> ports.Committed:
-        """Commit a unit, then show it; see ports.Records.commit."""
+        """Commit a unit, then show it; see ports.Records.commit.
+
+        Who is cancelled meanwhile hears of it once the commit is done, and shown: what it then
+        finds here is what the database has.
+        """
+        committing = asyncio.create_task(self._commit(unit))
+        try:
+            return await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            await asyncio.gather(committing, return_exceptions=True)
+            raise
+
+    async def _commit(self, unit: Unit) -> ports.Committed:
         committed = await self._records.commit(unit)
         self._revision = max(self._revision, committed.changed.revision)
         if unit.job is not None:

@@ -352,3 +352,36 @@ async def test_worker_that_fails_a_job_which_was_ended_leaves_no_file() -> None:
     await store.jobs.fail(job.FailJob(job_id="j", token=taken.token, error={}), delivery())
 
     assert not store.fake_folders.staged
+
+
+async def test_install_that_the_disk_refuses_leaves_no_files() -> None:
+    """A pull whose last commit fails is an error, and nothing lies in the plugin's place."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+    store.records.refusal = errdefs.ResourceExhausted("the disk is full")
+
+    with pytest.raises(errdefs.ResourceExhausted):
+        await store.installation.commit(commit("j", taken.token), delivery())
+
+    assert not store.fake_folders.installed
+    assert not store.inventory.all()
+
+
+async def test_cancelled_commit_is_shown_before_it_is_heard_of() -> None:
+    """Whoever is cancelled in a commit finds afterwards what the database has."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    taken = await take(store, "j")
+    store.fake_folders.staged.add("j")
+    installing = asyncio.create_task(
+        store.installation.commit(commit("j", taken.token), delivery())
+    )
+    await eventually(lambda: bool(store.fake_folders.installed))
+
+    installing.cancel()
+    await asyncio.wait([installing])
+
+    installed = {plugin.plugin_id for plugin in store.inventory.all()}
+    assert installed == set(store.records.plugins) == store.fake_folders.installed
