@@ -47,7 +47,8 @@ def unpack_and_pack(
 ) -> PluginContext:
     """Read a plain tar once: ``rootfs/`` into the folder *rootfs* and, as a layer, into *blob*.
 
-    *rootfs* must exist and be empty, *blob* must not exist; both stay behind on an error and
+    Sparse files keep their holes in the folder; the layer has none, as OCI's rules for layers
+    ask. *rootfs* must exist and be empty, *blob* must not exist; both stay behind on an error and
     are not fsynced. Of several config.json the last counts; other entries are passed over.
     Plain code for a thread: *checkpoint* is called between entries and blocks, and what it
     raises ends the work. Raises InvalidArgument: ``no rootfs found``, ``config not found``,
@@ -81,15 +82,24 @@ def _copy(
             config = _read_config(entry, reader.chunks())
         elif name == _ROOTFS or name.startswith(f"{_ROOTFS}/"):
             has_rootfs = True
-            _copy_entry(_rerooted(entry, name), reader, unpacker, layer)
+            _copy_entry(_rerooted(entry, name), reader, unpacker, layer, checkpoint)
     return config, has_rootfs
 
 
 def _copy_entry(
-    entry: Entry, reader: tar.TarReader, unpacker: Unpacker, layer: pack.LayerWriter
+    entry: Entry,
+    reader: tar.TarReader,
+    unpacker: Unpacker,
+    layer: pack.LayerWriter,
+    checkpoint: Callable[[], None],
 ) -> None:
+    def write(chunk: memoryview) -> None:
+        # A hole costs nothing to send, and as much as anything else to pack.
+        checkpoint()
+        layer.write(chunk)
+
     layer.add(entry)
-    content = pack.tee(reader.chunks(), layer.write)
+    content = pack.tee(reader.chunks(), write)
     unpacker.add(entry, content)
     for _ in content:  # a whiteout's content is nothing to the unpacker, but it is in the layer
         continue

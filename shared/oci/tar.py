@@ -7,11 +7,13 @@ blocks, keeps no list, and seeks nowhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from shared import errdefs
+from shared.oci import tar_sparse
 from shared.oci.digest import Reader
-from shared.oci.tar_header import BLOCK, Entry, Header, TarError, parse_block, parse_pax
+from shared.oci.tar_header import BLOCK, Entry, EntryType, Header, TarError, parse_block, parse_pax
 
 _READ_SIZE: Final = 1 << 20  # bytes
 _MAX_EXTENSION: Final = 1 << 20  # bytes of PAX and long-name records before one entry
@@ -27,6 +29,7 @@ class TarReader:
         self._at = 0
         self._left = 0
         self._padding = 0
+        self._sparse: tar_sparse.SparseFile | None = None
 
     def __iter__(self) -> Iterator[Entry]:
         return self
@@ -49,15 +52,13 @@ class TarReader:
             overrides |= self._extension(header)
 
     def chunks(self) -> Iterator[memoryview]:
-        """Yield the content of the entry last returned; raises TarError where it is cut off."""
-        while self._left:
-            if self._at == len(self._buffer) and not self._fill(1):
-                raise TarError("unexpected EOF")
-            count = min(len(self._buffer) - self._at, self._left)
-            chunk = memoryview(self._buffer)[self._at : self._at + count]
-            self._at += count
-            self._left -= count
-            yield chunk
+        """Yield the content of the entry last returned; raises TarError where it is cut off.
+
+        The holes of a sparse file come as zeros that ``tar_sparse.is_hole`` tells apart.
+        """
+        if self._sparse is None:
+            return self._stored(self._left)
+        return tar_sparse.content(self._sparse, self._stored)
 
     def drain(self) -> Iterator[memoryview]:
         """Yield what the stream still holds behind the last entry, to its very end."""
@@ -69,7 +70,25 @@ class TarReader:
         entry = header.entry(overrides)
         self._left = entry.size
         self._padding = -entry.size % BLOCK
-        return entry
+        sparse = tar_sparse.sparse_file(header, overrides, lambda: self._exactly(BLOCK))
+        self._sparse = sparse
+        if sparse is None:
+            return entry
+        self._left -= sparse.map_size
+        if entry.type is not EntryType.REGULAR or self._left != sparse.stored:
+            raise TarError("invalid tar header: a sparse map that is not that of the content")
+        return replace(entry, name=sparse.name or entry.name, size=sparse.size)
+
+    def _stored(self, count: int) -> Iterator[memoryview]:
+        while count:
+            if self._at == len(self._buffer) and not self._fill(1):
+                raise TarError("unexpected EOF")
+            taken = min(len(self._buffer) - self._at, count)
+            chunk = memoryview(self._buffer)[self._at : self._at + taken]
+            self._at += taken
+            self._left -= taken
+            count -= taken
+            yield chunk
 
     def _extension(self, header: Header) -> dict[str, bytes]:
         data = self._exactly(header.size)
@@ -98,7 +117,7 @@ class TarReader:
 
     def _skip_content(self) -> None:
         if self._left:
-            for _ in self.chunks():
+            for _ in self._stored(self._left):
                 pass
         # An archive may lack the padding of its last entry.
         if self._has(self._padding):

@@ -15,12 +15,14 @@ from shared import errdefs
 BLOCK: Final = 512
 _XATTR: Final = "SCHILY.xattr."
 _MAX_ID: Final = 2**32 - 2
-_MAX_SIZE: Final = 2**63 - 1
+MAX_SIZE: Final = 2**63 - 1
 _MAX_NS: Final = 2**63 - 1
 _DECIMAL = re.compile(rb"[0-9]{1,20}")
 _SECONDS = re.compile(rb"(-?)([0-9]{1,19})(?:\.([0-9]*))?")
 #: PAX values that are C strings for everybody else.
-_NO_NUL: Final = frozenset({"path", "linkpath", "uname", "gname"})
+_NO_NUL: Final = frozenset({"path", "linkpath", "uname", "gname", "GNU.sparse.name"})
+SPARSE_MAP: Final = "GNU.sparse.map"
+_SPARSE_PAIR: Final = ("GNU.sparse.offset", "GNU.sparse.numbytes")
 
 
 class TarError(errdefs.InvalidArgument):
@@ -43,6 +45,7 @@ _TYPES: Final[Mapping[bytes, EntryType]] = {
     **{kind.value.encode(): kind for kind in EntryType},
     b"\0": EntryType.REGULAR,
     b"7": EntryType.REGULAR,  # contiguous
+    b"S": EntryType.REGULAR,  # sparse
 }
 
 
@@ -57,7 +60,7 @@ class Entry:
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
-    #: bytes of content, 0 for all but regular files
+    #: bytes of the file, 0 for all but regular ones
     size: int = 0
     #: nanoseconds since the epoch
     mtime_ns: int = 0
@@ -83,7 +86,7 @@ class Header:
     @property
     def size(self) -> int:
         """Return the size field."""
-        return _number(self.block[124:136], "size")
+        return number(self.block[124:136], "size")
 
     def entry(self, overrides: Mapping[str, bytes]) -> Entry:
         """Return the entry, with PAX and GNU long-name records laid over the block."""
@@ -94,14 +97,14 @@ class Header:
         return Entry(
             name=_text(name),
             type=kind,
-            mode=_number(block[100:108], "mode") & 0o7777,
+            mode=number(block[100:108], "mode") & 0o7777,
             uid=_pax_number(overrides, "uid", block[108:116], _MAX_ID),
             gid=_pax_number(overrides, "gid", block[116:124], _MAX_ID),
             size=self._content_size(kind, overrides),
             mtime_ns=_mtime(overrides, block[136:148]),
             link=_text(overrides.get("linkpath") or _c_string(block[157:257])),
-            major=_number(block[329:337], "device number") if is_device else 0,
-            minor=_number(block[337:345], "device number") if is_device else 0,
+            major=number(block[329:337], "device number") if is_device else 0,
+            minor=number(block[337:345], "device number") if is_device else 0,
             xattrs={
                 key.removeprefix(_XATTR): value
                 for key, value in overrides.items()
@@ -120,8 +123,6 @@ class Header:
 
     def _kind(self, name: bytes) -> EntryType:
         kind = _TYPES.get(self.typeflag)
-        if self.typeflag == b"S":
-            raise TarError(f"entry {_text(name)!r} is a sparse file, which is not supported")
         if kind is None:
             flag = self.typeflag.decode("latin-1")
             raise TarError(f"entry {_text(name)!r} has the unsupported type {flag!r}")
@@ -132,12 +133,12 @@ class Header:
     def _content_size(self, kind: EntryType, overrides: Mapping[str, bytes]) -> int:
         if kind is not EntryType.REGULAR:
             return 0
-        return _pax_number(overrides, "size", self.block[124:136], _MAX_SIZE)
+        return _pax_number(overrides, "size", self.block[124:136], MAX_SIZE)
 
 
 def parse_block(block: bytes) -> Header:
     """Check a header block; raises TarError where its checksum is wrong."""
-    expected = _number(block[148:156], "checksum")
+    expected = number(block[148:156], "checksum")
     unsigned = _sum(block[:148]) + 8 * 0x20 + _sum(block[156:404]) + _sum(block[404:])
     if expected != unsigned and expected != _signed_sum(block):
         raise TarError("invalid tar header: its checksum does not match")
@@ -145,17 +146,25 @@ def parse_block(block: bytes) -> Header:
 
 
 def parse_pax(data: bytes) -> dict[str, bytes]:
-    """Return the records of a PAX header; an empty value takes an override back."""
+    """Return the records of a PAX header; an empty value takes an override back.
+
+    The pairs of a sparse file of version 0.0, the only records that come more than once, are
+    returned as the one map that 0.1 has.
+    """
     records: dict[str, bytes] = {}
+    pairs: list[bytes] = []
     at = 0
     while at < len(data):
         key, value, at = _pax_record(data, at)
-        if key.startswith("GNU.sparse."):
-            raise TarError("sparse files are not supported")
         if "\0" in key or (key in _NO_NUL and b"\0" in value):
             raise TarError("invalid tar header: a NUL in a PAX record")
-        records[key] = value
-    return records
+        if key not in _SPARSE_PAIR:
+            records[key] = value
+        elif key == _SPARSE_PAIR[len(pairs) % 2] and b"," not in value:
+            pairs.append(value)
+        else:
+            raise TarError("invalid tar header: a malformed sparse map")
+    return records | ({SPARSE_MAP: b",".join(pairs)} if pairs else {})
 
 
 def _pax_record(data: bytes, at: int) -> tuple[str, bytes, int]:
@@ -194,7 +203,7 @@ def _text(data: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)  # modes, owners and often times are the same from entry to entry
-def _number(data: bytes, what: str) -> int:
+def number(data: bytes, what: str) -> int:
     """Read an octal or, with its first bit set, a base-256 number; none may be negative."""
     if data[0] & 0xC0 == 0x80:
         return int.from_bytes(bytes([data[0] & 0x7F]) + data[1:], "big")
@@ -206,21 +215,26 @@ def _number(data: bytes, what: str) -> int:
     return int(digits, 8)
 
 
+def decimal(value: bytes, what: str) -> int:
+    """Read a number of a PAX record."""
+    if not _DECIMAL.fullmatch(value):
+        raise TarError(f"invalid tar header: a malformed {what}")
+    return int(value)
+
+
 def _pax_number(overrides: Mapping[str, bytes], key: str, data: bytes, limit: int) -> int:
     value = overrides.get(key)
-    if value and not _DECIMAL.fullmatch(value):
-        raise TarError(f"invalid tar header: a malformed {key}")
-    number = int(value) if value else _number(data, key)
-    if number > limit:
-        raise TarError(f"invalid tar header: {key} {number} is too large")
-    return number
+    found = decimal(value, key) if value else number(data, key)
+    if found > limit:
+        raise TarError(f"invalid tar header: {key} {found} is too large")
+    return found
 
 
 def _mtime(overrides: Mapping[str, bytes], data: bytes) -> int:
     """Return nanoseconds; a time no file can have becomes the epoch, as in Docker."""
     value = overrides.get("mtime")
     if not value:
-        time_ns = 0 if data[0] >= 0xC0 else _number(data, "time") * 10**9
+        time_ns = 0 if data[0] >= 0xC0 else number(data, "time") * 10**9
         return time_ns if time_ns <= _MAX_NS else 0
     found = _SECONDS.fullmatch(value)
     if found is None:

@@ -17,6 +17,7 @@ from shared.oci.digest import Digest, Digester, Reader
 from shared.oci.read_ahead import ReadAhead
 from shared.oci.root import Root
 from shared.oci.tar_header import Entry, EntryType
+from shared.oci.tar_sparse import is_hole
 from shared.oci.whiteout import Whiteouts
 
 _T = TypeVar("_T")
@@ -37,6 +38,7 @@ _ARCHIVE_FAULTS: Final = frozenset(
         errno.ELOOP,
         errno.ENAMETOOLONG,
         errno.EINVAL,
+        errno.EFBIG,
         errno.EMLINK,
     }
 )
@@ -238,8 +240,7 @@ class Unpacker:
     def _write_file(self, path: str, entry: Entry, content: Iterable[memoryview]) -> None:
         fd = self._place(path, lambda parent, name: os.open(name, _NEW_FILE, 0o600, dir_fd=parent))
         try:
-            for chunk in content:
-                _write_all(fd, chunk)
+            _write_content(fd, content)
             self._set_metadata(fd, entry)
             os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:
@@ -323,6 +324,19 @@ class Unpacker:
             os.utime(name, ns=(time_ns, time_ns), dir_fd=fd, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return  # a later entry took the folder's place
+
+
+def _write_content(fd: int, content: Iterable[memoryview]) -> None:
+    """Write a new file; holes of the archive are holes of the file."""
+    ends_in_hole = False
+    for chunk in content:
+        ends_in_hole = is_hole(chunk)
+        if ends_in_hole:
+            os.lseek(fd, len(chunk), os.SEEK_CUR)
+        else:
+            _write_all(fd, chunk)
+    if ends_in_hole:
+        os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))
 
 
 def _write_all(fd: int, data: memoryview) -> None:

@@ -147,6 +147,10 @@ def test_only_a_plain_tar_is_taken(tmp_path: Path, data: bytes) -> None:
         create(tmp_path, data)
 
 
+class Stopped(Exception):
+    """What the test's checkpoint raises."""
+
+
 def test_a_checkpoint_ends_the_work_and_leaves_the_staging(tmp_path: Path) -> None:
     """What it raises comes out; what was written is the caller's to remove."""
     (tmp_path / "rootfs").mkdir()
@@ -154,9 +158,9 @@ def test_a_checkpoint_ends_the_work_and_leaves_the_staging(tmp_path: Path) -> No
 
     def checkpoint() -> None:
         if (tmp_path / "rootfs/f3").exists():
-            raise InterruptedError
+            raise Stopped
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Stopped):
         plugin_context.unpack_and_pack(
             io.BytesIO(data),
             rootfs=tmp_path / "rootfs",
