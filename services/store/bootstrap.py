@@ -9,6 +9,7 @@ from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from services.store.adapters.job_feed import BusJobFeed
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
+from services.store.adapters.registrations import SqliteRegistrations
 from services.store.config import StoreConfig
 from services.store.entrypoints import bus as messages
 from services.store.service.inventory import PluginInventory
@@ -30,15 +31,16 @@ async def serve(config: StoreConfig, bus: RedisBus, stop: asyncio.Event) -> None
     database = Database(config.database, MIGRATIONS)
     await database.open()
     try:
-        await _serve(config, bus, SqliteRecords(database, time.time_ns), stop)
+        await _serve(config, bus, database, stop)
     finally:
         await database.close()
         lock.release()
 
 
 async def _serve(
-    config: StoreConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
+    config: StoreConfig, bus: RedisBus, database: Database, stop: asyncio.Event
 ) -> None:
+    records = SqliteRecords(database, time.time_ns)
     content = DiskContent(config.node.root / "content", config.node.root / "work")
     folders = DiskFolders(config.node.root, content)
     content.make_folders()
@@ -47,7 +49,7 @@ async def _serve(
     relay = await _relay(bus, records)
     queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
     inventory = PluginInventory(records, committed=relay.wake)
-    store = build(config, bus, folders, content, inventory, queue)
+    store = build(config, bus, folders, content, inventory, SqliteRegistrations(database), queue)
     bus.serve(messages.commands(store), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))
     bus.on_reconnect(store.reconnected)
@@ -69,6 +71,7 @@ def build(
     folders: DiskFolders,
     content: DiskContent,
     inventory: PluginInventory,
+    registrations: SqliteRegistrations,
     queue: JobQueue,
 ) -> Store:
     """Construct the store; nothing is opened or started."""
@@ -77,6 +80,7 @@ def build(
         sender=bus,
         folders=folders,
         content=content,
+        registrations=registrations,
         queue=queue,
         feed=BusJobFeed(bus),
         clock=time.time_ns,

@@ -9,7 +9,9 @@ from typing import Protocol
 
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
+from services.store.domain.registration import HandlerRecord, Key, Kind
 from shared import errdefs
+from shared.contracts.capability import RuntimeOption
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed
@@ -55,6 +57,34 @@ class Records(Protocol):
 
     async def replied(self, message_id: str) -> Changed | None:
         """Return the reply that a command was already given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What services had registered when the database was opened."""
+
+    handlers: tuple[HandlerRecord, ...] = ()
+    options: tuple[RuntimeOption, ...] = ()
+
+
+class Registrations(Protocol):
+    """What services want for plugins of a capability, on disk before it returns."""
+
+    async def load(self) -> Registered:
+        """Read all."""
+        ...
+
+    async def keep_handler(self, record: HandlerRecord) -> None:
+        """Write a handler's record in the place of the one before."""
+        ...
+
+    async def keep_option(self, option: RuntimeOption) -> None:
+        """Write an option in the place of the one before."""
+        ...
+
+    async def drop(self, kind: Kind, key: Key) -> None:
+        """Delete a registration; none is success."""
         ...
 
 

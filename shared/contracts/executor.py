@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.contracts.message import Command, Done, Message, Value
 
@@ -17,6 +17,23 @@ class ContainerMount(Value):
     source: str
     destination: str
     options: tuple[str, ...] = ()
+    #: Make the source, a folder of the host, when it is not there.
+    create_source: bool = False
+
+
+class ContainerLink(Value):
+    """A symbolic link put into the root file system before the start; a file there gives way."""
+
+    path: str
+    target: str
+
+    @field_validator("path")
+    @classmethod
+    def _is_plain(cls, path: str) -> str:
+        root, *names = path.split("/")
+        if root or not names or any(name in ("", ".", "..") for name in names):
+            raise ValueError("must be absolute and without `.`, `..` and empty parts")
+        return path
 
 
 class PropagatedMount(Value):
@@ -71,6 +88,9 @@ class ContainerConfig(Value):
     socket_dir: str = "/run/docker/plugins"
     resources: Resources = Resources()
     seccomp: Seccomp = Seccomp.DEFAULT
+    #: What the node adds, behind all other mounts.
+    last_mounts: tuple[ContainerMount, ...] = ()
+    links: tuple[ContainerLink, ...] = ()
 
 
 class Ready(Value):

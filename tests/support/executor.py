@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from shared import errdefs
 from shared.contracts import executor
+from shared.contracts.capability import CallHandler
 from shared.contracts.executor import Container, ContainerStatus, Exit
 from shared.contracts.message import Command, Done, Message
 
@@ -25,6 +26,9 @@ class FakeExecutor:
         self.may_start = asyncio.Event()
         self.may_start.set()
         self.released = False
+        #: What handlers were told, and raise when they are, by their service.
+        self.calls: list[tuple[str, CallHandler]] = []
+        self.handler_refusals: dict[str, errdefs.Error] = {}
         self._next_pid = 1000
 
     async def send(
@@ -38,6 +42,8 @@ class FakeExecutor:
         """Carry out a command of the store."""
         self.sent.append(command)
         await asyncio.sleep(0)
+        if isinstance(command, CallHandler):
+            return cast("R", self._call(owner or "", command))
         refusal = self.refusals.get(type(command))
         if refusal is not None:
             raise refusal
@@ -78,6 +84,12 @@ class FakeExecutor:
                 return Done()
             case _:
                 raise AssertionError(f"the store never sends {type(command).__name__}")
+
+    def _call(self, consumer: str, call: CallHandler) -> Done:
+        if consumer in self.handler_refusals:
+            raise self.handler_refusals[consumer]
+        self.calls.append((consumer, call))
+        return Done()
 
     async def _start(self, command: executor.StartContainer) -> Message:
         await self.may_start.wait()

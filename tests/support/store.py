@@ -6,16 +6,20 @@ import asyncio
 import itertools
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from services.store import ports
 from services.store.domain import consent, status
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Operation, Unit
+from services.store.domain.registration import HandlerRecord, Key
+from services.store.domain.registration import Kind as Registered
 from services.store.domain.restart import RestartPolicy
 from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import Delivery
+from shared.contracts.capability import RuntimeOption
 from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
@@ -128,6 +132,37 @@ class FakeRecords:
         )
         self.outbox.append(message)
         return message
+
+
+class FakeRegistrations:
+    """A ports.Registrations in dicts."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[Key, HandlerRecord] = {}
+        self.options: dict[Key, RuntimeOption] = {}
+        self.writes = 0
+
+    async def load(self) -> ports.Registered:
+        """Read all."""
+        return ports.Registered(
+            handlers=tuple(self.handlers.values()), options=tuple(self.options.values())
+        )
+
+    async def keep_handler(self, record: HandlerRecord) -> None:
+        """Keep a handler."""
+        self.writes += 1
+        self.handlers[record.key] = record
+
+    async def keep_option(self, option: RuntimeOption) -> None:
+        """Keep an option."""
+        self.writes += 1
+        self.options[Key.of(option.owner, option.key)] = option
+
+    async def drop(self, kind: Registered, key: Key) -> None:
+        """Forget a registration."""
+        self.writes += 1
+        kept: dict[Key, Any] = self.handlers if kind is Registered.HANDLER else self.options
+        kept.pop(key, None)
 
 
 class FakeContent:
@@ -281,6 +316,7 @@ class StoreUnderTest(Store):
         executor: FakeExecutor | None = None,
         policy: RestartPolicy | None = None,
         fake_folders: FakeFolders | None = None,
+        registrations: FakeRegistrations | None = None,
     ) -> None:
         self.records = records or FakeRecords()
         self.executor = executor or FakeExecutor()
@@ -288,12 +324,14 @@ class StoreUnderTest(Store):
         self.fake_folders = fake_folders or FakeFolders()
         self.content = FakeContent()
         self.queue = FakeQueue()
+        self.fake_registrations = registrations or FakeRegistrations()
         super().__init__(
             inventory=PluginInventory(self.records, committed=lambda: None),
             sender=self.executor,
             folders=self.fake_folders,
             content=self.content,
             queue=self.queue,
+            registrations=self.fake_registrations,
             feed=self.queue,
             clock=self.fake_clock,
             times=Times(ready_timeout_s=1, stop_grace_s=1, restarts=policy or RestartPolicy()),
@@ -325,7 +363,12 @@ class StoreUnderTest(Store):
     async def restarted(self) -> StoreUnderTest:
         """Return the store as it comes up after a kill -9 of this one."""
         await self.close()
-        again = StoreUnderTest(self.records, self.executor, fake_folders=self.fake_folders)
+        again = StoreUnderTest(
+            self.records,
+            self.executor,
+            fake_folders=self.fake_folders,
+            registrations=self.fake_registrations,
+        )
         await again.start()
         return again
 

@@ -17,7 +17,7 @@ from services.executor.adapters import rootfs
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Record
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, Exit, Resources, Seccomp
+from shared.contracts.executor import ContainerConfig, ContainerMount, Exit, Resources, Seccomp
 from shared.oci import runtime_spec
 from shared.oci.devices import resolve_devices
 
@@ -41,7 +41,10 @@ class BundleFolders:
         os.chown(bundle.sockets, config.uid, config.gid)
         if not Path(config.rootfs).is_dir():
             raise errdefs.InvalidArgument(f"root file system {config.rootfs} is no folder")
-        rootfs.prepare(Path(config.rootfs))
+        rootfs.prepare(Path(config.rootfs), config.links)
+        for mount in (*config.mounts, *config.last_mounts):
+            if mount.create_source:
+                Path(mount.source).mkdir(mode=0o755, parents=True, exist_ok=True)
         bundle.spec.write_text(json.dumps(_spec(config, bundle, self.layout)))
 
     def load(self, container_id: str) -> Record | None:
@@ -151,18 +154,19 @@ def _resources(limits: Resources) -> runtime_spec.Resources:
 
 
 def _mounts(config: ContainerConfig, bundle: Bundle) -> tuple[runtime_spec.Mount, ...]:
-    asked = [
-        runtime_spec.Mount(
-            destination=mount.destination,
-            type=mount.type,
-            source=mount.source,
-            options=mount.options,
-        )
-        for mount in config.mounts
-    ]
+    asked, last = map(_to_spec, config.mounts), map(_to_spec, config.last_mounts)
     sockets = _bind(str(bundle.sockets), config.socket_dir, "rbind", "rshared")
     names = [_bind(path, path, "rbind", "ro") for path in _HOST_NAME_FILES if config.host_names]
-    return (*asked, sockets, *names)
+    return (*asked, sockets, *names, *last)
+
+
+def _to_spec(mount: ContainerMount) -> runtime_spec.Mount:
+    return runtime_spec.Mount(
+        destination=mount.destination,
+        type=mount.type,
+        source=mount.source,
+        options=mount.options,
+    )
 
 
 def _bind(source: str, destination: str, *options: str) -> runtime_spec.Mount:

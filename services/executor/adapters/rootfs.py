@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from services.executor.domain.init_layer import ENTRIES, Kind
+from shared.contracts.executor import ContainerLink
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def prepare(rootfs: Path) -> None:
-    """Put the entries of Docker's init layer in place; safe to repeat.
+def prepare(rootfs: Path, links: Iterable[ContainerLink] = ()) -> None:
+    """Put the entries of Docker's init layer, and *links*, in place; safe to repeat.
 
     Files and links that stand where a folder or an entry must be are unlinked first, as Docker
     does: a link there would lead runc's mounts elsewhere.
     """
     root = os.open(rootfs, _FOLDER)
     try:
-        for path, kind, target in ENTRIES:
+        added = ((link.path.lstrip("/"), Kind.LINK, link.target) for link in links)
+        for path, kind, target in (*ENTRIES, *added):
             *parents, name = path.split("/")
             with _descend(root, parents) as folder:
                 _put(folder, name, kind, target)

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.store.service.store import Store
 from shared.bus.ports import CommandHandler, FactHandler
-from shared.contracts import executor, job, reference
+from shared.contracts import capability, executor, job, reference
 from shared.contracts import store as contracts
 from shared.contracts.message import Command, Message
 
@@ -28,6 +28,11 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.ShutDownNode: store.node.shut_down,
         reference.GetPlugin: store.references.get,
         reference.ListReferences: store.references.list,
+        capability.RegisterHandler: store.registering.handlers.register,
+        capability.UnregisterHandler: store.registering.handlers.unregister,
+        capability.RegisterRuntimeOption: store.registering.options.register,
+        capability.UnregisterRuntimeOption: store.registering.options.unregister,
+        capability.ListRegistrations: store.registering.list,
         job.BeginJob: store.gate.open_only(store.jobs.begin),
         job.GetJob: store.jobs.get,
         job.ListJobs: store.jobs.list,

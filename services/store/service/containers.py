@@ -9,6 +9,7 @@ import structlog
 
 from services.store import ports
 from services.store.domain import consent, runtime
+from services.store.service.runtime_options import RuntimeOptions
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import executor
@@ -30,6 +31,7 @@ class Containers:
     ready_timeout_s: float
     stop_grace_s: float
     seccomp: Seccomp
+    options: RuntimeOptions
 
     async def start(self, plugin: Plugin, container_id: str, timeout_s: float = 0) -> Container:
         """Start a plugin's container and return it once it is ready; what fails leaves nothing.
@@ -39,14 +41,15 @@ class Containers:
         """
         consent.require(plugin)
         deadline_s = timeout_s or self.ready_timeout_s
+        config = runtime.container_config(
+            plugin,
+            rootfs=str(self.folders.rootfs(plugin.plugin_id)),
+            propagated=str(self.folders.propagated(plugin.plugin_id)),
+            seccomp=self.seccomp,
+        )
         command = executor.StartContainer(
             container_id=container_id,
-            config=runtime.container_config(
-                plugin,
-                rootfs=str(self.folders.rootfs(plugin.plugin_id)),
-                propagated=str(self.folders.propagated(plugin.plugin_id)),
-                seccomp=self.seccomp,
-            ),
+            config=self.options.applied(plugin, config),
             ready=runtime.ready(plugin, deadline_s),
         )
         try:

@@ -23,6 +23,7 @@ class PluginInventory:
         """Read and write *records*; call *committed* when there is something to publish."""
         self._records = records
         self._committed = committed
+        self._listeners: list[Callable[[Changed], None]] = []
         self._plugins: dict[str, Plugin] = {}
         self._id_by_name: dict[str, str] = {}
         self._jobs: dict[str, JobRecord] = {}
@@ -41,6 +42,10 @@ class PluginInventory:
         for reference in loaded.references:
             self._keep(reference)
         return loaded.operations
+
+    def on_commit(self, listener: Callable[[Changed], None]) -> None:
+        """Have *listener* called with what each commit changed, once that is shown here."""
+        self._listeners.append(listener)
 
     @property
     def epoch(self) -> str:
@@ -162,6 +167,8 @@ class PluginInventory:
             else:
                 self._put(change.plugin)
         self._committed()
+        for listener in self._listeners:
+            listener(committed.changed)
         return committed
 
     def _keep(self, reference: Reference) -> None:

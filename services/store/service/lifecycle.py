@@ -10,6 +10,7 @@ from services.store import ports
 from services.store.domain import status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
+from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from services.store.service.recovery import Recovery
@@ -31,6 +32,7 @@ class Lifecycle:
     supervisor: Supervisor
     recovery: Recovery
     references: References
+    handlers: Handlers
     clock: ports.Clock
 
     async def enable(self, command: EnablePlugin, delivery: Delivery) -> Changed:
@@ -67,7 +69,11 @@ class Lifecycle:
             return await self.finished(operation, self.finish_disable)
 
     async def begin_stop(self, plugin: Plugin, kind: Kind, message_id: str) -> Operation:
-        """Commit that a plugin is being stopped for good: a crash from now on finishes it."""
+        """Commit that a plugin is being stopped for good: a crash from now on finishes it.
+
+        Who handles its capabilities is told first, while it still answers.
+        """
+        await self.handlers.stopping(plugin)
         begun = await self.inventory.commit(
             Unit(
                 changes=(Change.of(status.stopping(plugin)),),
@@ -132,8 +138,10 @@ class Lifecycle:
 
     async def _start(self, operation: Operation, timeout_s: float) -> Changed:
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
+        until_ns = self.clock() + int((timeout_s or self.containers.ready_timeout_s) * 1e9)
         container = await self.containers.start(plugin, operation.container_id or "", timeout_s)
         enabled = status.running(plugin, container).model_copy(update={"enabled": True})
+        await self.handlers.require(enabled, until_ns)
         committed = await self.inventory.commit(
             Unit(
                 changes=(Change.of(enabled, status.fact(plugin, "enable", self.clock())),),

@@ -11,6 +11,7 @@ from services.store.domain import status
 from services.store.domain.operation import Change, Unit
 from services.store.service.containers import Containers
 from services.store.service.gate import Gate
+from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from services.store.service.supervisor import Supervisor
@@ -31,6 +32,7 @@ class Node:
     containers: Containers
     supervisor: Supervisor
     gate: Gate
+    handlers: Handlers
 
     async def get_inventory(self, _command: GetInventory, _delivery: Delivery) -> Inventory:
         """Return all plugins at the present revision."""
@@ -55,6 +57,7 @@ class Node:
             if plugin is None or plugin.status.state is PluginState.STOPPED:
                 return
             if plugin.status.container_id is not None:
+                await self.handlers.stopping(plugin)
                 await self.containers.discard(plugin.status.container_id)
             await self.inventory.commit(Unit(changes=(Change.of(status.stopped(plugin)),)))
             log.info("plugin stopped, still wished", plugin=plugin.name)

@@ -21,6 +21,7 @@ from services.store.service.lifecycle import Lifecycle
 from services.store.service.node import Node
 from services.store.service.recovery import Recovery
 from services.store.service.references import References
+from services.store.service.registrations import Registering
 from services.store.service.removal import Removal
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
@@ -50,6 +51,7 @@ class Store:
         folders: ports.Folders,
         content: ports.Content,
         queue: ports.JobQueue,
+        registrations: ports.Registrations,
         feed: ports.JobFeed,
         clock: ports.Clock,
         times: Times,
@@ -64,12 +66,16 @@ class Store:
         self.garbage = Garbage(inventory, content)
         self.recovery = Recovery(self.lanes)
         self.references = References(inventory=inventory, lanes=self.lanes, clock=clock)
+        self.registering = Registering(
+            records=registrations, inventory=inventory, sender=sender, clock=clock
+        )
         self.containers = Containers(
             sender=sender,
             folders=folders,
             ready_timeout_s=times.ready_timeout_s,
             stop_grace_s=times.stop_grace_s,
             seccomp=seccomp,
+            options=self.registering.options,
         )
         self.restarts = Restarts(
             inventory=inventory,
@@ -141,6 +147,7 @@ class Store:
         """Read the inventory, sweep what a crash left, end what it interrupted, and look."""
         operations = await self.inventory.load()
         await self.grants.fill()
+        await self.registering.load()
         await self.installation.undo_installs()
         await self.folders.sweep(
             {plugin.plugin_id for plugin in self.inventory.all()},
@@ -149,12 +156,14 @@ class Store:
         await self.recovery.resume_all(operations)
         self._background.ensure("jobs", self.job_watch.run())
         self._background.ensure("references", self.references.run())
+        self._background.ensure("registrations", self.registering.run())
         self.supervisor.compare_soon()
         self.collect_soon()
 
     async def close(self) -> None:
         """End the background work; what is not done is done after the next start."""
         await self._background.cancel_all()
+        await self.registering.close()
         await self.recovery.close()
         await self.supervisor.close()
 
@@ -178,6 +187,7 @@ class Store:
             supervisor=self.supervisor,
             recovery=self.recovery,
             references=self.references,
+            handlers=self.registering.handlers,
             clock=self.clock,
         )
 
@@ -201,4 +211,5 @@ class Store:
             containers=self.containers,
             supervisor=self.supervisor,
             gate=self.gate,
+            handlers=self.registering.handlers,
         )

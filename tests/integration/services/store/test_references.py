@@ -20,7 +20,7 @@ from shared.contracts.reference import GetMode, GetPlugin, Reference
 from shared.contracts.store import DisablePlugin, RemovePlugin
 from shared.sqlite import Database
 from tests.support.executor import FakeExecutor
-from tests.support.store import FakeContent, FakeFolders, FakeQueue, delivery
+from tests.support.store import FakeContent, FakeFolders, FakeQueue, FakeRegistrations, delivery
 from tests.support.wait import eventually
 
 PLUGIN = Plugin(
@@ -64,6 +64,7 @@ async def store_on(records: SqliteRecords) -> AsyncIterator[Store]:
         folders=FakeFolders(),
         content=FakeContent(),
         queue=queue,
+        registrations=FakeRegistrations(),
         feed=queue,
         clock=time.time_ns,
         times=Times(ready_timeout_s=1, stop_grace_s=1),
