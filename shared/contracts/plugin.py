@@ -11,6 +11,7 @@ from shared import errdefs
 from shared.contracts.executor import Exit, HealthStatus, Resources
 from shared.contracts.message import Value
 from shared.oci import reference
+from shared.oci.plugin_extension import PluginExtension
 
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -95,6 +96,8 @@ class Plugin(Value):
     enabled: bool
     #: Docker's plugin config, in Docker's own keys and order.
     config: dict[str, Any]
+    #: What its author declares beside Docker's keys.
+    extension: PluginExtension = PluginExtension()
     #: Docker's plugin settings (Mounts, Devices, Env, Args), in Docker's own keys.
     settings: dict[str, Any]
     config_digest: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.store import ports
-from services.store.domain import consent, status
+from services.store.domain import consent, declaration, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
@@ -76,7 +76,8 @@ class Creation:
         unpacked = await self.folders.unpack_context(context, plugin_id)
         config = _config(unpacked)
         networks.require_available(config, name)
-        config_blob = await self.content.put(config.to_json())
+        extension = declaration.parse(unpacked.config)
+        config_blob = await self.content.put(extension.add_to(config.to_json()))
         manifest = _manifest(config_blob, unpacked.layer)
         manifest_blob = await self.content.put(manifest.to_json())
         now_ns = self.clock()
@@ -86,6 +87,7 @@ class Creation:
             reference=name,
             enabled=False,
             config=config.to_dict(),
+            extension=extension,
             settings=initial_settings(config).to_dict(),
             config_digest=config_blob.digest,
             manifest_digest=manifest_blob.digest,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.store import ports
-from services.store.domain import consent, job, status, upgrade
+from services.store.domain import consent, declaration, job, status, upgrade
 from services.store.domain.job import JobRecord, Swap
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
@@ -148,6 +148,7 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
 def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:
     return {
         "config": config.to_dict(),
+        "extension": declaration.parse(command.config.encode()),
         "config_digest": command.config_digest,
         "manifest_digest": command.manifest_digest,
         "layer_digests": command.layer_digests,

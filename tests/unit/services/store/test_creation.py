@@ -103,6 +103,30 @@ async def test_plugin_that_wants_a_bridge_is_refused() -> None:
     assert not store.inventory.all()
 
 
+async def test_what_the_author_declares_is_kept_with_the_plugin() -> None:
+    """The key Wherry of config.json is in the record, and Docker's config does not show it."""
+    store = StoreUnderTest()
+    config = b'{"interface": {"socket": "p.sock"}, "Wherry": {"Restart": "on-failure:3"}}'
+
+    await store.creation.create(command(store, config=config), delivery())
+
+    (plugin,) = store.inventory.all()
+    assert plugin.extension.restart == "on-failure:3"
+    assert "Wherry" not in plugin.config
+
+
+async def test_declaration_that_can_not_be_meant_is_refused() -> None:
+    """A policy that does not exist is told by name, and nothing is left."""
+    store = StoreUnderTest()
+    config = b'{"interface": {"socket": "p.sock"}, "Wherry": {"Restart": "sometimes"}}'
+
+    with pytest.raises(errdefs.InvalidArgument, match="Wherry: restart policy sometimes is"):
+        await store.creation.create(command(store, config=config), delivery())
+
+    assert not store.fake_folders.staged
+    assert not store.inventory.all()
+
+
 async def test_failed_create_has_its_blobs_collected() -> None:
     """Blobs that a create wrote before it failed go with it."""
     store = StoreUnderTest()
