@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -105,7 +106,10 @@ class JobStore:
 
 async def take(sender: Sender, job_id: str, worker: str) -> JobTaken:
     """Take a job; raises Conflict or NotFound when it is not to be had."""
-    return await ask(sender, contracts.TakeJob(job_id=job_id, worker=worker))
+    # The store knows a repeat by its id: without, this worker would stand in its own way.
+    message_id = f"{job_id}-take-{secrets.token_hex(8)}"
+    command = contracts.TakeJob(job_id=job_id, worker=worker)
+    return await ask(sender, command, message_id=message_id)
 
 
 async def ask(

@@ -31,6 +31,13 @@ class Attempts:
     number: int = 1
 
 
+@dataclass(slots=True)
+class Contact:
+    """Whether an endpoint has answered yet, anything at all."""
+
+    was_made: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A whole answer."""

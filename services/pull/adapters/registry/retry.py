@@ -25,7 +25,8 @@ class Retry:
     """The rules of one endpoint.
 
     To move on is quicker than to wait: a mirror is not asked twice, unless it asks for it itself,
-    and nobody who can't be reached while there is somebody else.
+    and nobody who can't be reached while there is somebody else. Who has not been reached even
+    once is a wrong name more often than a registry that starts, and somebody waits to hear it.
     """
 
     limits: Limits
@@ -44,11 +45,16 @@ class Retry:
             return self._backoff(attempt)
         return asked if asked <= self.limits.retry_after_cap_s else None
 
-    def after_fault(self, attempt: int, error: httpx.TransportError) -> float | None:
-        """Return the seconds to wait before another try, None to give up."""
+    def after_fault(
+        self, attempt: int, error: httpx.TransportError, *, was_reached: bool
+    ) -> float | None:
+        """Return the seconds to wait before another try, None to give up.
+
+        *was_reached* says whether the endpoint has answered before, in the same operation.
+        """
         if self.is_mirror or not self._has_more(attempt) or _is_lasting(error):
             return None
-        if is_unreached(error) and not self.is_last:
+        if is_unreached(error) and not (self.is_last and was_reached):
             return None
         return self._backoff(attempt)
 

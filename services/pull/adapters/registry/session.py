@@ -13,7 +13,7 @@ import structlog
 
 from services.pull.adapters.registry import challenge, faults, tracing
 from services.pull.adapters.registry.authorizer import Authorizer
-from services.pull.adapters.registry.call import Answer, Attempts, Call
+from services.pull.adapters.registry.call import Answer, Attempts, Call, Contact
 from services.pull.adapters.registry.endpoints import Endpoint
 from services.pull.adapters.registry.redirects import BadRedirect, is_same_origin, next_hop
 from services.pull.adapters.registry.retry import Retry
@@ -41,6 +41,7 @@ class Session:
     denied: Callable[[AccessRefused], errdefs.Error]
     #: X-Meta-* headers of the caller, sent with everything that goes to the registry itself.
     meta: Mapping[str, str] = field(default_factory=dict)
+    contact: Contact = field(default_factory=Contact)
 
     @property
     def host(self) -> str:
@@ -98,7 +99,7 @@ class Session:
 
     async def again(self, error: httpx.TransportError, attempts: Attempts, call: Call) -> None:
         """Wait for the next attempt; raises Unavailable where there is none."""
-        pause_s = self.retry.after_fault(attempts.number, error)
+        pause_s = self.retry.after_fault(attempts.number, error, was_reached=self.contact.was_made)
         if pause_s is None:
             raise faults.of_transport(error, what=call.what, host=self.host) from error
         await self._wait(pause_s, type(error).__name__, attempts, call)
@@ -182,6 +183,7 @@ class Session:
             request = await self._request(call, url)
             with tracing.requesting(request, resend_count=attempt - 1) as span:
                 response = await self.client.send(request, stream=True, follow_redirects=False)
+                self.contact.was_made = True
                 tracing.note_status(span, response.status_code)
                 try:
                     following = next_hop(response)

@@ -31,7 +31,8 @@ class TokenServer:
             try:
                 status, body, pause = await self._once(request, attempt)
             except httpx.TransportError as error:
-                pause = self.retry.after_fault(attempt, error)
+                # By its registry, that is: the address is right.
+                pause = self.retry.after_fault(attempt, error, was_reached=True)
                 if pause is None:
                     raise _unheard(error, request) from error
             else:

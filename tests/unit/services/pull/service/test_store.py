@@ -10,6 +10,7 @@ from services.pull.service import store
 from services.pull.service.store import JobStore
 from shared import errdefs
 from shared.contracts import job as contracts
+from shared.contracts.job import JobKind, JobRequest, JobTaken
 from shared.contracts.message import Done, Message
 from shared.contracts.store import Changed
 from tests.support.bus import FakeSender
@@ -45,6 +46,21 @@ async def test_a_refusal_is_not_argued_with() -> None:
     with pytest.raises(errdefs.Conflict):
         await store.take(sender, "j", "w")
     assert len(sender.calls) == 1
+
+
+async def test_repeats_of_a_take_are_one_message() -> None:
+    """A worker whose answer got lost gets the job, not the lease that it holds itself."""
+    asked = JobRequest(kind=JobKind.PULL, name="p", remote="r/p")
+    taken = JobTaken(token=1, request=asked, attempt=1)
+    answers: Iterator[Message | Exception] = iter([errdefs.DeadlineExceeded("slow"), taken, taken])
+    sender = FakeSender({contracts.TakeJob: lambda _: next(answers)})
+
+    assert await store.take(sender, "j", "w") == taken
+    await store.take(sender, "j", "w")
+
+    first, repeat, second = (call.message_id for call in sender.calls)
+    assert first == repeat
+    assert first != second
 
 
 async def test_repeats_of_the_last_step_are_one_message() -> None:

@@ -246,13 +246,26 @@ async def test_an_unauthorised_pull_is_told_in_dockers_words(
 
 
 async def test_nobody_there_is_unavailable(sleeps: Sleeps, faulty: FaultyRegistry) -> None:
-    """A host that nobody answers for is told with what to look at."""
+    """A host that nobody answers for is told at once, with what to look at."""
     authority = faulty.authority
     await faulty.__aexit__(None, None, None)
     registry = new_registry(limits=_LIMITS, sleep=sleeps)
 
     with pytest.raises(errdefs.Unavailable, match=f"cannot reach registry {authority}"):
         await repository(registry, f"{authority}/a/b").manifest()
+    assert sleeps.taken == []
+
+
+async def test_a_registry_that_goes_away_is_waited_for(
+    faulty: FaultyRegistry, plugin: Repository, sleeps: Sleeps
+) -> None:
+    """Who answered before may be starting anew: it gets all its attempts."""
+    faulty.on("GET", _PATH, _GOOD)
+    await plugin.manifest()
+    await faulty.__aexit__(None, None, None)
+
+    with pytest.raises(errdefs.Unavailable, match="cannot reach registry"):
+        await plugin.manifest()
     assert len(sleeps.taken) == _LIMITS.attempts - 1
 
 

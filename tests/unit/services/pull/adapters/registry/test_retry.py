@@ -73,8 +73,25 @@ def test_answers(
 )
 def test_faults(retry: Retry, error: httpx.TransportError, pause: float | None) -> None:
     """What may be better next time is tried again, unless there is somebody else to ask."""
-    assert retry.after_fault(1, error) == pause
-    assert retry.after_fault(_LIMITS.attempts, error) is None
+    assert retry.after_fault(1, error, was_reached=True) == pause
+    assert retry.after_fault(_LIMITS.attempts, error, was_reached=True) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "pause"),
+    [
+        (unreached(ConnectionRefusedError()), None),
+        (unreached(socket.gaierror(socket.EAI_AGAIN, "")), None),
+        (httpx.ConnectTimeout("late"), None),
+        (httpx.ReadError("reset"), 1.0),
+        (httpx.RemoteProtocolError("cut"), 1.0),
+    ],
+)
+def test_who_was_never_reached_is_not_waited_for(
+    error: httpx.TransportError, pause: float | None
+) -> None:
+    """Nobody there at the first request of an operation is told at once; a reset is not that."""
+    assert _LAST.after_fault(1, error, was_reached=False) == pause
 
 
 @given(jitter=st.floats(0, 1), attempt=st.integers(1, _LIMITS.attempts - 1))
