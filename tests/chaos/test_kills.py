@@ -30,10 +30,10 @@ def _install(node: Node, context: Path) -> Path:
     [*((name,) for name in PROCESSES), PROCESSES],
     ids=[*PROCESSES, "all"],
 )
-def test_killed_processes_come_back_and_plugins_run_on(
+def test_g03_g06_killed_processes_come_back_and_plugins_run_on(
     node: Node, quota_volume: Path, killed: tuple[str, ...]
 ) -> None:
-    """G03, G06: the plugin keeps its pid and misses no call; then all works, no event is lost."""
+    """The plugin keeps its pid and misses no call; then all works, no event is lost."""
     socket = _install(node, quota_volume)
     pid = node.status("qv")["pid"]
     with Questioner(socket, "v") as questioner:

@@ -39,8 +39,10 @@ def test_restart_keeps_plugins_running(operated: Node, contexts: Contexts) -> No
     assert not operated.leftovers()
 
 
-def test_down_leaves_nothing_and_up_brings_plugins_back(operated: Node, contexts: Contexts) -> None:
-    """G01, G02: `wherry down` leaves nothing that runs; what was wished runs again after `up`."""
+def test_g01_g02_down_leaves_nothing_and_up_brings_all_back(
+    operated: Node, contexts: Contexts
+) -> None:
+    """`wherry down` leaves nothing that runs; what was wished runs again after `up`."""
     operated.create("on", contexts.tar(propagatedmount="/data"))
     operated.create("off", contexts.tar())
     pid = operated.enable("on")["pid"]

@@ -25,8 +25,8 @@ def _post(node: Node, name: str, context: bytes) -> tuple[int, str]:
     return answer.status_code, answer.json()["message"] if answer.content else ""
 
 
-def test_the_cli_creates_a_plugin_of_a_folder(node: Node, tmp_path: Path) -> None:
-    """F11: a description and an empty rootfs make a plugin; its name is taken then."""
+def test_f11_the_cli_creates_a_plugin_of_a_folder(node: Node, tmp_path: Path) -> None:
+    """A description and an empty rootfs make a plugin; its name is taken then."""
     (tmp_path / "rootfs").mkdir()
     (tmp_path / "config.json").write_text('{"description": "foo plugin"}')
 
@@ -185,8 +185,8 @@ def test_a_bridge_is_refused(node: Node, contexts: Contexts, tmp_path: Path) -> 
     assert node.get("/plugins") == []
 
 
-def test_a_taken_name_is_refused(node: Node, contexts: Contexts) -> None:
-    """F11: a second plugin of a name answers 409 and changes nothing."""
+def test_f11_a_taken_name_is_refused(node: Node, contexts: Contexts) -> None:
+    """A second plugin of a name answers 409 and changes nothing."""
     node.create("taken", contexts.tar())
     before = node.files()
 

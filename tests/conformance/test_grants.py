@@ -47,10 +47,10 @@ def _edit(node: Node, name: str, edit: Callable[[dict[str, Any]], None]) -> None
     node.up()
 
 
-def test_a_mount_that_the_cli_sets_is_granted_and_starts(
+def test_f07_a_mount_that_the_cli_sets_is_granted_and_starts(
     node: Node, contexts: Contexts, tmp_path: Path
 ) -> None:
-    """F07: a settable source is set as in dockerd; the record says that set granted it."""
+    """A settable source is set as in dockerd; the record says that set granted it."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()

@@ -113,8 +113,8 @@ def test_what_is_false_is_no_force(node: Node, contexts: Contexts, force: str) -
     assert _refusal(refused) == (409, "plugin p:latest is enabled")
 
 
-def test_enabling_twice_is_refused(node: Node, contexts: Contexts) -> None:
-    """F10: the second enable says that it is enabled, and the plugin runs on."""
+def test_f10_enabling_twice_is_refused(node: Node, contexts: Contexts) -> None:
+    """The second enable says that it is enabled, and the plugin runs on."""
     node.create("p", contexts.tar())
     pid = node.enable("p")["pid"]
 
@@ -125,8 +125,8 @@ def test_enabling_twice_is_refused(node: Node, contexts: Contexts) -> None:
     assert "already enabled" in node.docker_fails("plugin", "enable", "p")
 
 
-def test_disabling_twice_is_refused(node: Node, contexts: Contexts) -> None:
-    """F10: the second disable says that it is disabled."""
+def test_f10_disabling_twice_is_refused(node: Node, contexts: Contexts) -> None:
+    """The second disable says that it is disabled."""
     node.create("p", contexts.tar())
     node.enable("p")
     node.disable("p")
@@ -248,8 +248,8 @@ def test_a_config_that_can_not_run_is_told(
     assert not node.get("/plugins/lacking/json")["Enabled"]
 
 
-def test_a_failed_enable_can_be_repeated_and_removed(node: Node, contexts: Contexts) -> None:
-    """A02: after an enable that fails, a forced remove works."""
+def test_a02_a_failed_enable_can_be_repeated_and_removed(node: Node, contexts: Contexts) -> None:
+    """After an enable that fails, a forced remove works."""
     node.create("bad", contexts.tar(entrypoint=["/bin/missing"]))
     for _ in range(2):
         assert node.http.post("/plugins/bad/enable?timeout=5").status_code == 500
@@ -259,10 +259,10 @@ def test_a_failed_enable_can_be_repeated_and_removed(node: Node, contexts: Conte
     assert node.get("/plugins") == []
 
 
-def test_mounts_over_dev_do_not_take_the_devices_away(
+def test_d01_mounts_over_dev_do_not_take_the_devices_away(
     node: Node, contexts: Contexts, tmp_path: Path
 ) -> None:
-    """D01: binds of / and /dev, a folder over /etc/foo, host network and ipc work together."""
+    """Binds of / and /dev, a folder over /etc/foo, host network and ipc work together."""
     mounts = [
         {"source": source, "destination": to, "type": "bind", "options": ["rbind"]}
         for source, to in (("/", "/host"), ("/dev", "/dev"), (str(tmp_path), "/etc/foo"))

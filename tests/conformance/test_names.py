@@ -20,8 +20,8 @@ def _ids(node: Node) -> list[str]:
     return [plugin["Id"] for plugin in node.get("/plugins")]
 
 
-def test_inspect_takes_id_prefix_and_name(node: Node, contexts: Contexts) -> None:
-    """F12: full id, five characters of it, name with tag and bare name are one plugin."""
+def test_f12_inspect_takes_id_prefix_and_name(node: Node, contexts: Contexts) -> None:
+    """Full id, five characters of it, name with tag and bare name are one plugin."""
     node.create("127.0.0.1:5000/some/name", contexts.tar())
     (plugin_id,) = _ids(node)
 
@@ -39,8 +39,8 @@ def test_inspect_takes_id_prefix_and_name(node: Node, contexts: Contexts) -> Non
     )
 
 
-def test_verbs_take_an_id_prefix(node: Node, contexts: Contexts) -> None:
-    """F14: set, enable, disable and remove accept five characters of the id."""
+def test_f14_verbs_take_an_id_prefix(node: Node, contexts: Contexts) -> None:
+    """Set, enable, disable and remove accept five characters of the id."""
     node.create("x", contexts.tar(env=[{"name": "A", "settable": ["value"]}]))
     prefix = _ids(node)[0][:5]
 
@@ -111,8 +111,8 @@ def test_docker_py_tells_what_is_not_found(docker_py: docker.DockerClient) -> No
         docker_py.plugins.get("nothing")
 
 
-def test_the_list_is_sorted_and_shows_the_fields(node: Node, contexts: Contexts) -> None:
-    """F15: id, name, description and enabled are shown, sorted by name."""
+def test_f15_the_list_is_sorted_and_shows_the_fields(node: Node, contexts: Contexts) -> None:
+    """Id, name, description and enabled are shown, sorted by name."""
     for name in ("b", "c", "a"):
         node.create(name, contexts.tar(description=f"plugin {name}"))
     node.enable("b")
@@ -129,8 +129,8 @@ def test_the_list_is_sorted_and_shows_the_fields(node: Node, contexts: Contexts)
     assert sorted(json.loads(row)["ID"] for row in shown) == sorted(_ids(node))
 
 
-def test_the_list_filters_by_enabled(node: Node, contexts: Contexts) -> None:
-    """G09: `enabled` hides what it does not mean; without a filter all are shown."""
+def test_g09_the_list_filters_by_enabled(node: Node, contexts: Contexts) -> None:
+    """`enabled` hides what it does not mean; without a filter all are shown."""
     node.create("off", contexts.tar())
     node.create("on", contexts.tar())
     node.enable("on")
@@ -143,8 +143,8 @@ def test_the_list_filters_by_enabled(node: Node, contexts: Contexts) -> None:
     assert names("--filter", "enabled=false") == ["off:latest"]
 
 
-def test_the_list_filters_by_capability(node: Node, contexts: Contexts) -> None:
-    """G10: a plugin is shown when one of its types fits, also among several."""
+def test_g10_the_list_filters_by_capability(node: Node, contexts: Contexts) -> None:
+    """A plugin is shown when one of its types fits, also among several."""
     both = {"types": ["docker.volumedriver/1.0", "docker.logdriver/1.0"], "socket": "p.sock"}
     node.create("both", contexts.tar(interface=both))
     node.create("none", contexts.tar(interface={"types": [], "socket": "p.sock"}))

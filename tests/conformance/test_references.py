@@ -41,8 +41,8 @@ def _owners(node: Node) -> list[str]:
     return [reference["owner"] for reference in node.get(_path("p"))["references"]]
 
 
-def test_plugin_in_use_stays_until_it_is_released(node: Node, driver: bytes) -> None:
-    """F03, G08: docker's disable and rm say `in use`, after a crash of the store, too."""
+def test_f03_g08_plugin_in_use_stays_until_it_is_released(node: Node, driver: bytes) -> None:
+    """Docker's disable and rm say `in use`, after a crash of the store, too."""
     node.create("p", driver)
     assert _acquire(node.http).json()["message"] == "plugin p found but disabled"  # A10
     node.enable("p")

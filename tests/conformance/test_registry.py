@@ -212,38 +212,6 @@ def test_a_wrong_grant(node: Node, pushed: str, granted: list[dict[str, Any]]) -
     assert node.get("/plugins") == []
 
 
-@pytest.mark.parametrize("path", ["/plugins/pull", "/plugins/foobar/upgrade"])
-@pytest.mark.parametrize(
-    ("body", "content_type", "text"),
-    [
-        (
-            b"[]",
-            "text/plain",
-            "unsupported Content-Type header (text/plain): must be 'application/json'",
-        ),
-        (
-            b"{invalid json",
-            "application/json",
-            "invalid JSON: invalid character 'i' looking for beginning of object key string",
-        ),
-        (b"[] trailing content", "application/json", "unexpected content after JSON"),
-    ],
-)
-def test_wrong_bodies(node: Node, path: str, body: bytes, content_type: str, text: str) -> None:
-    """Bodies that can't be read are refused in dockerd's words."""
-    answer = node.http.post(path, content=body, headers={"content-type": content_type})
-    assert (answer.status_code, answer.json()["message"]) == (400, text)
-
-
-@pytest.mark.parametrize("path", ["/plugins/pull", "/plugins/foobar/upgrade"])
-def test_a_body_in_no_chunks(node: Node, path: str) -> None:
-    """A chunked body that holds nothing is the client's fault."""
-    headers = {"content-type": "application/json"}
-    answer = node.http.post(path, content=iter([b""]), headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["message"] == "invalid JSON: got EOF while reading request body"
-
-
 def test_the_manifest_in_the_registry(pushed: str, registry: RegistryServer) -> None:
     """What is pushed is a schema 2 manifest of a plugin with one layer of gzip."""
     repository = pushed.partition("/")[2].removesuffix(":v1")

@@ -59,8 +59,8 @@ def test_remove_takes_the_mounts_away(node: Node, volume: Path) -> None:
     assert [path for path in mounts_below(node.folder) if "/plugins/" in path] == []
 
 
-def test_remove_leaves_the_mounts_of_others(node: Node, volume: Path, quota_volume: Path) -> None:
-    """A01: a forced remove of one plugin does not unmount what another has mounted."""
+def test_a01_remove_leaves_others_mounts(node: Node, volume: Path, quota_volume: Path) -> None:
+    """A forced remove of one plugin does not unmount what another has mounted."""
     node.docker("plugin", "create", "other", str(quota_volume))
     node.enable("other")
 

@@ -41,7 +41,7 @@ _PLUGIN_FILES = (
 )
 
 
-def eventually(holds: Callable[[], object], what: str, *, limit_s: float = _LIMIT_S) -> None:
+def eventually(holds: Callable[[], object], what: object, *, limit_s: float = _LIMIT_S) -> None:
     """Wait until something holds, looking often; fail the test when it does not in time."""
     deadline = time.monotonic() + limit_s
     while not holds():

@@ -111,8 +111,8 @@ async def test_lease_is_on_disk_when_it_is_acknowledged(tmp_path: Path) -> None:
     assert found["volume/data1"] == renewed
 
 
-async def test_plugin_is_in_use_after_a_restart_of_the_store(tmp_path: Path) -> None:
-    """G08: the lease is there after the restart; after its release disable and remove work."""
+async def test_g08_plugin_is_in_use_after_a_restart_of_the_store(tmp_path: Path) -> None:
+    """The lease is there after the restart; after its release disable and remove work."""
     async with records_in(tmp_path) as records, store_on(records) as store:
         await acquire(store)
 

@@ -74,8 +74,8 @@ async def refused(work: Awaitable[object]) -> str:
     return conflict.value.message
 
 
-async def test_plugin_is_found_by_a_capability_that_it_has() -> None:
-    """A09: a volume driver is none of `foobar`, and a `volumedriver` however that is written."""
+async def test_a09_plugin_is_found_by_a_capability_that_it_has() -> None:
+    """A volume driver is none of `foobar`, and a `volumedriver` however that is written."""
     store = StoreUnderTest()
     plugin = await running(store)
 
@@ -90,8 +90,8 @@ async def test_plugin_is_found_by_a_capability_that_it_has() -> None:
         await get(store, GetMode.LOOKUP, name="nothing")
 
 
-async def test_plugin_that_does_not_fit_is_not_held() -> None:
-    """A10: neither a disabled plugin nor one of another capability is held by who asks for it."""
+async def test_a10_plugin_that_does_not_fit_is_not_held() -> None:
+    """Neither a disabled plugin nor one of another capability is held by who asks for it."""
     store = StoreUnderTest()
     await store.install(config_json=CONFIG.replace(b"volumedriver", b"authz"))
 
@@ -154,8 +154,8 @@ async def test_redelivered_acquisition_and_release_change_nothing() -> None:
     assert not store.records.leases
 
 
-async def test_plugin_in_use_is_neither_disabled_nor_removed() -> None:
-    """F03: disable says `in use` and by whom; after the release disable and remove work."""
+async def test_f03_plugin_in_use_is_neither_disabled_nor_removed() -> None:
+    """Disable says `in use` and by whom; after the release disable and remove work."""
     store = StoreUnderTest()
     await running(store)
     await acquire(store)
@@ -173,8 +173,8 @@ async def test_plugin_in_use_is_neither_disabled_nor_removed() -> None:
     await remove(store)
 
 
-async def test_remove_says_first_that_a_plugin_is_in_use() -> None:
-    """F04: remove says `in use`, and `is enabled` once nobody holds the plugin."""
+async def test_f04_remove_says_first_that_a_plugin_is_in_use() -> None:
+    """Remove says `in use`, and `is enabled` once nobody holds the plugin."""
     store = StoreUnderTest()
     await running(store)
     await acquire(store, "network/n")
@@ -232,8 +232,8 @@ async def test_upgrade_ignores_leases() -> None:
     await acquire(store)
 
 
-async def test_leases_outlive_the_store() -> None:
-    """G08: after a crash of the store the plugin is still in use; the release still works."""
+async def test_g08_leases_outlive_the_store() -> None:
+    """After a crash of the store the plugin is still in use; the release still works."""
     first = StoreUnderTest()
     await running(first)
     await acquire(first)

@@ -94,7 +94,7 @@ def test_settings_change_what_is_needed() -> None:
         ([PluginPrivilege(name="n", description="this")], [grant("n")]),
     ],
 )
-def test_a_grant_of_just_what_is_needed_is_accepted(
+def test_a07_a08_a_grant_of_just_what_is_needed_is_accepted(
     required: list[PluginPrivilege], granted: list[PluginPrivilege]
 ) -> None:
     """Neither the order of entries or values nor the description matters."""
@@ -118,7 +118,7 @@ def test_a_grant_of_just_what_is_needed_is_accepted(
         ([grant("a"), grant("a"), grant("b")], [grant("a"), grant("b"), grant("b")]),
     ],
 )
-def test_any_other_grant_is_refused(
+def test_a05_a06_a08_any_other_grant_is_refused(
     required: list[PluginPrivilege], granted: list[PluginPrivilege]
 ) -> None:
     """More, less or something else than needed is refused, inputs untouched."""

@@ -65,22 +65,22 @@ def test_empty_settings_are_written_as_lists() -> None:
 @pytest.mark.parametrize(
     ("arg", "name", "field", "value"),
     [
-        ("name=value", "name", "", "value"),  # B01
-        ("name", "name", "", ""),  # B02
-        ("name.field=value", "name", "field", "value"),  # B03
-        ("name.field", "name", "field", ""),  # B04
+        ("name=value", "name", "", "value"),
+        ("name", "name", "", ""),
+        ("name.field=value", "name", "field", "value"),
+        ("name.field", "name", "field", ""),
         ("a.b.c=x=y.z", "a.b", "c", "x=y.z"),
         (".hidden=x", ".hidden", "", "x"),
         ("name.=x", "name", "", "x"),
     ],
 )
-def test_set_arguments_split(arg: str, name: str, field: str, value: str) -> None:
+def test_b01_b02_b03_b04_set_arguments_split(arg: str, name: str, field: str, value: str) -> None:
     """The first equals sign and the last dot before it divide an argument."""
     assert oci_settings.parse(arg) == Setting(name=name, field=field, value=value)
 
 
-@pytest.mark.parametrize("arg", ["=value", "=", ""])  # B05, B06
-def test_an_argument_without_a_name_is_refused(arg: str) -> None:
+@pytest.mark.parametrize("arg", ["=value", "=", ""])
+def test_b05_b06_an_argument_without_a_name_is_refused(arg: str) -> None:
     """A missing name is a syntax error."""
     with pytest.raises(errdefs.InvalidArgument) as raised:
         oci_settings.parse(arg)
@@ -91,32 +91,34 @@ def test_an_argument_without_a_name_is_refused(arg: str) -> None:
 @pytest.mark.parametrize(
     ("field", "settable", "expected"),
     [
-        ("", None, False),  # B07
-        ("value", (), False),  # B08
-        ("", ("value",), True),  # B09
-        ("value", ("value",), True),  # B10
-        ("foo", ("value",), False),  # B11
-        ("foo", ("foo",), False),  # B12
+        ("", None, False),
+        ("value", (), False),
+        ("", ("value",), True),
+        ("value", ("value",), True),
+        ("foo", ("value",), False),
+        ("foo", ("foo",), False),
         ("", ("foo",), False),
         ("value", ("foo", "value"), True),
     ],
 )
-def test_what_is_settable(field: str, settable: tuple[str, ...] | None, expected: bool) -> None:
+def test_b07_b08_b09_b10_b11_b12_what_is_settable(
+    field: str, settable: tuple[str, ...] | None, expected: bool
+) -> None:
     """A field must be both allowed for its kind and listed."""
     setting = Setting(name="n", field=field)
 
     assert oci_settings.is_settable(setting, allowed="value", settable=settable) is expected
 
 
-def test_a_field_must_be_named_where_several_are_settable() -> None:
-    """Without a field, two candidates are an error."""  # B13
+def test_b13_a_field_must_be_named_where_several_are_settable() -> None:
+    """Without a field, two candidates are an error."""
     with pytest.raises(errdefs.InvalidArgument) as raised:
         oci_settings.is_settable(Setting(name="n"), allowed="value", settable=("value", "foo"))
 
     assert raised.value.message == "multiple fields are settable, one must be specified"
 
 
-@pytest.mark.parametrize(  # B14
+@pytest.mark.parametrize(
     ("env", "expected"),
     [
         ([], ("DEBUG=1",)),
@@ -127,7 +129,9 @@ def test_a_field_must_be_named_where_several_are_settable() -> None:
         (["DEBUGGER=0"], ("DEBUGGER=0", "DEBUG=1")),
     ],
 )
-def test_env_is_replaced_in_place_or_appended(env: list[str], expected: tuple[str, ...]) -> None:
+def test_b14_env_is_replaced_in_place_or_appended(
+    env: list[str], expected: tuple[str, ...]
+) -> None:
     """An update keeps the order of the environment."""
     assert oci_settings.update_env(env, "DEBUG", "1") == expected
 
