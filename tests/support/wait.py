@@ -13,3 +13,9 @@ async def eventually(is_true: Callable[[], object], *, limit_s: float = 5.0) -> 
     while not is_true():
         assert time.monotonic() < deadline, f"did not come about within {limit_s} s"
         await asyncio.sleep(0.01)
+
+
+async def all_have_run() -> None:
+    """Let each task that is ready run, and those that this makes ready."""
+    for _ in range(20):
+        await asyncio.sleep(0)

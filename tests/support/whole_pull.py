@@ -21,6 +21,7 @@ from services.pull.adapters.registry.client import Registry
 from services.pull.adapters.registry.settings import Limits
 from services.pull.adapters.workplace import DiskWorkplaces
 from services.pull.service.flights import Flights
+from services.pull.service.pace import Pace
 from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
 from services.pull.service.resolving import Resolver
@@ -113,6 +114,10 @@ class StoreCalls:
             task.exception()  # nobody may be left to look at it
 
 
+#: Leases are renewed, and the store asked again, so often that no example waits for it.
+_HURRIED = Pace(first_renewal_s=0.005, longest_renewal_s=0.005, first_retry_s=0.001)
+
+
 class Worker:
     """A pull service of its own, as far as the jobs go."""
 
@@ -138,6 +143,7 @@ class Worker:
             opener=Opener(new_key()),
             open_progress=lambda job_id: progress[job_id],
             worker=name,
+            pace=_HURRIED,
         )
 
     async def aclose(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from services.pull.service.attempt import first_of
+from services.pull.service.pace import STEADY, Pace
 from services.pull.service.store import CANCELLED, JobStore
 from shared import errdefs
 
@@ -16,12 +17,8 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
-#: A wish to end the job is heard at a renewal, and somebody waits for it.
-_LONGEST_WAIT_S: Final = 5.0
-_FIRST_WAIT_S: Final = 2.0
 
-
-async def held(store: JobStore, work: Awaitable[_T]) -> _T:
+async def held(store: JobStore, work: Awaitable[_T], pace: Pace = STEADY) -> _T:
     """Do the work while the lease is renewed.
 
     The work is cancelled, and Conflict raised, when the job is somebody else's by now or
@@ -29,7 +26,7 @@ async def held(store: JobStore, work: Awaitable[_T]) -> _T:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            keeping = group.create_task(_keep(store))
+            keeping = group.create_task(_keep(store, pace))
             result = await work
             keeping.cancel()
     except BaseExceptionGroup as errors:
@@ -39,8 +36,8 @@ async def held(store: JobStore, work: Awaitable[_T]) -> _T:
     raise failed
 
 
-async def _keep(store: JobStore) -> None:
-    wait_s = _FIRST_WAIT_S
+async def _keep(store: JobStore, pace: Pace) -> None:
+    wait_s = pace.first_renewal_s
     while True:
         await asyncio.sleep(wait_s)
         try:
@@ -55,4 +52,4 @@ async def _keep(store: JobStore) -> None:
             raise
         if lease.cancelled and not store.is_ending.is_set():
             raise errdefs.Conflict(CANCELLED)
-        wait_s = min(lease.lease_s / 3, _LONGEST_WAIT_S)
+        wait_s = min(lease.lease_s / 3, pace.longest_renewal_s)

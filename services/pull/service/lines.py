@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import structlog
 
 from services.pull.ports import Monotonic, ProgressWriter
+from services.pull.service.pace import STEADY, Pace
 from shared import errdefs
 from shared.contracts.job import JobEnded, JobProgress
 
@@ -18,7 +19,6 @@ log = structlog.get_logger()
 #: How often a layer that moves is reported: ten times a second, as Docker does.
 _TICK_S: Final = 0.1
 _END_TRIES: Final = 5
-_END_PAUSE_S: Final = 1.0
 
 
 class Lines:
@@ -80,7 +80,7 @@ class Lines:
         return False
 
 
-async def end(writer: ProgressWriter, ended: JobEnded) -> None:
+async def end(writer: ProgressWriter, ended: JobEnded, pace: Pace = STEADY) -> None:
     """Write how the job ended, tried again while the bus is away.
 
     Given up at last: whoever waits for a job that long asks the store.
@@ -90,5 +90,5 @@ async def end(writer: ProgressWriter, ended: JobEnded) -> None:
             return await writer.write(ended, final=True)
         except errdefs.Error as error:
             log.warning("end of a job not told", reason=error.message, tries_left=tries_left)
-            await asyncio.sleep(_END_PAUSE_S)
+            await asyncio.sleep(pace.end_retry_s)
     return None

@@ -13,6 +13,7 @@ from services.pull.service import lease, lines, spans, store
 from services.pull.service.attempt import Attempt
 from services.pull.service.credentials import open_auth
 from services.pull.service.lines import Lines
+from services.pull.service.pace import STEADY, Pace
 from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
 from services.pull.service.store import JobStore
@@ -42,6 +43,7 @@ class JobRunner:
     open_progress: OpenProgress
     #: Name of this worker in the store's records.
     worker: str
+    pace: Pace = STEADY
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     #: By job id.
     _attempts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class JobRunner:
             structlog.contextvars.bound_contextvars(job_id=job_id),
         ):
             try:
-                taken = await store.take(self.sender, job_id, self.worker)
+                taken = await store.take(self.sender, job_id, self.worker, self.pace)
             except errdefs.Error as error:
                 log.info("job not taken", reason=error.message)
                 return
@@ -98,10 +100,10 @@ class JobRunner:
 
     async def _attempt(self, job_id: str, taken: JobTaken) -> None:
         log.info("job taken", kind=taken.request.kind, attempt=taken.attempt)
-        job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token)
+        job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token, pace=self.pace)
         progress = self.open_progress(job_id)
         try:
-            changed = await lease.held(job_store, self._do(job_store, taken, progress))
+            changed = await lease.held(job_store, self._do(job_store, taken, progress), self.pace)
         except errdefs.Error as error:
             await self._fail(job_store, progress, error)
         except Exception:
@@ -109,7 +111,7 @@ class JobRunner:
             await self._fail(job_store, progress, _fault(job_id))
         else:
             log.info("job done", kind=taken.request.kind)
-            await lines.end(progress, JobEnded(changed=changed))
+            await lines.end(progress, JobEnded(changed=changed), self.pace)
 
     async def _do(
         self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
@@ -140,7 +142,7 @@ class JobRunner:
             await self._leave(job_store, progress)
             return
         log.info("job failed", reason=error.message, code=error.code)
-        await lines.end(progress, JobEnded(error=error.to_wire()))
+        await lines.end(progress, JobEnded(error=error.to_wire()), self.pace)
 
     async def _leave(self, job_store: JobStore, progress: ProgressWriter) -> None:
         """Tell the end of a job that was over before this attempt at it knew, if it is.
@@ -151,7 +153,7 @@ class JobRunner:
             return
         # The store has deleted the folder with the job's end; this attempt may have made it anew.
         await self.workplaces.of(job_store.job_id, job_store.token).discard()
-        await lines.end(progress, JobEnded(error=job.error))
+        await lines.end(progress, JobEnded(error=job.error), self.pace)
 
 
 def _fault(job_id: str) -> errdefs.Error:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from services.pull.service.pace import STEADY, Pace
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import job as contracts
@@ -27,8 +28,6 @@ CANCELLED: Final = "the job was cancelled"
 _ANSWER_S: Final = 15.0
 #: Moving a big tree into place waits for the disk.
 _COMMIT_S: Final = 120.0
-_PAUSE_S: Final = 0.2
-_LONGEST_PAUSE_S: Final = 5.0
 #: How often one step is asked for while the store is away; then the job fails.
 _TRIES: Final = 12
 
@@ -40,6 +39,7 @@ class JobStore:
     sender: Sender
     job_id: str
     token: int
+    pace: Pace = STEADY
     #: Set with the step that ends the job: from then on the store alone knows whether it is over,
     #: and the token may be stale because it is.
     is_ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,14 +47,12 @@ class JobStore:
     async def keep(self, digests: tuple[str, ...]) -> frozenset[str]:
         """Keep blobs from the collector until the job ends, and return those that exist."""
         command = contracts.KeepBlobs(job_id=self.job_id, token=self.token, digests=digests)
-        return frozenset((await ask(self.sender, command)).digests)
+        return frozenset((await self._ask(command)).digests)
 
     async def commit_blob(self, digest: Digest, size: int, ingest: str) -> None:
         """Make a verified file a blob."""
         blob = StagedBlob(digest=digest, size=size, ingest=ingest)
-        await ask(
-            self.sender, contracts.CommitBlob(job_id=self.job_id, token=self.token, blob=blob)
-        )
+        await self._ask(contracts.CommitBlob(job_id=self.job_id, token=self.token, blob=blob))
 
     async def commit_plugin(
         self,
@@ -78,22 +76,22 @@ class JobStore:
         self.is_ending.set()
         # The store answers a repeat by the message's id: the job itself is over by then.
         message_id = f"{self.job_id}-{self.token}-commit"
-        return await ask(self.sender, command, timeout_s=_COMMIT_S, message_id=message_id)
+        return await self._ask(command, timeout_s=_COMMIT_S, message_id=message_id)
 
     async def finish_push(self) -> None:
         """End a push that succeeded."""
         self.is_ending.set()
-        await ask(self.sender, contracts.FinishPush(job_id=self.job_id, token=self.token))
+        await self._ask(contracts.FinishPush(job_id=self.job_id, token=self.token))
 
     async def fail(self, error: errdefs.Error) -> None:
         """End the job with an error; raises Conflict when it is somebody else's by now."""
         command = contracts.FailJob(job_id=self.job_id, token=self.token, error=error.to_wire())
-        await ask(self.sender, command)
+        await self._ask(command)
 
     async def how_it_ended(self) -> Job | None:
         """Return the job where it is over; None while it is not, or nobody can say."""
         try:
-            job = (await ask(self.sender, contracts.GetJob(job_id=self.job_id))).job
+            job = (await self._ask(contracts.GetJob(job_id=self.job_id))).job
         except errdefs.Error:
             return None
         return job if job.state in (JobState.DONE, JobState.FAILED) else None
@@ -103,13 +101,16 @@ class JobStore:
         command = contracts.RenewJob(job_id=self.job_id, token=self.token)
         return await self.sender.send(command, timeout_s=_ANSWER_S)
 
+    async def _ask(self, command: Command[R], **options: Any) -> R:
+        return await ask(self.sender, command, pace=self.pace, **options)
 
-async def take(sender: Sender, job_id: str, worker: str) -> JobTaken:
+
+async def take(sender: Sender, job_id: str, worker: str, pace: Pace = STEADY) -> JobTaken:
     """Take a job; raises Conflict or NotFound when it is not to be had."""
     # The store knows a repeat by its id: without, this worker would stand in its own way.
     message_id = f"{job_id}-take-{secrets.token_hex(8)}"
     command = contracts.TakeJob(job_id=job_id, worker=worker)
-    return await ask(sender, command, message_id=message_id)
+    return await ask(sender, command, message_id=message_id, pace=pace)
 
 
 async def ask(
@@ -118,19 +119,20 @@ async def ask(
     *,
     timeout_s: float = _ANSWER_S,
     message_id: str | None = None,
+    pace: Pace = STEADY,
 ) -> R:
     """Send a command that may be repeated, again and again while the store is away.
 
     Raises the store's error; Unavailable or DeadlineExceeded when it stayed away.
     """
-    pause_s = _PAUSE_S
+    pause_s = pace.first_retry_s
     for _ in range(_TRIES - 1):
         try:
             return await _send(sender, command, timeout_s, message_id)
         except (errdefs.Unavailable, errdefs.DeadlineExceeded) as error:
             log.warning("store asked again", command=command.TYPE, reason=error.message)
         await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        pause_s = min(pause_s * 2, pace.longest_retry_s)
     return await _send(sender, command, timeout_s, message_id)
 
 

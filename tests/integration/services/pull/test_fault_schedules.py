@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from services.pull.service import lease, store
 from services.store.domain.job import JobRecord
 from shared.contracts.job import CancelJob, JobEnded, JobState
 from shared.oci.digest import Digest
@@ -104,16 +102,6 @@ _TOGETHER = st.builds(
         max_size=2,
     ).map(tuple),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _hurried() -> Iterator[None]:
-    """Renew leases, and ask the store again, so often that no example waits for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lease, "_FIRST_WAIT_S", 0.005)
-        patch.setattr(lease, "_LONGEST_WAIT_S", 0.005)
-        patch.setattr(store, "_PAUSE_S", 0.001)
-        yield
 
 
 #: What nothing but the layer's digest gives away.

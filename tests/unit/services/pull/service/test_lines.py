@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from services.pull.service import lines
 from services.pull.service.lines import Lines
+from services.pull.service.pace import Pace
 from shared import errdefs
 from shared.contracts.job import JobEnded, JobProgress
 from shared.contracts.message import Message
@@ -54,9 +53,8 @@ async def test_a_bus_that_is_away_is_not_waited_for_line_by_line() -> None:
     assert tries < 5
 
 
-async def test_the_end_is_told_when_the_bus_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_is_told_when_the_bus_is_back() -> None:
     """It is the one message that somebody waits for."""
-    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.0)
     left = 3
 
     class Flaky(FakeWriter):
@@ -68,14 +66,13 @@ async def test_the_end_is_told_when_the_bus_is_back(monkeypatch: pytest.MonkeyPa
             await super().write(message, final=final)
 
     writer = Flaky()
-    await lines.end(writer, JobEnded())
+    await lines.end(writer, JobEnded(), Pace(end_retry_s=0.0))
     assert writer.finals == [JobEnded()]
 
 
-async def test_the_end_is_given_up_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_is_given_up_at_last() -> None:
     """A bus that stays away does not hold the worker for ever."""
-    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.0)
     writer = FakeWriter()
     writer.error = errdefs.Unavailable("away")
-    await lines.end(writer, JobEnded())
+    await lines.end(writer, JobEnded(), Pace(end_retry_s=0.0))
     assert writer.finals == []

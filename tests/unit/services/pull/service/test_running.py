@@ -13,7 +13,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.pull.service import lease, lines, spans
+from services.pull.service import spans
+from services.pull.service.pace import Pace
 from services.pull.service.running import JobRunner, StoppingError
 from shared import errdefs
 from shared.contracts import job as contracts
@@ -24,7 +25,7 @@ from shared.oci.digest import Digest, digest_of
 from shared.sealing import Opener, new_key, public_bytes, seal
 from tests.support.plugin_image import image
 from tests.support.pull import TOKEN, FakeRegistries, World, request
-from tests.support.wait import eventually
+from tests.support.wait import all_have_run, eventually
 
 KEY = new_key()
 ONE = image({"a": b"1"})
@@ -37,12 +38,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.workplaces.close()
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_FIRST_WAIT_S", 0.02)
-    monkeypatch.setattr(lines, "_END_PAUSE_S", 0.01)
-
-
 def _runner(world: World) -> JobRunner:
     return JobRunner(
         sender=world.store,
@@ -52,6 +47,7 @@ def _runner(world: World) -> JobRunner:
         opener=Opener(KEY),
         open_progress=lambda _job_id: world.writer,
         worker="pull-1",
+        pace=Pace(first_renewal_s=0.02, end_retry_s=0.01),
     )
 
 
@@ -176,7 +172,7 @@ async def test_a_renewal_that_crosses_the_end_ends_nothing(world: World) -> None
     async def commit(_: object) -> Message:
         world.store.answers[contracts.RenewJob] = stale
         await is_stale.wait()
-        await asyncio.sleep(0.05)
+        await all_have_run()
         return Changed(epoch="e", revision=9)
 
     world.store.answers[contracts.CommitPlugin] = commit
@@ -193,7 +189,7 @@ async def test_a_wish_that_crosses_the_end_is_too_late(world: World) -> None:
         world.store.is_cancelled = True
         before = len(_sent(world, contracts.RenewJob))
         await eventually(lambda: len(_sent(world, contracts.RenewJob)) > before)
-        await asyncio.sleep(0.05)
+        await all_have_run()
         return Changed(epoch="e", revision=9)
 
     world.store.lease_s = 0.03

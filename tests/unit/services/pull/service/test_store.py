@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.pull.service import store
+from services.pull.service.pace import Pace
 from services.pull.service.store import JobStore
 from shared import errdefs
 from shared.contracts import job as contracts
@@ -15,11 +16,7 @@ from shared.contracts.message import Done, Message
 from shared.contracts.store import Changed
 from tests.support.bus import FakeSender
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(store, "_LONGEST_PAUSE_S", 0.0)
+_PACE = Pace(first_retry_s=0.0, longest_retry_s=0.0)
 
 
 async def test_a_store_that_comes_back_is_asked_again() -> None:
@@ -28,7 +25,7 @@ async def test_a_store_that_comes_back_is_asked_again() -> None:
         [errdefs.Unavailable("away"), errdefs.DeadlineExceeded("slow"), Done()]
     )
     sender = FakeSender({contracts.FinishPush: lambda _: next(answers)})
-    await JobStore(sender=sender, job_id="j", token=1).finish_push()
+    await JobStore(sender=sender, job_id="j", token=1, pace=_PACE).finish_push()
     assert len(sender.calls) == 3
 
 
@@ -36,7 +33,7 @@ async def test_a_store_that_stays_away_fails_the_step() -> None:
     """Sooner or later somebody is told."""
     sender = FakeSender({contracts.FinishPush: errdefs.Unavailable("away")})
     with pytest.raises(errdefs.Unavailable):
-        await JobStore(sender=sender, job_id="j", token=1).finish_push()
+        await JobStore(sender=sender, job_id="j", token=1, pace=_PACE).finish_push()
     assert len(sender.calls) > 5
 
 
@@ -69,7 +66,7 @@ async def test_repeats_of_the_last_step_are_one_message() -> None:
         [errdefs.DeadlineExceeded("slow"), Changed(epoch="e", revision=1)]
     )
     sender = FakeSender({contracts.CommitPlugin: lambda _: next(answers)})
-    await JobStore(sender=sender, job_id="j", token=4).commit_plugin(
+    await JobStore(sender=sender, job_id="j", token=4, pace=_PACE).commit_plugin(
         config="{}", config_digest="", manifest_digest="", layers=(), signers=()
     )
     assert [call.message_id for call in sender.calls] == ["j-4-commit"] * 2
