@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -129,8 +129,8 @@ class Content(Protocol):
 class Folders(Protocol):
     """The plugins' folders, and the staging ones beside them."""
 
-    def rootfs(self, plugin_id: str) -> Path:
-        """Return where a plugin's root file system lies."""
+    def rootfs(self, plugin_id: str, name: str) -> Path:
+        """Return where a plugin's root file system of this name lies."""
         ...
 
     def propagated(self, plugin_id: str) -> Path:
@@ -148,26 +148,20 @@ class Folders(Protocol):
         """
         ...
 
-    async def install(self, work_id: str, plugin_id: str) -> None:
+    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
         """Move staged files into a plugin's place, on disk before it returns; a repeat is safe.
 
         *work_id* names the staging folder: the plugin's id, or the id of the job that pulled it.
+        *rootfs* is the name that the root file system gets, one that the plugin does not have.
         """
         ...
 
-    async def put_back(self, work_id: str, plugin_id: str) -> None:
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
         """Undo an install that was never committed; nothing there is success."""
         ...
 
-    async def inode(self, work_id: str) -> int:
-        """Return what identifies a staged root file system; raises NotFound without one."""
-        ...
-
-    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
-        """Give a plugin the staged root file system, in one step; safe to repeat.
-
-        *new_inode* identifies it, so that a repeat finds it in place.
-        """
+    async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
+        """Move a root file system aside to be deleted in the background; none is success."""
         ...
 
     async def discard(self, work_id: str) -> None:
@@ -178,8 +172,11 @@ class Folders(Protocol):
         """Move a plugin's files aside to be deleted in the background; none is success."""
         ...
 
-    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
-        """Delete all folders but those of these plugins and this work: leftovers of a crash."""
+    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
+        """Delete what a crash left: all but these plugins, their root file systems, and work.
+
+        *plugins* is by id.
+        """
         ...
 
     async def drop_context(self, context: Path) -> None:

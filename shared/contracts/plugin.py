@@ -103,6 +103,8 @@ class Plugin(Value):
     config_digest: str
     manifest_digest: str
     layer_digests: tuple[str, ...] = ()
+    #: Name of its root file system, a folder beside those of versions that come or go.
+    rootfs: str = "rootfs"
     #: Who signed what is installed; empty where no signature was asked for, or none was valid.
     signers: tuple[Signer, ...] = ()
     #: What it may have at most, checked at every start; None only before the store has filled it.

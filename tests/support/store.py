@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -202,16 +202,17 @@ class FakeFolders:
     def __init__(self) -> None:
         self.staged: set[str] = set()
         self.installed: set[str] = set()
-        self.exchanged: set[tuple[str, str, int]] = set()
+        #: Root file systems by plugin, in the order of their coming.
+        self.rootfs_of: dict[str, list[str]] = {}
         self.contexts: dict[Path, bytes | errdefs.Error] = {}
 
     def home(self, plugin_id: str) -> Path:
         """Return the folder of a plugin."""
         return Path("/plugins") / plugin_id
 
-    def rootfs(self, plugin_id: str) -> Path:
-        """Return the root file system of a plugin."""
-        return self.home(plugin_id) / "rootfs"
+    def rootfs(self, plugin_id: str, name: str) -> Path:
+        """Return a root file system of a plugin."""
+        return self.home(plugin_id) / name
 
     def propagated(self, plugin_id: str) -> Path:
         """Return the propagated mount of a plugin."""
@@ -226,26 +227,24 @@ class FakeFolders:
         blob = ports.Blob(digest=f"sha256:{'a' * 64}", size=1)
         return ports.UnpackedContext(config=config, layer=blob, diff_id=f"sha256:{'b' * 64}")
 
-    async def install(self, work_id: str, plugin_id: str) -> None:
-        """Move a plugin into place."""
+    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
+        """Move a plugin, or another version of it, into place."""
         self.staged.discard(work_id)
         self.installed.add(plugin_id)
+        self.rootfs_of.setdefault(plugin_id, []).append(rootfs)
 
-    async def put_back(self, work_id: str, plugin_id: str) -> None:
-        """Take a plugin out of its place."""
-        if plugin_id in self.installed:
-            self.installed.discard(plugin_id)
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
+        """Take a plugin, or another version of it, out of its place."""
+        if rootfs in self.rootfs_of.get(plugin_id, ()):
             self.staged.add(work_id)
+            await self.drop_rootfs(plugin_id, rootfs)
 
-    async def inode(self, work_id: str) -> int:
-        """Return the number of a staged root file system."""
-        if work_id not in self.staged:
-            raise errdefs.NotFound(f"job {work_id} has staged no root file system")
-        return 1 + sorted(self.staged).index(work_id)
-
-    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
-        """Note that two root file systems changed places."""
-        self.exchanged.add((work_id, plugin_id, new_inode))
+    async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
+        """Drop one version of a plugin; its last one is all of it."""
+        kept = [one for one in self.rootfs_of.get(plugin_id, ()) if one != rootfs]
+        self.rootfs_of[plugin_id] = kept
+        if not kept:
+            self.installed.discard(plugin_id)
 
     async def discard(self, work_id: str) -> None:
         """Drop staged files."""
@@ -254,11 +253,15 @@ class FakeFolders:
     async def bury(self, plugin_id: str) -> None:
         """Drop an installed plugin."""
         self.installed.discard(plugin_id)
+        self.rootfs_of.pop(plugin_id, None)
 
-    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
+    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
         """Drop what is not to be kept."""
         self.staged &= set(work)
         self.installed &= set(plugins)
+        for plugin_id, held in self.rootfs_of.items():
+            kept = plugins.get(plugin_id, ())
+            self.rootfs_of[plugin_id] = [one for one in held if one in kept]
 
     async def drop_context(self, context: Path) -> None:
         """Delete a spooled context."""

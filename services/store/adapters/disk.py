@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from collections.abc import Iterator
@@ -10,11 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared import errdefs
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -26,14 +20,6 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def exchange(first: Path, second: Path) -> None:
-    """Let two paths of one file system change places in one step (renameat2(2))."""
-    names = os.fsencode(first), os.fsencode(second)
-    if _libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(first), None, str(second))
 
 
 @contextmanager

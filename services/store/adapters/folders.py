@@ -1,7 +1,8 @@
 """ports.Folders on disk: each plugin's files, moved by rename so that they are whole or absent.
 
-`plugins/<id>/` is a plugin, `work/<id>/` one that is being made, `trash/<random>/` one that is
-being deleted; all three lie on one file system.
+`plugins/<id>/` is a plugin, `work/<id>/` one that is being made, `trash/<random>/` what is being
+deleted; all three lie on one file system. A plugin's record names its root file system among the
+folders there: while it is upgraded, it has two.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,8 @@ from shared import errdefs
 from shared.oci.root import Root, sync_file_system
 
 log = structlog.get_logger()
+
+_PROPAGATED = "propagated-mount"
 
 
 class DiskFolders:
@@ -43,39 +46,32 @@ class DiskFolders:
         """Return the folder that holds all of a plugin's files."""
         return self._plugins / plugin_id
 
-    def rootfs(self, plugin_id: str) -> Path:
-        """Return where a plugin's root file system lies."""
-        return self.home(plugin_id) / "rootfs"
+    def rootfs(self, plugin_id: str, name: str) -> Path:
+        """Return where a plugin's root file system of this name lies."""
+        return self.home(plugin_id) / name
 
     def propagated(self, plugin_id: str) -> Path:
         """Return the folder of a plugin's propagated mount."""
-        return self.home(plugin_id) / "propagated-mount"
+        return self.home(plugin_id) / _PROPAGATED
 
     async def unpack_context(self, spooled: Path, plugin_id: str) -> UnpackedContext:
         """Take a context apart into `work/<id>/rootfs` and the content store."""
         self._require_spooled(spooled)
         return await asyncio.to_thread(self._unpack, spooled, plugin_id)
 
-    async def install(self, work_id: str, plugin_id: str) -> None:
+    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
         """Move staged files into place, on disk before it returns; a repeat is safe."""
-        await asyncio.to_thread(self._install, work_id, plugin_id)
+        await asyncio.to_thread(self._install, work_id, plugin_id, rootfs)
 
-    async def put_back(self, work_id: str, plugin_id: str) -> None:
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
         """Undo an install that was never committed; nothing there is success."""
         with contextlib.suppress(FileNotFoundError):
             (self._work / work_id).mkdir(mode=0o700, exist_ok=True)
-            self.rootfs(plugin_id).rename(self._work / work_id / "rootfs")
+            self.rootfs(plugin_id, rootfs).rename(self._work / work_id / "rootfs")
 
-    async def inode(self, work_id: str) -> int:
-        """Return what identifies a staged root file system; raises NotFound without one."""
-        try:
-            return (self._work / work_id / "rootfs").stat().st_ino
-        except FileNotFoundError as error:
-            raise errdefs.NotFound(f"job {work_id} has staged no root file system") from error
-
-    async def exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
-        """Give a plugin the staged root file system, in one step; safe to repeat."""
-        await asyncio.to_thread(self._exchange, work_id, plugin_id, new_inode)
+    async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
+        """Move a root file system aside and delete it in the background; none is success."""
+        await self._move_aside(self.rootfs(plugin_id, rootfs))
 
     async def discard(self, work_id: str) -> None:
         """Delete a staging folder; none is success."""
@@ -83,19 +79,19 @@ class DiskFolders:
 
     async def bury(self, plugin_id: str) -> None:
         """Move a plugin's files aside and delete them in the background; none is success."""
-        grave = self._trash / secrets.token_hex(8)
-        try:
-            self.home(plugin_id).rename(grave)
-        except FileNotFoundError:
-            return
-        await asyncio.to_thread(disk.sync_file, self._plugins)
-        self._delete_soon(grave)
+        await self._move_aside(self.home(plugin_id))
 
-    async def sweep(self, plugins: Collection[str], work: Collection[str]) -> None:
-        """Delete all folders but those of these plugins and this work: leftovers of a crash."""
-        for plugin_id in {path.name for path in self._plugins.iterdir()} - set(plugins):
-            log.warning("folder without a plugin", plugin_id=plugin_id)
-            await self.bury(plugin_id)
+    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
+        """Delete what a crash left: all but these plugins, their root file systems, and work."""
+        for home in tuple(self._plugins.iterdir()):
+            if home.name not in plugins:
+                log.warning("folder without a plugin", plugin_id=home.name)
+                await self.bury(home.name)
+                continue
+            for name in {path.name for path in home.iterdir()}.difference(plugins[home.name]):
+                if name != _PROPAGATED:
+                    log.warning("no root file system of its plugin", plugin_id=home.name, name=name)
+                    await self.drop_rootfs(home.name, name)
         for leftover in (*self._work.iterdir(), *self._trash.iterdir()):
             if leftover.parent == self._trash or leftover.name not in work:
                 self._delete_soon(leftover)
@@ -117,26 +113,29 @@ class DiskFolders:
             staged.mkdir(parents=True, mode=0o755)
             return context.take_apart(spooled, staged, self._content)
 
-    def _install(self, work_id: str, plugin_id: str) -> None:
+    async def _move_aside(self, path: Path) -> None:
+        grave = self._trash / secrets.token_hex(8)
+        try:
+            path.rename(grave)
+        except FileNotFoundError:
+            return
+        await asyncio.to_thread(disk.sync_file, path.parent)
+        self._delete_soon(grave)
+
+    def _install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
         staged, home = self._work / work_id / "rootfs", self.home(plugin_id)
         with disk.full_disk_named(self._plugins):
-            (home / "propagated-mount").mkdir(mode=0o755, parents=True, exist_ok=True)
+            (home / _PROPAGATED).mkdir(mode=0o755, parents=True, exist_ok=True)
             home.chmod(0o700)
             sync_file_system(home)
             if staged.exists():
-                staged.rename(home / "rootfs")
+                staged.rename(home / rootfs)
+            elif not (home / rootfs).exists():
+                raise errdefs.NotFound(f"job {work_id} has staged no root file system")
             with contextlib.suppress(OSError):  # it is gone, or has more of a job in it
                 staged.parent.rmdir()
             disk.sync_file(home)
             disk.sync_file(self._plugins)
-
-    def _exchange(self, work_id: str, plugin_id: str, new_inode: int) -> None:
-        staged, current = self._work / work_id / "rootfs", self.rootfs(plugin_id)
-        if current.stat().st_ino != new_inode:
-            sync_file_system(staged)
-            disk.exchange(staged, current)
-        disk.sync_file(current.parent)
-        disk.sync_file(staged.parent)
 
     def _require_spooled(self, path: Path) -> None:
         # The path comes from another process: it names a file of the spool, or nothing.

@@ -7,7 +7,6 @@ from typing import Any
 from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobRequest, JobState
 from shared.contracts.message import Value
-from shared.contracts.plugin import Plugin
 
 #: How long a worker may be silent before its job is given to another.
 LEASE_S = 60.0
@@ -15,14 +14,6 @@ LEASE_S = 60.0
 MAX_ATTEMPTS = 3
 
 _DOING = {JobKind.PULL: "pulled", JobKind.PUSH: "pushed", JobKind.UPGRADE: "upgraded"}
-
-
-class Swap(Value):
-    """The journal of an upgrade past its point of no return: what the plugin becomes."""
-
-    plugin: Plugin
-    #: Inode of the new root file system: tells whether the two have changed places.
-    new_inode: int
 
 
 class JobRecord(Value):
@@ -37,12 +28,16 @@ class JobRecord(Value):
     lease_until_ns: int = 0
     #: Digests kept from the collector while the job is not over.
     blobs: tuple[str, ...] = ()
-    swap: Swap | None = None
 
     @property
     def is_live(self) -> bool:
         """Tell whether the job is not over."""
         return self.job.state in (JobState.QUEUED, JobState.RUNNING)
+
+
+def rootfs(record: JobRecord) -> str:
+    """Return the name of the root file system that a pull or an upgrade brings."""
+    return "rootfs" if record.job.kind is JobKind.PULL else f"rootfs-{record.job.job_id}"
 
 
 def lane(job_id: str) -> str:
@@ -152,7 +147,7 @@ def gave_up(record: JobRecord) -> errdefs.Error:
 def _over(record: JobRecord, now_ns: int, **changes: Any) -> JobRecord:
     request = record.request.model_copy(update={"credentials": None})
     return _with(record, finished_at_ns=now_ns, **changes).model_copy(
-        update={"request": request, "blobs": (), "swap": None}
+        update={"request": request, "blobs": ()}
     )
 
 

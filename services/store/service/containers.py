@@ -43,7 +43,7 @@ class Containers:
         deadline_s = timeout_s or self.ready_timeout_s
         config = runtime.container_config(
             plugin,
-            rootfs=str(self.folders.rootfs(plugin.plugin_id)),
+            rootfs=str(self.folders.rootfs(plugin.plugin_id, plugin.rootfs)),
             propagated=str(self.folders.propagated(plugin.plugin_id)),
             seccomp=self.seccomp,
         )

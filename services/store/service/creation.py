@@ -60,7 +60,7 @@ class Creation:
         plugin_id = secrets.token_hex(32)
         try:
             plugin = await self._stage(plugin_id, name, Path(command.context_path))
-            await self.folders.install(plugin_id, plugin_id)
+            await self.folders.install(plugin_id, plugin_id, plugin.rootfs)
             committed = await self.inventory.commit(
                 Unit(
                     changes=(Change.of(plugin, status.fact(plugin, "create", self.clock())),),

@@ -1,4 +1,4 @@
-"""How what a job staged becomes a plugin's files: a pull's install, an upgrade's swap."""
+"""How what a job staged becomes a plugin's files: a pull makes one, an upgrade replaces one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from services.store import ports
 from services.store.domain import consent, declaration, job, status, upgrade
-from services.store.domain.job import JobRecord, Swap
+from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
@@ -24,7 +24,7 @@ from shared.oci.settings import Settings, initial_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """The last step of a pull or an upgrade; once decided it is finished, whoever dies."""
+    """The last step of a pull or an upgrade: a plugin is wholly what it was, or what it becomes."""
 
     inventory: PluginInventory
     lanes: Lanes
@@ -41,38 +41,18 @@ class Installation:
         own = job.lane(command.job_id)
         async with self.lanes.hold(lane, delivery.deadline_ns), self.lanes.hold(own):
             record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
-            if record.job.cancelled and record.swap is None:
+            if record.job.cancelled:
                 raise job.was_cancelled(record)
             if record.job.kind is JobKind.PULL:
                 return await self._install(record, command, delivery.message_id)
-            record = await self._decide(record, command)
-            return await self.finish_swap(record, delivery.message_id)
-
-    async def finish_swap(self, record: JobRecord, message_id: str | None = None) -> Changed:
-        """Exchange the root file systems, if that is still to be done, and commit the record."""
-        swap = record.swap
-        if swap is None:
-            raise errdefs.Internal(f"job {record.job.job_id} has nothing to swap")
-        plugin_id = swap.plugin.plugin_id
-        await self.folders.exchange(record.job.job_id, plugin_id, swap.new_inode)
-        plugin = consent.filled(swap.plugin, self.clock())
-        committed = await self.inventory.commit(
-            Unit(
-                changes=(Change.of(plugin, self._pulled(record)),),
-                job=job.done(record, self.clock()),
-                answers=message_id,
-            )
-        )
-        await self.folders.discard(record.job.job_id)
-        self.collect_soon()
-        return committed.changed
+            return await self._upgrade(record, command, delivery.message_id)
 
     async def undo_installs(self) -> None:
-        """Put files back that were moved for a pull that was never committed."""
+        """Put files back that were moved for a pull or an upgrade that was never committed."""
         for record in self.inventory.jobs():
             plugin_id = record.job.plugin_id or ""
-            if record.is_live and self.inventory.get(plugin_id) is None:
-                await self.folders.put_back(record.job.job_id, plugin_id)
+            if record.is_live and record.job.kind is not JobKind.PUSH:
+                await self.folders.put_back(record.job.job_id, plugin_id, job.rootfs(record))
 
     async def _install(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin_id = record.job.plugin_id or ""
@@ -82,43 +62,52 @@ class Installation:
             plugin_id=plugin_id,
             name=record.job.name,
             reference=record.job.remote,
+            rootfs=job.rootfs(record),
             enabled=False,
             **_content(command, config),
             settings=initial_settings(config).to_dict(),
             grant=consent.requested(config, record.request.privileges, Consent.PULLED, now_ns),
             created_at_ns=now_ns,
         )
-        await self.folders.install(command.job_id, plugin_id)
-        unit = Unit(
-            changes=(Change.of(plugin, self._pulled(record)),),
-            job=job.done(record, self.clock()),
-            answers=message_id,
-        )
+        await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
         try:
-            committed = await self.inventory.commit(unit)
+            return await self._end(record, plugin, message_id)
         except BaseException:
             if self.inventory.get(plugin_id) is None:
                 await self.folders.bury(plugin_id)
             raise
-        await self.folders.discard(command.job_id)
-        return committed.changed
 
-    async def _decide(self, record: JobRecord, command: CommitPlugin) -> JobRecord:
-        """Commit what the plugin becomes: from here on the upgrade only goes forward."""
-        if record.swap is not None:
-            return record
+    async def _upgrade(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin = self.inventory.require(record.job.plugin_id or "", record.job.name)
         if plugin.enabled:
             raise errdefs.Conflict(
                 f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled"
             )
-        swap = Swap(
-            plugin=_upgraded(plugin, record, command, self.clock()),
-            new_inode=await self.folders.inode(command.job_id),
+        upgraded = status.stopped(_upgraded(plugin, record, command, self.clock()))
+        await self.folders.install(command.job_id, plugin.plugin_id, upgraded.rootfs)
+        try:
+            changed = await self._end(record, upgraded, message_id)
+        except BaseException:
+            # A commit that was cut short may have happened all the same: then its files stay.
+            now = self.inventory.get(plugin.plugin_id)
+            if now is not None and now.rootfs != upgraded.rootfs:
+                await self.folders.put_back(command.job_id, plugin.plugin_id, upgraded.rootfs)
+            raise
+        await self.folders.drop_rootfs(plugin.plugin_id, plugin.rootfs)
+        self.collect_soon()
+        return changed
+
+    async def _end(self, record: JobRecord, plugin: Plugin, message_id: str) -> Changed:
+        """Commit what the plugin has become, and the end of its job, in one transaction."""
+        committed = await self.inventory.commit(
+            Unit(
+                changes=(Change.of(plugin, self._pulled(record)),),
+                job=job.done(record, self.clock()),
+                answers=message_id,
+            )
         )
-        decided = record.model_copy(update={"swap": swap})
-        await self.inventory.commit(Unit(job=decided))
-        return decided
+        await self.folders.discard(record.job.job_id)
+        return committed.changed
 
     def _pulled(self, record: JobRecord) -> Fact:
         """Return dockerd's event of a pull or an upgrade: its actor is the remote reference."""
@@ -138,11 +127,11 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
     changes = {
         **_content(command, config),
         "reference": record.job.remote,
+        "rootfs": job.rootfs(record),
         "settings": merged.to_dict(),
         "grant": consent.requested(config, record.request.privileges, Consent.UPGRADED, now_ns),
     }
-    upgraded = consent.after_upgrade(plugin, plugin.model_copy(update=changes))
-    return status.stopped(upgraded)
+    return consent.after_upgrade(plugin, plugin.model_copy(update=changes))
 
 
 def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from services.store import ports
 from services.store.domain import job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Unit
-from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.lanes import Lanes
 from shared import errdefs
@@ -31,7 +30,6 @@ class JobWatch:
     inventory: PluginInventory
     lanes: Lanes
     folders: ports.Folders
-    installation: Installation
     queue: ports.JobQueue
     feed: ports.JobFeed
     clock: ports.Clock
@@ -77,9 +75,7 @@ class JobWatch:
 
     async def _look_at(self, record: JobRecord) -> None:
         try:
-            if record.swap is not None:
-                await self.installation.finish_swap(record)
-            elif record.job.cancelled:
+            if record.job.cancelled:
                 await self._fail(record, job.was_cancelled(record))
             elif record.job.attempt >= job.MAX_ATTEMPTS:
                 await self._fail(record, job.gave_up(record))

@@ -137,8 +137,6 @@ class Jobs:
 
     async def _fail(self, command: contracts.FailJob) -> None:
         record = self.require(command.job_id, command.token)
-        if record.swap is not None:
-            raise errdefs.Conflict(f"job {command.job_id} has changed the plugin already")
         await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
 
     def require(self, job_id: str, token: int) -> JobRecord:

@@ -118,7 +118,6 @@ class Store:
             inventory=inventory,
             lanes=self.lanes,
             folders=folders,
-            installation=self.installation,
             queue=queue,
             feed=feed,
             clock=clock,
@@ -150,7 +149,7 @@ class Store:
         await self.registering.load()
         await self.installation.undo_installs()
         await self.folders.sweep(
-            {plugin.plugin_id for plugin in self.inventory.all()},
+            {plugin.plugin_id: {plugin.rootfs} for plugin in self.inventory.all()},
             {record.job.job_id for record in self.inventory.jobs() if record.is_live},
         )
         await self.recovery.resume_all(operations)

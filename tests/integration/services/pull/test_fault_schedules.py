@@ -202,7 +202,7 @@ def _check_disk(node: WholePull, schedule: Schedule) -> None:
         found = [one for one in node.inventory.all() if one.name == f"p{number}:latest"]
         for plugin in found:
             folders.add(plugin.plugin_id)
-            assert node.files(f"plugins/{plugin.plugin_id}/rootfs") == files_of(layers)
+            assert node.files(f"plugins/{plugin.plugin_id}/{plugin.rootfs}") == files_of(layers)
             assert plugin.manifest_digest == image.digest
             assert [node.blob(one) for one in plugin.layer_digests] == list(image.layers)
             assert node.blob(plugin.config_digest) == image.config

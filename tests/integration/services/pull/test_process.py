@@ -95,8 +95,9 @@ async def test_a_plugin_is_pulled_pushed_and_upgraded(
         "j3", kind=JobKind.UPGRADE, name="p:1", remote=remote, privileges=GRANT
     )
     assert upgraded.error is None
-    assert (rootfs / "bin/p").read_bytes() == b"two"
-    assert not (rootfs / "etc").exists()
+    await eventually(lambda: not rootfs.exists())
+    assert (rootfs.parent / "rootfs-j3/bin/p").read_bytes() == b"two"
+    assert not (rootfs.parent / "rootfs-j3/etc").exists()
     assert node.leftovers() == []
 
 

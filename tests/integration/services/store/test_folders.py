@@ -86,10 +86,10 @@ SOUND = (file("config.json", b"{}"), special("rootfs", tarfile.DIRTYPE), file("r
 async def test_context_becomes_rootfs_config_and_layer(disk: Disk) -> None:
     """The rootfs lies in place, and the layer's digests are those of its bytes and of its tar."""
     unpacked = await disk.folders.unpack_context(disk.spool(*SOUND), ID)
-    await disk.folders.install(ID, ID)
+    await disk.folders.install(ID, ID, "rootfs")
 
     assert unpacked.config == b"{}"
-    assert (disk.folders.rootfs(ID) / "bin/p").read_bytes() == b"x"
+    assert (disk.folders.rootfs(ID, "rootfs") / "bin/p").read_bytes() == b"x"
     blob = disk.root / "content/blobs/sha256" / unpacked.layer.digest.removeprefix("sha256:")
     assert f"sha256:{hashlib.sha256(blob.read_bytes()).hexdigest()}" == unpacked.layer.digest
     tar = gzip.decompress(blob.read_bytes())
@@ -184,13 +184,13 @@ async def test_path_outside_of_the_spool_is_refused(disk: Disk, path: str) -> No
 async def test_crash_leftovers_are_swept_at_the_next_start(disk: Disk) -> None:
     """Folders without a plugin, staged files and half ingests go; plugins stay."""
     await disk.folders.unpack_context(disk.spool(*SOUND), ID)
-    await disk.folders.install(ID, ID)
+    await disk.folders.install(ID, ID, "rootfs")
     await disk.folders.unpack_context(disk.spool(*SOUND), "cd" * 32)
     (disk.root / "plugins" / ("ef" * 32)).mkdir()
     disk.content.new_ingest().write_bytes(b"half")
 
     disk.content.clear_ingest()
-    await disk.folders.sweep({ID}, set())
+    await disk.folders.sweep({ID: {"rootfs"}}, set())
     await eventually(
         lambda: not any((*disk.root.glob("work/*"), *disk.root.glob("trash/*"))), limit_s=10
     )
@@ -218,30 +218,50 @@ def stage(disk: Disk, job_id: str, content: str) -> None:
     (rootfs / "version").write_text(content)
 
 
-async def test_swap_is_one_step_and_a_repeat_changes_nothing(disk: Disk) -> None:
-    """Old and new root file system change places once, however often it is asked."""
+async def test_versions_of_a_plugin_lie_side_by_side_until_one_is_dropped(disk: Disk) -> None:
+    """A new version comes beside the old one; a repeat of its coming, or going, is success."""
     stage(disk, "first", "old")
-    await disk.folders.install("first", ID)
+    await disk.folders.install("first", ID, "rootfs")
     stage(disk, "job", "new")
-    inode = await disk.folders.inode("job")
+    for _ in range(2):
+        await disk.folders.install("job", ID, "rootfs-job")
+    assert (disk.folders.rootfs(ID, "rootfs") / "version").read_text() == "old"
 
     for _ in range(2):
-        await disk.folders.exchange("job", ID, inode)
+        await disk.folders.drop_rootfs(ID, "rootfs")
 
-    assert (disk.folders.rootfs(ID) / "version").read_text() == "new"
-    assert (disk.root / "work/job/rootfs/version").read_text() == "old"
+    assert not disk.folders.rootfs(ID, "rootfs").exists()
+    assert (disk.folders.rootfs(ID, "rootfs-job") / "version").read_text() == "new"
+
+
+async def test_nothing_staged_is_no_version(disk: Disk) -> None:
+    """A job that has unpacked nothing makes no plugin."""
+    with pytest.raises(errdefs.NotFound, match="job job has staged no root file system"):
+        await disk.folders.install("job", ID, "rootfs")
+
+
+async def test_versions_that_no_record_names_are_swept(disk: Disk) -> None:
+    """What a crash left beside a plugin's root file system goes; its propagated mount stays."""
+    for name in ("kept", "left"):
+        stage(disk, name, name)
+        await disk.folders.install(name, ID, name)
+
+    await disk.folders.sweep({ID: {"kept"}}, work=())
+
+    home = disk.folders.home(ID)
+    assert sorted(path.name for path in home.iterdir()) == ["kept", "propagated-mount"]
 
 
 async def test_install_that_was_not_committed_is_put_back(disk: Disk) -> None:
     """A job finds its files where it left them, and can install them again."""
     stage(disk, "job", "new")
-    await disk.folders.install("job", ID)
+    await disk.folders.install("job", ID, "rootfs")
 
-    await disk.folders.put_back("job", ID)
-    await disk.folders.put_back("job", ID)
-    await disk.folders.install("job", ID)
+    await disk.folders.put_back("job", ID, "rootfs")
+    await disk.folders.put_back("job", ID, "rootfs")
+    await disk.folders.install("job", ID, "rootfs")
 
-    assert (disk.folders.rootfs(ID) / "version").read_text() == "new"
+    assert (disk.folders.rootfs(ID, "rootfs") / "version").read_text() == "new"
 
 
 async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(disk: Disk) -> None:

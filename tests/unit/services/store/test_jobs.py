@@ -1,4 +1,4 @@
-"""Jobs: reserved, taken, fenced, ended once; and the swap that an upgrade ends with."""
+"""Jobs: reserved, taken, fenced, ended once; and what an upgrade ends with."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_job_brings_no_plugin_that_wants_a_bridge(kind: JobKind) -> None:
         await store.installation.commit(step, delivery())
 
     assert store.fake_folders.staged == {"j"}
-    assert not store.fake_folders.exchanged
+    assert not any(store.fake_folders.rootfs_of.values())
 
 
 async def test_verbs_hear_of_the_job_that_has_the_plugin() -> None:
@@ -158,26 +158,29 @@ async def test_upgrade_keeps_what_the_user_chose() -> None:
         assert now.settings["Env"] == [expected]
         assert now.reference == "registry.example/p:v2"
         assert now.config["Env"][0]["Value"] == "9"
-        assert store.fake_folders.exchanged == {("j", plugin.plugin_id, 1)}
+        assert store.fake_folders.rootfs_of[plugin.plugin_id] == [now.rootfs] == ["rootfs-j"]
 
 
-async def test_upgrade_that_was_decided_is_finished_after_a_crash() -> None:
-    """A store that died after the decision exchanges the files and commits when it is back."""
+async def test_upgrade_that_was_not_committed_changes_nothing() -> None:
+    """A store whose disk refused the commit, or that died before it, has the files staged again."""
     first = StoreUnderTest()
     plugin = await first.install()
     await begin(first, "j", JobKind.UPGRADE)
     taken = await take(first, "j")
     first.fake_folders.staged.add("j")
-    record = first.inventory.job("j")
-    assert record is not None
-    await first.installation._decide(record, commit("j", taken.token))
+    first.records.refusal = errdefs.ResourceExhausted("full")
+    with pytest.raises(errdefs.ResourceExhausted):
+        await first.installation.commit(commit("j", taken.token), delivery())
+    assert first.fake_folders.staged == {"j"}
+    first.records.refusal = None
+    await first.folders.install("j", plugin.plugin_id, "rootfs-j")
 
     again = await first.restarted()
-    again.fake_clock.now_ns = first.fake_clock.now_ns
-    again.fake_clock.advance(LEASE_S + 1)
-    await again.job_watch.look()
 
-    assert again.now(plugin).reference == "registry.example/p:v2"
+    assert again.fake_folders.staged == {"j"}
+    assert again.now(plugin) == plugin
+    await again.installation.commit(commit("j", taken.token), delivery())
+    assert again.now(plugin).rootfs == "rootfs-j"
     assert again.records.jobs["j"].job.state is JobState.DONE
     await again.close()
 
