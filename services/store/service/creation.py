@@ -12,7 +12,6 @@ from services.store.domain import consent, declaration, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Consent, Plugin
@@ -23,6 +22,7 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.plugin_config import PluginConfig, PluginConfigRootfs
 from shared.oci.settings import initial_settings
+from shared.tasks.lanes import Lanes
 
 #: Stamped into the config of a plugin that is created, as dockerd stamps its own.
 _DOCKER_VERSION = "28.3.0"

@@ -8,10 +8,10 @@ from services.store import ports
 from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from shared.bus.ports import Delivery
 from shared.contracts.store import Changed, GrantPlugin
 from shared.oci.privileges import PluginPrivilege
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

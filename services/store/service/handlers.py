@@ -11,9 +11,7 @@ from services.store import ports
 from services.store.domain import registration
 from services.store.domain.registration import HandlerRecord, Key, Kind
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from services.store.service.renewals import Renewals
-from services.store.service.tasks import Tasks, until_done
 from shared import errdefs
 from shared.bus.ports import Delivery, Sender
 from shared.contracts.capability import (
@@ -26,6 +24,8 @@ from shared.contracts.capability import (
 from shared.contracts.message import Done
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed
+from shared.tasks.background import Tasks, until_done
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

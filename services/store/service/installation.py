@@ -11,7 +11,6 @@ from services.store.domain import consent, declaration, job, status, upgrade
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.job import CommitPlugin, JobKind
@@ -20,6 +19,7 @@ from shared.contracts.store import Changed, Fact
 from shared.oci import go_json, networks, reference
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import Settings, initial_settings
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

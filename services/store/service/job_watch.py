@@ -13,9 +13,9 @@ from services.store.domain import job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Unit
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.contracts.job import Job
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

@@ -13,12 +13,12 @@ from services.store.domain.operation import Unit
 from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
 from services.store.service.job_watch import JobWatch
-from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts import job as contracts
 from shared.contracts.job import JobKind, JobReply, JobRequest, JobState
 from shared.contracts.message import Done
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
 from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from services.store.service.recovery import Recovery
 from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
@@ -20,6 +19,7 @@ from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from services.store.service.containers import Containers
 from services.store.service.gate import Gate
 from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Delivery
 from shared.contracts.message import Done
 from shared.contracts.plugin import PluginState
 from shared.contracts.store import GetInventory, Inventory, ShutDownNode
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import structlog
 
 from services.store.domain.operation import Kind, Operation
-from services.store.service.lanes import Lanes
-from services.store.service.tasks import Tasks, until_done
+from shared.tasks.background import Tasks, until_done
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

@@ -10,8 +10,6 @@ from services.store import ports
 from services.store.domain import reference
 from services.store.domain.operation import Unit
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
-from services.store.service.tasks import until_done
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import (
@@ -22,6 +20,8 @@ from shared.contracts.reference import (
     Reference,
     ReferenceList,
 )
+from shared.tasks.background import until_done
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

@@ -10,7 +10,6 @@ from services.store.domain import status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from services.store.service.lifecycle import Lifecycle
 from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
@@ -18,6 +17,7 @@ from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, RemovePlugin
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

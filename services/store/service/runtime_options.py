@@ -10,7 +10,6 @@ from services.store import ports
 from services.store.domain import registration
 from services.store.domain.registration import Key, Kind
 from services.store.service.renewals import Renewals
-from services.store.service.tasks import until_done
 from shared.bus.ports import Delivery
 from shared.contracts.capability import (
     RegisterRuntimeOption,
@@ -20,6 +19,7 @@ from shared.contracts.capability import (
 from shared.contracts.executor import ContainerConfig
 from shared.contracts.message import Done
 from shared.contracts.plugin import Plugin
+from shared.tasks.background import until_done
 
 log = structlog.get_logger()
 

@@ -8,13 +8,13 @@ from services.store import ports
 from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, LimitPlugin, SetPlugin
 from shared.oci import settings
 from shared.oci.plugin_config import PluginConfig
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.job_watch import JobWatch
 from services.store.service.jobs import Jobs
-from services.store.service.lanes import Lanes
 from services.store.service.lifecycle import Lifecycle
 from services.store.service.node import Node
 from services.store.service.recovery import Recovery
@@ -26,9 +25,10 @@ from services.store.service.removal import Removal
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
 from services.store.service.supervisor import Supervisor
-from services.store.service.tasks import Tasks
 from shared.bus.ports import Sender
 from shared.contracts.executor import Seccomp
+from shared.tasks.background import Tasks
+from shared.tasks.lanes import Lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

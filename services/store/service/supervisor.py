@@ -13,9 +13,7 @@ from services.store.domain.operation import Change, Unit
 from services.store.domain.restart import RestartPolicy
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
-from services.store.service.lanes import Lanes
 from services.store.service.restarts import Restarts
-from services.store.service.tasks import Tasks, until_done
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.executor import (
@@ -29,6 +27,8 @@ from shared.contracts.executor import (
 )
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Fact
+from shared.tasks.background import Tasks, until_done
+from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 

@@ -1,20 +1,24 @@
-"""One lane per plugin or name: verbs on the same one run one after another, in order of arrival."""
+"""One lane per thing: verbs on the same one run one after another, in order of arrival."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from services.store.ports import Clock
 from shared import errdefs
+
+#: Nanoseconds since the epoch.
+Clock = Callable[[], int]
 
 
 class Lanes:
     """Locks by key that exist only while somebody holds or awaits them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, noun: str = "plugin") -> None:
+        """Take a clock, and what the keys name."""
         self._clock = clock
+        self._noun = noun
         self._locks: dict[str, asyncio.Lock] = {}
         self._users: dict[str, int] = {}
 
@@ -46,6 +50,6 @@ class Lanes:
                 await lock.acquire()
         except TimeoutError as error:
             raise errdefs.DeadlineExceeded(
-                f"plugin {key} was busy with another request until the time for this one ran out: "
-                "try again"
+                f"{self._noun} {key} was busy with another request until the time for this one ran "
+                "out: try again"
             ) from error

@@ -1,0 +1,1 @@
+"""Work beside work: verbs in turn by what they are about, and what goes on in the background."""
