@@ -13,7 +13,7 @@ from types import ModuleType
 from pydantic.fields import FieldInfo
 
 from shared import contracts
-from shared.contracts.message import Command, Message, Value, owner_of
+from shared.contracts.message import Command, Message, StreamRequest, Value, owner_of
 
 PAGE = Path(__file__).with_name("messages.md")
 
@@ -24,14 +24,15 @@ _HEAD = """# Messages
 All that passes between the services, by owner: the service that handles a command, or publishes a
 fact. The types are frozen pydantic models in `shared/contracts`; the body of a message is their
 JSON. A **command** is sent to one owner and answered by its reply or by an error; a **fact** is
-published to whoever follows; a **value** is a part of others.
+published to whoever follows; a **value** is a part of others. A message that **opens a stream** is
+not sent over Redis: it is the first line to the owner's unix socket in the exec root.
 
 A field may be added with a default. Anything else is a `v2` beside the `v1`. A reader ignores
 fields it does not know.
 """
 
 #: What the base classes themselves are: no messages.
-_BASES = (Value, Message, Command)
+_BASES = (Value, Message, Command, StreamRequest)
 
 
 def page() -> str:
@@ -70,6 +71,8 @@ def _kind(message: type[Message], replies: set[type[Message]]) -> str:
     name = f"`{message.__name__}`"
     if issubclass(message, Command):
         return f"{name}, a command; its reply is `{message.reply_type().TYPE}`."
+    if issubclass(message, StreamRequest):
+        return f"{name}, opens a stream."
     return f"{name}, a reply." if message in replies else f"{name}, a fact."
 
 

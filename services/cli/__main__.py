@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from services.cli.entrypoints import look
 from services.cli.entrypoints.job import job
 from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
@@ -163,6 +164,7 @@ def gc(parts: Parts, *, dry_run: bool) -> None:
     click.echo(parts.api().collect_garbage(dry_run=dry_run).to_text())
 
 
+look.add_to(plugin)
 wherry.add_command(plugin)
 wherry.add_command(job)
 

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.health import NodeHealth, ServiceHealth
 from services.cli.domain.job import Job, Step
+from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
-from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
 
 
@@ -84,8 +85,8 @@ class Api(Protocol):
     def plugin(self, name: str) -> Plugin:
         """Return a plugin by name, id or the beginning of its id."""
 
-    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
-        """Return the last lines of a plugin's output."""
+    def logs(self, name: str, wish: LogWish) -> Iterator[LogEntry]:
+        """Yield entries of a plugin's output as they come."""
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""

@@ -10,6 +10,7 @@ from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.clock import SystemClock
 from services.executor.adapters.conmon import Conmon
 from services.executor.adapters.inotify import FolderEvents
+from services.executor.adapters.kept_logs import KeptLogs
 from services.executor.adapters.logs import LogFiles
 from services.executor.adapters.mounts import HostMounts
 from services.executor.adapters.pidfd import PidfdProcesses
@@ -18,12 +19,14 @@ from services.executor.adapters.runc import RuncRuntime
 from services.executor.adapters.sockets import UnixSockets
 from services.executor.config import ExecutorConfig
 from services.executor.entrypoints.bus import commands
+from services.executor.entrypoints.streams import streams
 from services.executor.ports import Host
 from services.executor.service.executor import Executor
 from shared.bus.ports import Publisher
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.health import Check
 from shared.runc_ctl import Runc
+from shared.streams import StreamServer
 from shared.version import VERSION
 
 
@@ -40,9 +43,12 @@ async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> N
         version=VERSION,
     )
     bus.on_reconnect(executor.announce)  # runs at the first connection as well
+    server = StreamServer(config.layout.stream_socket, streams(executor))
+    await server.open()
     await bus.open()
     await stop.wait()
     await bus.close()
+    await server.close()
     await executor.close()
 
 
@@ -56,6 +62,7 @@ def build_host(config: ExecutorConfig) -> Host:
     layout = config.layout
     runc = find_program(config.runc, "WHERRY_RUNC")
     cgroups = HostCgroups(layout=layout)
+    events = FolderEvents()
     return Host(
         supervisor=Conmon(
             layout=layout,
@@ -66,10 +73,15 @@ def build_host(config: ExecutorConfig) -> Host:
         runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
         processes=PidfdProcesses(),
         bundles=BundleFolders(layout=layout),
-        sockets=UnixSockets(layout=layout, events=FolderEvents()),
+        sockets=UnixSockets(layout=layout, events=events),
         mounts=HostMounts(layout=layout, data_root=config.node.root),
         cgroups=cgroups,
-        logs=LogFiles(layout=layout, max_bytes=config.log_max_bytes),
+        logs=LogFiles(
+            layout=layout,
+            max_bytes=config.log_max_bytes,
+            kept=KeptLogs(root=config.node.root / "output"),
+            events=events,
+        ),
         clock=SystemClock(),
     )
 

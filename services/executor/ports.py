@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -191,8 +192,62 @@ class Cgroups(Protocol):
         ...
 
 
+class Signal(Protocol):
+    """Is set by somebody when something happened."""
+
+    async def wait(self) -> bool:
+        """Return once it is set."""
+        ...
+
+    def clear(self) -> None:
+        """Wait anew from now on."""
+        ...
+
+
+class LogReader(Protocol):
+    """One container's output, read forwards; what was there at the opening stays readable."""
+
+    def read(self) -> list[bytes]:
+        """Return the next lines, a bounded number of them; none at the end of what is there.
+
+        It can be asked again when more was written, also across rotations.
+        """
+        ...
+
+    def close(self) -> None:
+        """Read no more."""
+        ...
+
+
 class Logs(Protocol):
     """What containers wrote."""
+
+    def open(self, record: Record) -> LogReader:
+        """Open the output of a container, deleted or not, at its beginning."""
+        ...
+
+    def open_tail(self, record: Record, lines: int) -> tuple[LogReader, int]:
+        """Open a container's output at its last lines; return how many they are as well."""
+        ...
+
+    def written(self, record: Record) -> AbstractContextManager[Signal]:
+        """Hold an event that is set whenever a container has written, or its log was rotated."""
+        ...
+
+    def keep(self, record: Record) -> None:
+        """Keep the last output of a container that is about to be deleted, if its log has a name.
+
+        A repeat is safe. Raises OSError.
+        """
+        ...
+
+    def kept_of(self, log_name: str) -> list[Record]:
+        """Return the deleted containers whose last output is kept, oldest first."""
+        ...
+
+    def delete(self, log_name: str) -> None:
+        """Delete what is kept of a log; none is success."""
+        ...
 
     def tail(self, container_id: str, lines: int) -> list[LogLine]:
         """Return the last lines, oldest first."""

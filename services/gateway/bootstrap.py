@@ -17,6 +17,7 @@ from services.gateway.adapters.programs import InstalledPrograms
 from services.gateway.adapters.progress import StreamFollower
 from services.gateway.adapters.server import serve_http
 from services.gateway.adapters.spool import FolderSpool
+from services.gateway.adapters.streams import ExecutorStreams
 from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host
@@ -34,6 +35,7 @@ from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
+from services.gateway.service.logs import PluginLogs
 from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
@@ -60,6 +62,8 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         programs = InstalledPrograms(_programs(config))
         vault = NodeVault(config.node.root)
         jobs = Jobs(sender=bus, vault=vault)
+        streams = ExecutorStreams(socket=config.node.exec_root / "executor.sock")
+        logs = PluginLogs(replica=replica, streams=streams)
         watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
         gateway = Gateway(
             config=config,
@@ -72,6 +76,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             vault=vault,
             jobs=jobs,
             watch=watch,
+            logs=logs,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -83,7 +88,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         replica.run(),
                         feed.run(),
                         programs.look(),
-                        _close(feed, watch, stop),
+                        _close(feed, watch, logs, stop),
                     )
                 ]
                 await serve_http(gateway.app(), sockets, stop=stop, grace_s=_GRACE_S)
@@ -107,6 +112,7 @@ class Gateway:
     vault: Vault
     jobs: Jobs
     watch: JobWatch
+    logs: PluginLogs
 
     def app(self) -> App:
         """Return the ASGI application."""
@@ -155,6 +161,7 @@ class Gateway:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
+        from services.gateway.entrypoints.wherry_logs import LogExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
 
         extension = Extension(
@@ -173,6 +180,7 @@ class Gateway:
                     sender=self.sender, ready_timeout_s=self.config.ready_timeout_s
                 )
             ),
+            logs=LogExtension(logs=self.logs),
         )
         return extension.application()
 
@@ -190,10 +198,11 @@ def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-async def _close(feed: Feed, watch: JobWatch, stop: asyncio.Event) -> None:
+async def _close(feed: Feed, watch: JobWatch, logs: PluginLogs, stop: asyncio.Event) -> None:
     await stop.wait()
     feed.close()
     watch.close()
+    await logs.close()
 
 
 def _programs(config: GatewayConfig) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from services.gateway.domain.host import Versions
 from shared.bus.ports import Sender
 from shared.contracts.job import JobEnded, JobProgress, Sealed
-from shared.contracts.message import Message
+from shared.contracts.message import Message, StreamRequest
 
 __all__ = [
     "Changes",
@@ -21,6 +21,8 @@ __all__ = [
     "Programs",
     "Sender",
     "Spool",
+    "Stream",
+    "Streams",
     "Told",
     "Vault",
 ]
@@ -68,6 +70,38 @@ class JobFollower(Protocol):
         Without a position from its start. What was told long ago may be lost, and so may be the
         end. Raises Unavailable when all of it was lost just now.
         """
+        ...
+
+
+class Stream(Protocol):
+    """Bytes both ways; each half ends on its own."""
+
+    async def read(self, most: int = ...) -> bytes:
+        """Return what has come, at least a byte; nothing once the peer sends no more."""
+        ...
+
+    async def read_line(self) -> bytes:
+        """Return a line with its newline, or what there was before the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes, waiting while the peer is slow; raises ConnectionError once it is gone."""
+        ...
+
+    def end(self) -> None:
+        """Send no more; a peer that is gone is fine."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+class Streams(Protocol):
+    """Opens streams at the executor."""
+
+    async def open(self, request: StreamRequest) -> Stream:
+        """Open a stream; raises what the executor answers, Unavailable without one."""
         ...
 
 

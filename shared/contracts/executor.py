@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from shared.contracts.message import Command, Done, Message, Value
+from shared.contracts.message import Command, Done, Message, StreamRequest, Value
 
 
 class ContainerMount(Value):
@@ -173,6 +173,9 @@ class StartContainer(Command[ContainerReply]):
     config: ContainerConfig
     ready: Ready | None = None
     health: HealthCheck | None = None
+    #: Containers that follow one another have the same: their output is one log, of which a part
+    #: is kept when a container is deleted. Empty: nothing is kept.
+    log_name: str = ""
 
 
 class StopContainer(Command[ContainerReply]):
@@ -233,23 +236,44 @@ class LogLine(Value):
     time_ns: int
     stream: str
     text: str
+    #: The line goes on in the next one of the same stream.
+    partial: bool = False
 
 
-class LogLines(Message):
-    """The lines asked for, oldest first."""
-
-    TYPE: ClassVar[str] = "executor.container.logged.v1"
-
-    lines: tuple[LogLine, ...]
-
-
-class ReadLogs(Command[LogLines]):
-    """Ask for the last lines of a container's output."""
-
-    TYPE: ClassVar[str] = "executor.container.logs.v1"
+class LogEntry(Value):
+    """An entry of a log: a container began, wrote a line, or ended; one of the three is set."""
 
     container_id: str
-    tail: int = Field(default=100, ge=0, le=10_000)
+    #: Nanoseconds since the epoch.
+    started_at_ns: int | None = None
+    line: LogLine | None = None
+    exit: Exit | None = None
+
+
+class FollowLog(StreamRequest):
+    """Open a stream of a log's entries, oldest first, as lines of JSON (LogEntry).
+
+    Of the containers with this log name, those that are deleted have left their last output.
+    """
+
+    TYPE: ClassVar[str] = "executor.log.follow.v1"
+
+    log_name: str
+    #: Only lines in between, both included.
+    since_ns: int | None = None
+    until_ns: int | None = None
+    #: Only the last lines of what is there; None: all.
+    tail: int | None = Field(default=None, ge=0)
+    #: Go on with what is written from now on, by the next containers as well.
+    follow: bool = False
+
+
+class DeleteLog(Command[Done]):
+    """Delete what deleted containers have left in a log, and end its streams; safe to repeat."""
+
+    TYPE: ClassVar[str] = "executor.log.delete.v1"
+
+    log_name: str
 
 
 class UnmountTree(Command[Done]):

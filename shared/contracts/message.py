@@ -36,6 +36,10 @@ class Command(Message, Generic[R]):
         raise TypeError(f"{cls.__name__} does not say what its reply is")
 
 
+class StreamRequest(Message):
+    """The first line to one owner's socket: the bytes of a stream follow, both ways."""
+
+
 class Done(Message):
     """The reply of a command that has nothing more to say than that it succeeded."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
+from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
-from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
 
 
@@ -50,6 +51,9 @@ class FakeApi:
     asked: list[tuple[str, Login]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
+    #: What each reading of the output yields; an exception in it is raised.
+    logged: list[Sequence[LogEntry | BaseException]] = field(default_factory=list)
+    log_wishes: list[LogWish] = field(default_factory=list)
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         return Garbage(digests=("sha256:aa",), size_bytes=7, is_deleted=not dry_run)
@@ -67,8 +71,12 @@ class FakeApi:
             restarts=0,
         )
 
-    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
-        return ()
+    def logs(self, name: str, wish: LogWish) -> Iterator[LogEntry]:
+        self.log_wishes.append(wish)
+        for item in self.logged.pop(0):
+            if isinstance(item, BaseException):
+                raise item
+            yield item
 
     def references(self, name: str) -> References:
         return References(plugin=self.plugin(name).name, references=())

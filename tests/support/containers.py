@@ -24,7 +24,6 @@ from shared.contracts.executor import (
     DeleteContainer,
     GetContainer,
     ListContainers,
-    ReadLogs,
     Ready,
     ReleaseNode,
     StartContainer,
@@ -158,9 +157,7 @@ class ExecutorNode:
 
     async def output(self, container_id: str, tail: int = 10_000) -> list[str]:
         """Return the last lines of a container's output."""
-        command = ReadLogs(container_id=container_id, tail=tail)
-        lines = (await self.executor.read_logs(command, delivery())).lines
-        return [line.text for line in lines]
+        return [line.text for line in self.host.logs.tail(container_id, tail)]
 
     async def exit_of(self, container_id: str) -> ContainerExited:
         """Wait for the container's exit to be published, and return it."""

@@ -77,7 +77,7 @@ class FakeExecutor:
                 return self._reply(command.container_id)
             case executor.ListContainers():
                 return executor.ContainerList(containers=tuple(self.containers.values()))
-            case executor.UnmountTree():
+            case executor.UnmountTree() | executor.DeleteLog():
                 return Done()
             case executor.ReleaseNode():
                 self.released = True

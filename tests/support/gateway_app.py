@@ -19,6 +19,7 @@ from services.gateway.ports import Lost
 from services.gateway.service.feed import Feed
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
+from services.gateway.service.logs import PluginLogs
 from services.gateway.service.replica import Replica
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory
@@ -26,6 +27,7 @@ from shared.node.config import NodeConfig
 from tests.support.bus import FakeSender
 from tests.support.gateway import FakeChanges, FakeFeed, plugin, snapshot
 from tests.support.gateway_jobs import FakeFollower, FakeVault
+from tests.support.gateway_streams import FakeStreams
 
 _HOST = Host(
     kernel_version="6.1.0",
@@ -63,6 +65,8 @@ class AppWorld:
     #: What jobs tell.
     follower: FakeFollower
     watch: JobWatch
+    #: The executor's.
+    streams: FakeStreams
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         """GET with a query."""
@@ -92,6 +96,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     spool.prepare(stale_s=60)
     vault, follower = FakeVault(), FakeFollower()
     jobs = Jobs(sender=sender, vault=vault)
+    streams = FakeStreams()
     watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
     gateway = Gateway(
         config=_config(root),
@@ -104,6 +109,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         vault=vault,
         jobs=jobs,
         watch=watch,
+        logs=PluginLogs(replica=replica, streams=streams),
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
@@ -124,6 +130,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             vault=vault,
             follower=follower,
             watch=watch,
+            streams=streams,
         )
     for task in running:
         task.cancel()

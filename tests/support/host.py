@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host, RuntimeStatus
@@ -239,6 +240,38 @@ class FakeCgroups:
         """Remove nothing."""
 
 
+class FakeOutput:
+    """What one container has written, as conmon writes it."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.written = asyncio.Event()
+
+    def write(self, second: int, text: str, *, stream: str = "stdout", tag: str = "F") -> None:
+        """Write a line at a second after the epoch."""
+        self.lines.append(f"1970-01-01T00:00:{second:02}.000000000Z {stream} {tag} {text}".encode())
+        self.written.set()
+
+
+class FakeReader:
+    """ports.LogReader of a FakeOutput."""
+
+    def __init__(self, output: FakeOutput, begin: int = 0) -> None:
+        self._output = output
+        self._next = begin
+        self.is_closed = False
+
+    def read(self) -> list[bytes]:
+        """Return what is there and was not read."""
+        lines = self._output.lines[self._next :]
+        self._next += len(lines)
+        return lines
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
 class FakeLogs:
     """ports.Logs of lines that the test sets."""
 
@@ -246,6 +279,41 @@ class FakeLogs:
         self.lines: list[str] = []
         self.full: set[str] = set()
         self.rotated: list[str] = []
+        self.outputs: dict[str, FakeOutput] = {}
+        #: Records of deleted containers, by log name.
+        self.kept: dict[str, list[Record]] = {}
+
+    def output(self, container_id: str) -> FakeOutput:
+        """Return what a container has written."""
+        return self.outputs.setdefault(container_id, FakeOutput())
+
+    def open(self, record: Record) -> FakeReader:
+        """Open the output at its beginning."""
+        return FakeReader(self.output(record.container_id))
+
+    def open_tail(self, record: Record, lines: int) -> tuple[FakeReader, int]:
+        """Open the output at its last lines."""
+        written = self.output(record.container_id).lines
+        begin = max(0, len(written) - lines)
+        return FakeReader(self.output(record.container_id), begin), len(written) - begin
+
+    @contextlib.contextmanager
+    def written(self, record: Record) -> Iterator[asyncio.Event]:
+        """Hold the event of the output."""
+        yield self.output(record.container_id).written
+
+    def keep(self, record: Record) -> None:
+        """Keep all of it."""
+        if record.log_name:
+            self.kept.setdefault(record.log_name, []).append(record)
+
+    def kept_of(self, log_name: str) -> list[Record]:
+        """Return what was kept."""
+        return self.kept.get(log_name, [])
+
+    def delete(self, log_name: str) -> None:
+        """Forget what was kept."""
+        self.kept.pop(log_name, None)
 
     def tail(self, container_id: str, lines: int) -> list[LogLine]:
         """Return the last lines."""

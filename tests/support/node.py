@@ -20,6 +20,7 @@ from deploy.demo.processes import Process
 from services.cli.adapters.gateway import UnixGateway
 from services.parent.config import ParentConfig
 from shared.node.config import NodeConfig
+from tests.support.command import Command
 from tests.support.node_api import NodeApi
 
 _CODE = Path(__file__).parents[2]
@@ -162,6 +163,11 @@ class Node(NodeApi):
         done = self._run(sys.executable, "-m", "services.cli", *args)
         assert done.returncode == 0, f"wherry {' '.join(args)}: {done.stderr}"
         return done.stdout
+
+    def begin_wherry(self, *args: str) -> Command:
+        """Begin Wherry's own CLI, whose output is to be read while it goes on."""
+        argv = (sys.executable, "-m", "services.cli", *args)
+        return Command(*argv, cwd=_CODE, env=self.environment)
 
     def shut_down(self) -> None:
         """End the node as its operator does: plugins, mounts and cgroups first."""

@@ -14,8 +14,9 @@ from urllib.parse import quote, urlencode
 from services.cli.adapters.unix_http import UnixConnection
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
+from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
-from services.cli.domain.plugin import LogLine, Plugin, Privilege
+from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
 from shared import errdefs
 
@@ -23,6 +24,7 @@ _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
 #: A registry is asked meanwhile.
 _LONG_LIMIT_S: Final = 150.0
 _ANSWER_LIMIT_S: Final = 70.0
+_JSON_LINES: Final = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +41,12 @@ class UnixApi:
         """Return a plugin by name, id or the beginning of its id."""
         return Plugin.from_json(self._ask("GET", f"/plugins/{quote(name)}"))
 
-    def logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
-        """Return the last lines of a plugin's output."""
-        answer = self._ask("GET", f"/plugins/{quote(name)}/logs?tail={tail}")
-        return tuple(
-            LogLine(text=line["text"], is_error=line["stream"] == "stderr")
-            for line in answer["lines"]
-        )
+    def logs(self, name: str, wish: LogWish) -> Iterator[LogEntry]:
+        """Yield entries of a plugin's output as they come."""
+        path = f"/plugins/{quote(name)}/logs?{urlencode(wish.query())}"
+        with self._answer("GET", path, limit_s=None, accept=_JSON_LINES) as response:
+            for line in self._lines(response):
+                yield LogEntry.from_json(line)
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
@@ -82,12 +83,16 @@ class UnixApi:
         """Yield what a job tells from a position on, and at last the job."""
         path = f"/jobs/{quote(job_id, safe='')}/progress?{urlencode({'after': after})}"
         with self._answer("GET", path, limit_s=None) as response:
-            for text in response:
-                line = json.loads(text)
-                if "problem" in line:
-                    raise errdefs.from_wire(line["problem"])
+            for line in self._lines(response):
                 yield Job.from_json(line["job"]) if "job" in line else Step.from_json(line)
         raise errdefs.Unavailable("the gateway ended the stream of the job's progress")
+
+    def _lines(self, response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+        for text in response:
+            line = json.loads(text)
+            if "problem" in line:
+                raise errdefs.from_wire(line["problem"])
+            yield line
 
     def _ask(
         self,
@@ -110,8 +115,11 @@ class UnixApi:
         body: Mapping[str, Any] | None = None,
         login: Login | None = None,
         limit_s: float | None,
+        accept: str = "",
     ) -> Iterator[http.client.HTTPResponse]:
         headers = {"X-Registry-Auth": login.header} if login and login.fields else {}
+        if accept:
+            headers["Accept"] = accept
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection = UnixConnection(self.socket, limit_s)

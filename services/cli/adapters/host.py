@@ -85,7 +85,11 @@ class LocalHost:
         lock = ServiceLock(self.node.lock_path("parent"))
         lock.acquire()
         try:
-            for path in (self.node.exec_root / "redis.sock", self.node.socket):
+            for path in (
+                self.node.exec_root / "redis.sock",
+                self.node.exec_root / "executor.sock",
+                self.node.socket,
+            ):
                 _remove_socket(path)
             for path in self._lock_files():
                 path.unlink()

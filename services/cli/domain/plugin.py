@@ -55,14 +55,6 @@ class Privilege:
         return f"{self.name}: [{' '.join(self.value)}]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """A line of a plugin's output."""
-
-    text: str
-    is_error: bool
-
-
 def listed(plugins: Sequence[Plugin]) -> str:
     """Return a table of plugins."""
     rows = [

@@ -98,16 +98,6 @@ def list_plugins(parts: Parts, *, as_json: bool) -> None:
 
 @plugin.command()
 @click.argument("name")
-@click.option("--tail", default=100, show_default=True, help="How many lines.")
-@click.pass_obj
-def logs(parts: Parts, name: str, *, tail: int) -> None:
-    """Show the last lines of a plugin's output, its errors on standard error."""
-    for line in parts.api().logs(name, tail):
-        click.echo(line.text, err=line.is_error)
-
-
-@plugin.command()
-@click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def references(parts: Parts, name: str, *, as_json: bool) -> None:

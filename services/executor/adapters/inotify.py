@@ -1,15 +1,17 @@
-"""Tells who waits that something appeared in a folder."""
+"""Tells who waits that something happened in a folder."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask
 
-_APPEARED = Mask.CREATE | Mask.MOVED_TO
+APPEARED = Mask.CREATE | Mask.MOVED_TO
+WRITTEN = APPEARED | Mask.MODIFY
 
 
 class FolderEvents:
@@ -20,24 +22,28 @@ class FolderEvents:
 
     def __init__(self) -> None:
         self._inotify: Inotify | None = None
-        #: Who waits, by watch descriptor.
-        self._waiting: dict[int, asyncio.Event] = {}
+        #: Who waits, by watch descriptor: one per folder.
+        self._waiting: dict[int, set[asyncio.Event]] = {}
 
     @contextlib.contextmanager
-    def watching(self, folder: Path) -> Iterator[asyncio.Event]:
-        """Hold an event that is set whenever something appears in the folder.
+    def watching(self, folder: Path, what: Mask = APPEARED) -> Iterator[asyncio.Event]:
+        """Hold an event that is set whenever *what* happens in the folder.
 
-        One at a time may watch a folder.
+        All who watch one folder at a time want the same of it.
         """
         inotify = self._open()
-        watch = inotify.add_watch(folder, _APPEARED)
-        appeared = self._waiting[watch.wd] = asyncio.Event()
+        watch = inotify.add_watch(folder, what)
+        waiting = self._waiting.setdefault(watch.wd, set())
+        happened = asyncio.Event()
+        waiting.add(happened)
         try:
-            yield appeared
+            yield happened
         finally:
-            del self._waiting[watch.wd]
-            with contextlib.suppress(OSError):  # the folder was removed, and its watch with it
-                inotify.rm_watch(watch)
+            waiting.discard(happened)
+            if not waiting:
+                del self._waiting[watch.wd]
+                with contextlib.suppress(OSError):  # the folder was removed, its watch with it
+                    inotify.rm_watch(watch)
 
     def _open(self) -> Inotify:
         if self._inotify is None:
@@ -47,9 +53,9 @@ class FolderEvents:
 
     def _drain(self, inotify: Inotify) -> None:
         while (event := inotify.sync_get()) is not None:
-            appeared = self._waiting.get(event.watch.wd) if event.watch else None
-            if appeared is not None:
-                appeared.set()
-            elif Mask.Q_OVERFLOW in event.mask:
-                for each in self._waiting.values():
-                    each.set()
+            if Mask.Q_OVERFLOW in event.mask:
+                told = [*itertools.chain(*self._waiting.values())]
+            else:
+                told = [*self._waiting.get(event.watch.wd, ())] if event.watch else []
+            for happened in told:
+                happened.set()

@@ -90,6 +90,11 @@ class Layout:
         return self.exec_root / "runc"
 
     @property
+    def stream_socket(self) -> Path:
+        """Where streams of output and terminals are opened."""
+        return self.exec_root / "executor.sock"
+
+    @property
     def cgroup(self) -> str:
         """The cgroup above all of this node's, in every hierarchy."""
         return f"/wherry/{self.node}"
@@ -109,6 +114,15 @@ def check_container_id(container_id: str) -> None:
         raise errdefs.InvalidArgument(
             f"container id {container_id!r}: must be up to 64 letters, digits, dots, dashes or "
             f"underscores, begin with a letter or digit, and not be {SUPERVISORS!r}"
+        )
+
+
+def check_log_name(name: str) -> None:
+    """Refuse a log name that is no safe name of a folder; raises InvalidArgument."""
+    if name and not _CONTAINER_ID.fullmatch(name):
+        raise errdefs.InvalidArgument(
+            f"log name {name!r}: must be up to 64 letters, digits, dots, dashes or underscores, "
+            "and begin with a letter or digit"
         )
 
 

@@ -24,6 +24,12 @@ def parse(raw: bytes) -> tuple[LogLine, bool] | None:
     return LogLine(time_ns=time_ns, stream=stream, text=text), fields[2] == b"F"
 
 
+def is_whole(raw: bytes) -> bool:
+    """Tell whether a line ends here, and does not go on in the next entry."""
+    fields = raw.split(b" ", 3)
+    return len(fields) == 4 and fields[2] == b"F"
+
+
 def join_partials(raw_lines: Iterable[bytes]) -> Iterator[LogLine]:
     """Yield whole lines in order, joining the pieces of long ones per stream."""
     pending: dict[str, LogLine] = {}

@@ -43,12 +43,19 @@ class Record(Value):
     health: HealthCheck | None = None
     #: Host folder that its mounts are shared through.
     propagated: str | None = None
+    #: The log that its output belongs to, with that of the containers before and after it.
+    log_name: str = ""
     init: Process | None = None
     conmon: Process | None = None
     started_at_ns: int | None = None
     degraded: bool = False
     health_status: HealthStatus = HealthStatus.NONE
     exit: Exit | None = None
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Return where it stands among the containers of its log."""
+        return (self.started_at_ns or 0, self.container_id)
 
     def to_container(self, *, frozen: bool) -> Container:
         """Return the container as others see it."""

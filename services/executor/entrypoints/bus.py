@@ -20,7 +20,7 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.DeleteContainer: executor.delete_container,
         messages.GetContainer: executor.get_container,
         messages.ListContainers: executor.list_containers,
-        messages.ReadLogs: executor.read_logs,
+        messages.DeleteLog: executor.delete_log,
         messages.UnmountTree: executor.unmount_tree,
         messages.ReleaseNode: executor.release_node,
     }

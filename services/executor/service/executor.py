@@ -10,6 +10,7 @@ import structlog
 from services.executor.domain import layout, signals
 from services.executor.ports import Host
 from services.executor.service.health import HealthLoops
+from services.executor.service.logs import Logs
 from services.executor.service.restore import Restorer
 from services.executor.service.start import Starter
 from services.executor.service.stop import Stopper
@@ -21,11 +22,10 @@ from shared.contracts.executor import (
     ContainerList,
     ContainerReply,
     DeleteContainer,
+    DeleteLog,
     ExecutorStarted,
     GetContainer,
     ListContainers,
-    LogLines,
-    ReadLogs,
     ReleaseNode,
     SignalContainer,
     StartContainer,
@@ -50,6 +50,7 @@ class Executor:
         self._starter = Starter(
             host=host, watch=self._watch, stopper=self._stopper, health=self._health
         )
+        self.logs = Logs(host=host, watch=self._watch)
         self._rotation: asyncio.Task[None] | None = None
 
     async def restore(self) -> None:
@@ -124,11 +125,11 @@ class Executor:
         """Answer what is observed of all containers."""
         return ContainerList(containers=tuple(map(self._describe, self._watch.all())))
 
-    async def read_logs(self, command: ReadLogs, _: Delivery) -> LogLines:
-        """Answer the last lines of a container's output."""
-        self._watch.named(command.container_id)
-        lines = await asyncio.to_thread(self._host.logs.tail, command.container_id, command.tail)
-        return LogLines(lines=tuple(lines))
+    async def delete_log(self, command: DeleteLog, _: Delivery) -> Done:
+        """Delete what deleted containers left in a log; a repeat finds nothing and succeeds."""
+        layout.check_log_name(command.log_name)
+        await self.logs.delete(command.log_name)
+        return Done()
 
     async def unmount_tree(self, command: UnmountTree, _: Delivery) -> Done:
         """Unmount what lies below a folder of the data root; a repeat finds nothing mounted."""

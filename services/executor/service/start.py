@@ -45,6 +45,7 @@ class Starter:
         Raises Conflict when the container has ended since an earlier start.
         """
         layout.check_container_id(command.container_id)
+        layout.check_log_name(command.log_name)
         if command.ready is not None:
             layout.check_socket_name(command.ready.unix_socket)
         async with self.watch.lock(command.container_id):
@@ -79,6 +80,7 @@ class Starter:
             socket_dir=self.host.bundles.sockets(container_id),
             health=command.health,
             propagated=propagated.source if propagated else None,
+            log_name=command.log_name,
         )
         if container_id in self.host.bundles.container_ids():
             await self.stopper.remove(container_id)  # of a start whose undoing failed

@@ -6,10 +6,14 @@ import asyncio
 import signal
 from dataclasses import dataclass
 
+import structlog
+
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
+
+log = structlog.get_logger()
 
 #: How long the kernel may take to end a process after SIGKILL.
 _KILL_LIMIT_S = 10.0
@@ -45,8 +49,19 @@ class Stopper:
         self.host.mounts.unmount_sockets(container_id)
         self._unshare(record)
         self.host.cgroups.remove(container_id)
+        if record is not None:
+            await self._keep_output(record)
         # Last: as long as the folder is there, a restart knows that something may be left.
         self.host.bundles.remove(container_id)
+
+    async def _keep_output(self, record: Record) -> None:
+        try:
+            await asyncio.to_thread(self.host.logs.keep, record)
+        except OSError as error:
+            # A full disk. What is left of a container must go all the same.
+            log.warning("output lost", container_id=record.container_id, error=str(error))
+        # One that came and went while nobody looked is found now.
+        self.watch.tell_arrival()
 
     async def _send(self, held: Held, number: signal.Signals) -> None:
         if held.record.init is None or held.ended.is_set():

@@ -43,6 +43,8 @@ class Watch:
         self._host = host
         self._publisher = publisher
         self._held: dict[str, Held] = {}
+        #: Set, and replaced, when a container is held, or its output kept.
+        self.arrival = asyncio.Event()
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @contextlib.asynccontextmanager
@@ -80,6 +82,7 @@ class Watch:
         """Follow a container from now on; one whose processes are gone has ended at once."""
         held = Held(record=record, committed=committed)
         self._held[record.container_id] = held
+        self.tell_arrival()
         if record.exit is not None:
             held.ended.set()
         elif not any(self._is_alive(process) for process in (record.conmon, record.init)):
@@ -87,6 +90,11 @@ class Watch:
         else:
             self.spawn(held, self._follow(held))
         return held
+
+    def tell_arrival(self) -> None:
+        """Wake who waits for another container of a log."""
+        self.arrival.set()
+        self.arrival = asyncio.Event()
 
     def spawn(self, held: Held, work: Coroutine[Any, Any, None]) -> None:
         """Run a task for as long as the container is held."""

@@ -19,6 +19,7 @@ from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_jobs import JobExtension
+from services.gateway.entrypoints.wherry_logs import LogExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.ports import Programs
@@ -54,6 +55,7 @@ class Extension:
     health: NodeHealth
     jobs: JobExtension
     references: ReferenceExtension
+    logs: LogExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -80,7 +82,7 @@ class Extension:
         self.jobs.add_to(router)
         self.references.add_to(router)
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
-        router.get("/plugins/{name:path}/logs")(self.read_logs)
+        self.logs.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router
@@ -132,12 +134,6 @@ class Extension:
     async def get_plugin(self, name: str) -> Plugin:
         """Show a plugin by its name, id or the beginning of its id."""
         return (await self.replica.ready()).resolve(name).plugin
-
-    async def read_logs(
-        self, name: str, tail: Annotated[int, Query(ge=0, le=10_000)] = 100
-    ) -> models.Logs:
-        """Show the last lines of a plugin's output."""
-        return models.Logs(lines=await self.verbs.read_logs(name, tail))
 
     async def stream_events(
         self,

@@ -13,8 +13,8 @@ from services.gateway.domain import job_identity
 from services.gateway.domain.auth_config import AuthConfig
 from services.gateway.entrypoints import job_format
 from services.gateway.entrypoints import wherry_models as models
-from services.gateway.entrypoints.exchange import send_stream
-from services.gateway.entrypoints.http import Receive, Scope, Send, Stream, meta_headers
+from services.gateway.entrypoints.http import Stream, meta_headers
+from services.gateway.entrypoints.wherry_stream import StreamResponse
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.registries import Registries
@@ -34,17 +34,6 @@ Key = Annotated[str, Header(description=_KEY, max_length=255)]
 Detach = Annotated[bool, Query(description="answer at once; the job goes on without its client")]
 After = Annotated[str, Query(pattern=_POSITION, description="go on behind this `position`")]
 LastEventId = Annotated[str, Header(pattern=_POSITION)]
-
-
-class _JobResponse(Response):
-    """A stream whose client's leaving is told from the gateway's own end."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__()
-        self._stream = stream
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_stream(self._stream, receive, send)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +142,7 @@ class JobExtension:
     ) -> Response:
         """Stream what a job tells, and at the end the job; hanging up changes nothing."""
         await self.jobs.get(job_id)
-        return _JobResponse(self._stream(request, job_id, after or last_event_id))
+        return StreamResponse(self._stream(request, job_id, after or last_event_id))
 
     async def _begin(
         self, request: Request, wish: JobRequest, auth: str, key: str, *, detach: bool
@@ -167,7 +156,7 @@ class JobExtension:
             await self.jobs.abandon(job_id)
 
         stream = self._stream(request, job_id, "")
-        return _JobResponse(dataclasses.replace(stream, abandoned=abandon))
+        return StreamResponse(dataclasses.replace(stream, abandoned=abandon))
 
     def _stream(self, request: Request, job_id: str, after: str) -> Stream:
         is_sent = _SERVER_SENT in request.headers.get("accept", "")

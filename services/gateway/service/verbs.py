@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.gateway import ports
 from services.gateway.service.replica import Replica
 from shared import errdefs
-from shared.contracts.executor import LogLine, ReadLogs, Resources
+from shared.contracts.executor import Resources
 from shared.contracts.message import Command
 from shared.contracts.store import (
     Changed,
@@ -31,7 +31,6 @@ _SET_LIMIT_S: Final = 30.0
 #: Deleting a large root file system.
 _REMOVE_LIMIT_S: Final = 120.0
 _SHUT_DOWN_LIMIT_S: Final = 60.0
-_LOGS_LIMIT_S: Final = 10.0
 #: What goes around a start or a stop: messages, mounts, unmounts, the queue behind other verbs.
 _MARGIN_S: Final = 30.0
 _LONGEST_START_S: Final = 86_400
@@ -93,16 +92,6 @@ class Verbs:
     async def collect_garbage(self, *, dry_run: bool) -> Collected:
         """Delete blobs that nothing needs; *dry_run* only tells which."""
         return await self.sender.send(CollectGarbage(dry_run=dry_run), timeout_s=_REMOVE_LIMIT_S)
-
-    async def read_logs(self, name: str, tail: int) -> tuple[LogLine, ...]:
-        """Return the last lines of a plugin's output; raises Conflict when it has none."""
-        plugin = (await self.replica.ready()).resolve(name).plugin
-        if plugin.status.container_id is None:
-            raise errdefs.Conflict(
-                f"plugin {plugin.name} has no output: it is not running; enable it first"
-            )
-        command = ReadLogs(container_id=plugin.status.container_id, tail=tail)
-        return (await self.sender.send(command, timeout_s=_LOGS_LIMIT_S)).lines
 
     async def _do(self, command: Command[Changed], limit_s: float) -> None:
         await self.replica.settle(await self.sender.send(command, timeout_s=limit_s))

@@ -51,6 +51,7 @@ class Containers:
             container_id=container_id,
             config=self.options.applied(plugin, config),
             ready=runtime.ready(plugin, deadline_s),
+            log_name=plugin.plugin_id,
         )
         try:
             reply = await self.sender.send(command, timeout_s=deadline_s + _MARGIN_S)
@@ -97,6 +98,10 @@ class Containers:
         """Unmount what a plugin mounted and left behind; nothing there is success."""
         command = executor.UnmountTree(path=str(self.folders.home(plugin_id)))
         await self.sender.send(command, timeout_s=_MARGIN_S)
+
+    async def delete_log(self, plugin_id: str) -> None:
+        """Delete what a plugin's containers left of their output; none is success."""
+        await self.sender.send(executor.DeleteLog(log_name=plugin_id), timeout_s=_MARGIN_S)
 
     async def release_node(self) -> None:
         """Have the executor undo its mounts and cgroups."""

@@ -63,6 +63,7 @@ class Removal:
         if operation.container_id is not None:
             await self.containers.discard(operation.container_id)
         await self.containers.unmount(operation.plugin_id)
+        await self.containers.delete_log(operation.plugin_id)
         await self.folders.bury(operation.plugin_id)
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
         committed = await self.inventory.commit(

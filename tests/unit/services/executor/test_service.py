@@ -32,7 +32,6 @@ from shared.contracts.executor import (
     HealthStatus,
     ListContainers,
     PropagatedMount,
-    ReadLogs,
     Ready,
     SignalContainer,
     StartContainer,
@@ -413,7 +412,6 @@ async def test_what_is_not_there_is_not_found(scene: Scene) -> None:
         (scene.executor.get_container, GetContainer(container_id="x")),
         (scene.executor.stop_container, StopContainer(container_id="x")),
         (scene.executor.signal_container, SignalContainer(container_id="x", signal="HUP")),
-        (scene.executor.read_logs, ReadLogs(container_id="x")),
     ):
         with pytest.raises(errdefs.NotFound, match="container x does not exist"):
             await handler(command, delivery())  # type: ignore[arg-type]  # by name

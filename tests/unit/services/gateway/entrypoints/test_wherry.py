@@ -9,14 +9,13 @@ import httpx
 import pytest
 
 from shared import errdefs
-from shared.contracts.executor import LogLine, LogLines, ReadLogs, Resources
+from shared.contracts.executor import Resources
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.contracts.message import Done
-from shared.contracts.plugin import Consent, Granted, PluginState, PluginStatus
+from shared.contracts.plugin import Consent, Granted
 from shared.contracts.store import (
     Collected,
     CollectGarbage,
-    EnablePlugin,
     GrantPlugin,
     LimitPlugin,
     ShutDownNode,
@@ -113,28 +112,6 @@ async def test_not_found(world: AppWorld, path: str) -> None:
     response = await world.get(f"/wherry/v1{path}")
     assert response.status_code == 404
     assert response.json()["code"] == "not_found"
-
-
-async def _running(world: AppWorld) -> None:
-    status = PluginStatus(state=PluginState.RUNNING, container_id="aaaaaaaaaaaa-1")
-    world.sender.answers[EnablePlugin] = reply(changed(5, plugin("a", enabled=True, status=status)))
-    await world.client.post("/plugins/a/plugin/enable?timeout=1")
-
-
-async def test_logs(world: AppWorld) -> None:
-    """A plugin's output is that of its container."""
-    await _running(world)
-    line = LogLine(time_ns=1, stream="stdout", text="hello")
-    world.sender.answers[ReadLogs] = LogLines(lines=(line,))
-    response = await world.get("/wherry/v1/plugins/a/plugin/logs", tail="5")
-    assert response.json() == {"lines": [{"time_ns": 1, "stream": "stdout", "text": "hello"}]}
-    assert world.sender.sent[-1] == ReadLogs(container_id="aaaaaaaaaaaa-1", tail=5)
-
-
-async def test_logs_of_a_stopped_plugin(world: AppWorld) -> None:
-    """Without a container there is no output."""
-    response = await world.get("/wherry/v1/plugins/a/plugin/logs")
-    assert (response.status_code, response.json()["code"]) == (409, "conflict")
 
 
 @pytest.mark.parametrize("query", [{"tail": "x"}, {"tail": "-1"}])

@@ -1,0 +1,71 @@
+"""`wherry plugin logs` and its like: what goes on in a plugin."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from services.cli.entrypoints.parts import Parts
+
+#: As a shell tells that Ctrl-C ended a program.
+_INTERRUPTED = 130
+
+
+def add_to(plugin: click.Group) -> None:
+    """Add the commands to `wherry plugin`."""
+    for command in (logs,):
+        plugin.add_command(command)
+
+
+@click.command()
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, over restarts.")
+@click.option("--since", default="", help="From then on: a date, or how long ago (10m, 1h30m).")
+@click.option("--until", default="", help="Up to then.")
+@click.option("-n", "--tail", default="all", show_default=True, help="Only so many last lines.")
+@click.option("-t", "--timestamps", is_flag=True, help="Begin each line with its time.")
+@click.pass_obj
+def logs(
+    parts: Parts,
+    name: str,
+    *,
+    follow: bool,
+    since: str,
+    until: str,
+    tail: str,
+    timestamps: bool,
+) -> None:
+    """Show a plugin's output, its errors on standard error.
+
+    What its last containers wrote before they ended is there, too; a line on standard error
+    tells where one ended and the next began. With -f, it goes on until Ctrl-C or until the
+    plugin is removed.
+    """
+    from services.cli.domain import moment
+    from services.cli.domain.log import LogText, LogWish
+    from services.cli.service.logs import LogRun
+
+    now_ns = time.time_ns()
+    wish = LogWish(
+        since=moment.to_query(since, now_ns),
+        until=moment.to_query(until, now_ns),
+        tail=_tail(tail),
+        follow=follow,
+    )
+    run = LogRun(api=parts.api(), warn=lambda text: click.echo(text, err=True))
+    text = LogText(timestamps=timestamps)
+    try:
+        for entry in run.run(name, wish):
+            written, is_error = text.write(entry)
+            click.echo(written, nl=False, err=is_error)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _tail(given: str) -> str:
+    """Read `--tail`: like docker's, what is negative means all."""
+    if given == "all" or given.removeprefix("-").isdecimal():
+        return "all" if given == "all" or given.startswith("-") else given
+    raise click.BadParameter(f"{given!r} is neither a number nor all", param_hint="--tail")

@@ -1,0 +1,64 @@
+"""A plugin's output in /wherry/v1."""
+
+from __future__ import annotations
+
+import json
+
+from shared import errdefs
+from shared.contracts.executor import FollowLog, LogEntry, LogLine
+from tests.support.gateway import plugin_id
+from tests.support.gateway_app import AppWorld
+from tests.support.gateway_streams import FakeStream
+
+_PATH = "/wherry/v1/plugins/a/plugin/logs"
+_ENTRIES = (
+    LogEntry(container_id="c-1", started_at_ns=1),
+    LogEntry(container_id="c-1", line=LogLine(time_ns=2, stream="stderr", text="é")),
+)
+_SENT = b"".join(e.model_dump_json(exclude_none=True).encode() + b"\n" for e in _ENTRIES)
+
+
+async def test_last_lines(world: AppWorld) -> None:
+    """Without more, the last hundred lines are given as one document, of a stopped plugin too."""
+    world.streams.next = stream = FakeStream(_SENT + b"\n")
+    response = await world.get(_PATH)
+    assert response.json() == {
+        "lines": [{"time_ns": 2, "stream": "stderr", "text": "é", "partial": False}]
+    }
+    assert world.streams.asked == [FollowLog(log_name=plugin_id("a"), tail=100)]
+    assert stream.is_closed
+
+
+async def test_entries(world: AppWorld) -> None:
+    """Who follows gets every entry as a line of JSON, as the executor wrote it."""
+    world.streams.next = FakeStream(_SENT + b"\n")
+    query = {"follow": "1", "since": "1.5", "until": "3", "tail": "all"}
+    response = await world.get(_PATH, **query)
+    assert response.headers["content-type"] == "application/x-ndjson"
+    assert response.content == _SENT
+    wish = FollowLog(
+        log_name=plugin_id("a"), since_ns=1_500_000_000, until_ns=3_000_000_000, follow=True
+    )
+    assert world.streams.asked == [wish]
+
+
+async def test_cut(world: AppWorld) -> None:
+    """A log that ends because the executor does says so in its last line."""
+    world.streams.next = stream = FakeStream(_SENT)
+    stream.feed_end()
+    response = await world.client.get(_PATH, headers={"accept": "application/x-ndjson"})
+    *entries, last = response.content.splitlines(keepends=True)
+    assert b"".join(entries) == _SENT
+    assert json.loads(last)["problem"]["code"] == "unavailable"
+
+
+async def test_refused(world: AppWorld) -> None:
+    """Without an executor there is no output, and nothing is begun."""
+    world.streams.next = errdefs.Unavailable("nobody answers")
+    response = await world.get(_PATH, follow="1")
+    assert (response.status_code, response.json()["message"]) == (503, "nobody answers")
+
+
+async def test_times_in_the_wrong_order(world: AppWorld) -> None:
+    """A window that ends before it begins is refused."""
+    assert (await world.get(_PATH, since="2", until="1")).status_code == 400
