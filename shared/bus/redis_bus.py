@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -233,7 +233,7 @@ class RedisBus:
         if self._answering:
             self._handling.append(asyncio.create_task(subscription.run()))
 
-    def tail(self, owner: str, *, after: str = "0-0") -> AsyncIterator[Tailed]:
+    def tail(self, owner: str, *, after: str = "0-0") -> AsyncGenerator[Tailed, None]:
         """Read another service's facts from a cursor, for ever: `(Envelope, Delivery)` or `Gap`.
 
         *after* `$` begins at the end with a Gap, which says: take your first snapshot now.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import structlog
@@ -43,7 +43,7 @@ class Tail:
         self._generation = ""
         self._check_at = 0.0
 
-    async def read(self) -> AsyncIterator[Tailed]:
+    async def read(self) -> AsyncGenerator[Tailed, None]:
         """Yield for ever, through reconnections, until the iterator is closed."""
         settings = self._server.settings
         link = self._server.link()

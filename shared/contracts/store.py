@@ -35,6 +35,8 @@ class PluginChanged(Message):
     plugin_id: str
     plugin: Plugin | None
     facts: tuple[Fact, ...] = ()
+    #: Whether the plugin is new with this revision.
+    created: bool = False
 
 
 class Changed(Message):

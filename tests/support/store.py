@@ -119,6 +119,7 @@ class FakeRecords:
         self.leases = kept
 
     def _write(self, change: Change) -> PluginChanged:
+        is_new = change.plugin is not None and change.plugin_id not in self.plugins
         if change.plugin is None:
             self.plugins.pop(change.plugin_id, None)
         else:
@@ -129,6 +130,7 @@ class FakeRecords:
             plugin_id=change.plugin_id,
             plugin=change.plugin,
             facts=change.facts,
+            created=is_new,
         )
         self.outbox.append(message)
         return message

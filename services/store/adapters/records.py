@@ -102,6 +102,7 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Co
             plugin_id=change.plugin_id,
             plugin=change.plugin,
             facts=change.facts,
+            created=change.plugin is not None and not _exists(connection, change.plugin_id),
         )
         for revision, change in enumerate(unit.changes, start=first)
     )
@@ -179,6 +180,11 @@ def _drop_lease(connection: sqlite3.Connection, reference: Reference) -> None:
         "DELETE FROM leases WHERE plugin_id = ? AND owner = ?",
         (reference.plugin_id, reference.owner),
     )
+
+
+def _exists(connection: sqlite3.Connection, plugin_id: str) -> bool:
+    row = connection.execute("SELECT 1 FROM plugins WHERE plugin_id = ?", (plugin_id,)).fetchone()
+    return row is not None
 
 
 def _write(connection: sqlite3.Connection, change: Change) -> None:
