@@ -49,6 +49,10 @@ class JobRequest(Value):
     #: Headers that are forwarded to the registry: `X-Meta-…`.
     meta_headers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     credentials: Sealed | None = None
+    #: Lines `K=V` over the environment that the config has; not for a push.
+    env: tuple[str, ...] = ()
+    #: The swarm service that the plugin is of, or is to be of; empty: of none.
+    swarm_service_id: str = ""
 
 
 class Job(Value):

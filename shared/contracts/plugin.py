@@ -112,6 +112,8 @@ class Plugin(Value):
     #: Limits from its next start on.
     resources: Resources = Resources()
     created_at_ns: int
+    #: The swarm service that installed it; no other upgrades it.
+    swarm_service_id: str = ""
     status: PluginStatus = PluginStatus()
 
 

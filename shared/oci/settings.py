@@ -44,6 +44,20 @@ def initial_settings(config: PluginConfig) -> Settings:
     )
 
 
+def with_env(settings: Settings, lines: Sequence[str]) -> Settings:
+    """Return *settings* under the environment of *lines*, whatever the config lets users set.
+
+    Of several with one name the last counts, at the place of the first; what is not `K=V` is
+    ignored.
+    """
+    env: dict[str, str] = {}
+    for line in (*settings.env, *lines):
+        name, equals, _ = line.partition("=")
+        if name and equals:
+            env[name] = line
+    return settings.model_copy(update={"env": tuple(env.values())})
+
+
 def parse(arg: str) -> Setting:
     """Split an argument of ``set``; a dot in front of a name is part of it.
 

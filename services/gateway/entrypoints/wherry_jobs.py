@@ -84,6 +84,8 @@ class JobExtension:
             remote=str(ref),
             privileges=tuple(one.to_docker() for one in wish.privileges),
             meta_headers=meta_headers(request.headers.raw),
+            env=wish.env,
+            swarm_service_id=wish.swarm_service_id,
         )
         return await self._begin(request, job, auth, idempotency_key, detach=detach)
 
@@ -122,6 +124,8 @@ class JobExtension:
             remote=str(ref),
             privileges=tuple(one.to_docker() for one in wish.privileges),
             meta_headers=meta_headers(request.headers.raw),
+            env=wish.env,
+            swarm_service_id=wish.swarm_service_id,
         )
         return await self._begin(request, job, auth, idempotency_key, detach=detach)
 

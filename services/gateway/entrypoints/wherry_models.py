@@ -164,7 +164,16 @@ class Privileges(BaseModel):
     privileges: tuple[Privilege, ...]
 
 
-class PullRequest(BaseModel):
+class ServiceRequest(BaseModel):
+    """What a swarm service wants of its plugin."""
+
+    #: Lines `K=V` over the environment that the config has; others are ignored.
+    env: tuple[str, ...] = ()
+    #: The service that the plugin is of; empty: of none.
+    swarm_service_id: str = Field(default="", max_length=255)
+
+
+class PullRequest(ServiceRequest):
     """A plugin to install, disabled."""
 
     remote: str
@@ -180,7 +189,7 @@ class PushRequest(BaseModel):
     name: str
 
 
-class UpgradeRequest(BaseModel):
+class UpgradeRequest(ServiceRequest):
     """A disabled plugin to replace by another version; its settings stay."""
 
     name: str

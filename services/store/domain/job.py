@@ -7,6 +7,7 @@ from typing import Any
 from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobRequest, JobState
 from shared.contracts.message import Value
+from shared.contracts.plugin import Plugin
 
 #: How long a worker may be silent before its job is given to another.
 LEASE_S = 60.0
@@ -14,6 +15,18 @@ LEASE_S = 60.0
 MAX_ATTEMPTS = 3
 
 _DOING = {JobKind.PULL: "pulled", JobKind.PUSH: "pushed", JobKind.UPGRADE: "upgraded"}
+
+
+def require_same_service(plugin: Plugin, request: JobRequest) -> None:
+    """Raise AlreadyExists when a swarm service wants a plugin that is not its own."""
+    wanted = request.swarm_service_id
+    if wanted and wanted != plugin.swarm_service_id:
+        owner = f"swarm service {plugin.swarm_service_id}" if plugin.swarm_service_id else "a user"
+        raise errdefs.AlreadyExists(
+            f"plugin already exists: {plugin.name}, which {owner} installed: remove it, or give "
+            "the service's plugin another name",
+            detail={"plugin": plugin.name},
+        )
 
 
 class JobRecord(Value):

@@ -18,7 +18,7 @@ from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed, Fact
 from shared.oci import go_json, networks, reference
 from shared.oci.plugin_config import PluginConfig
-from shared.oci.settings import Settings, initial_settings
+from shared.oci.settings import Settings, initial_settings, with_env
 from shared.tasks.lanes import Lanes
 
 
@@ -65,9 +65,10 @@ class Installation:
             rootfs=job.rootfs(record),
             enabled=False,
             **_content(command, config),
-            settings=initial_settings(config).to_dict(),
+            settings=with_env(initial_settings(config), record.request.env).to_dict(),
             grant=consent.requested(config, record.request.privileges, Consent.PULLED, now_ns),
             created_at_ns=now_ns,
+            swarm_service_id=record.request.swarm_service_id,
         )
         await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
         try:
@@ -128,7 +129,7 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
         **_content(command, config),
         "reference": record.job.remote,
         "rootfs": job.rootfs(record),
-        "settings": merged.to_dict(),
+        "settings": with_env(merged, record.request.env).to_dict(),
         "grant": consent.requested(config, record.request.privileges, Consent.UPGRADED, now_ns),
     }
     return consent.after_upgrade(plugin, plugin.model_copy(update=changes))

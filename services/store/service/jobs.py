@@ -159,6 +159,7 @@ class Jobs:
             return secrets.token_hex(32)
         plugin = self.inventory.resolve(request.name)
         self.inventory.require_free(plugin.name)
+        job.require_same_service(plugin, request)
         if request.kind is JobKind.UPGRADE and plugin.enabled:
             raise errdefs.Conflict(
                 f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled",

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from services.store.domain.job import LEASE_S, MAX_ATTEMPTS
+from services.store.domain.operation import Change, Unit
 from shared import errdefs
 from shared.contracts import job
 from shared.contracts.job import Job, JobKind, JobState
@@ -95,6 +96,38 @@ async def test_pulled_plugin_is_there_with_the_end_of_its_job() -> None:
     assert store.records.jobs["j"].job.state is JobState.DONE
     fact = store.records.outbox[-1].facts[0]
     assert (fact.action, fact.actor_id) == ("pull", "registry.example/p:v2")
+
+
+async def test_h11_service_s_plugin_has_its_environment_and_its_owner() -> None:
+    """A pull for a swarm service lays its environment over the config's, and says whose it is."""
+    store = StoreUnderTest()
+    wish = request().model_copy(update={"env": ("foo=bar", "baz"), "swarm_service_id": "s1"})
+    await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
+    token = (await take(store, "j")).token
+
+    await store.installation.commit(commit("j", token), delivery())
+
+    plugin = store.inventory.resolve("p")
+    assert plugin.settings["Env"] == ["DEBUG=9", "foo=bar"]
+    assert plugin.swarm_service_id == "s1"
+
+
+@pytest.mark.parametrize(("owner", "by"), [("s2", "swarm service s2"), ("", "a user")])
+async def test_service_does_not_upgrade_what_is_not_its_own(owner: str, by: str) -> None:
+    """A plugin of another service, or of nobody's, is refused to a service; its own is not."""
+    store = StoreUnderTest()
+    plugin = await store.install()
+    owned = plugin.model_copy(update={"swarm_service_id": owner})
+    await store.inventory.commit(Unit(changes=(Change.of(owned),)))
+    wish = request(JobKind.UPGRADE).model_copy(update={"swarm_service_id": "s1"})
+
+    with pytest.raises(errdefs.AlreadyExists, match=f"already exists: p:latest, which {by}"):
+        await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
+
+    await store.inventory.commit(
+        Unit(changes=(Change.of(owned.model_copy(update={"swarm_service_id": "s1"})),))
+    )
+    await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
 
 
 @pytest.mark.parametrize("kind", [JobKind.PULL, JobKind.UPGRADE])

@@ -191,3 +191,12 @@ def test_a_refused_argument_undoes_the_whole_set(arg: str, message: str) -> None
     assert raised.value.message == message
     assert raised.value.docker_unclassed
     assert oci_settings.initial_settings(CONFIG) == INITIAL
+
+
+def test_h11_environment_of_a_service_lies_over_the_config_s() -> None:
+    """The last of one name wins at the first's place; lines without `=` or a name are ignored."""
+    lines = ("foo=bar", "baz", "DEBUG=1", "=x", "foo=a=b", "EMPTY=")
+
+    env = oci_settings.with_env(INITIAL, lines).env
+
+    assert env == ("DEBUG=1", "FIXED=f", "TWO=2", "both=", "foo=a=b", "EMPTY=")

@@ -73,6 +73,16 @@ async def test_pull(world: AppWorld) -> None:
     )
 
 
+@pytest.mark.parametrize("verb", ["pull", "upgrade"])
+async def test_service_s_plugin(world: AppWorld, verb: str) -> None:
+    """Whoever pulls or upgrades for a swarm service says for which, and with what environment."""
+    world.sender.answers[BeginJob] = begun
+    body = {"remote": "p", "name": "a/plugin", "env": ["foo=bar"], "swarm_service_id": "s1"}
+    await _post(world, verb, body, "?detach=1")
+    wish = _begin(world).request
+    assert (wish.env, wish.swarm_service_id) == (("foo=bar",), "s1")
+
+
 async def test_nothing_granted(world: AppWorld) -> None:
     """Who grants nothing has everything checked."""
     world.sender.answers[BeginJob] = begun
