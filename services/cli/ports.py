@@ -12,6 +12,7 @@ from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
+from services.cli.domain.supervision import Supervision
 
 
 class Gateway(Protocol):
@@ -90,6 +91,12 @@ class Api(Protocol):
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
+
+    def supervision(self, name: str) -> Supervision:
+        """Return how a plugin is supervised."""
+
+    def supervise(self, name: str, part: str, body: Mapping[str, Any] | None) -> Supervision:
+        """Set a part of how a plugin is supervised; None lets the author's count again."""
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         """Return what a plugin at a registry needs."""

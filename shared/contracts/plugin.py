@@ -10,6 +10,7 @@ from typing import Any
 from shared import errdefs
 from shared.contracts.executor import Exit, HealthStatus, Resources
 from shared.contracts.message import Value
+from shared.contracts.supervision import Supervised, Supervision, declared
 from shared.oci import reference
 from shared.oci.plugin_extension import PluginExtension
 
@@ -24,6 +25,8 @@ class PluginState(StrEnum):
     RUNNING = "running"
     #: It ended unasked and waits for its next start.
     RESTARTING = "restarting"
+    #: It ended, and its restart policy starts it no more; it is still wished.
+    EXITED = "exited"
     STOPPING = "stopping"
 
 
@@ -111,10 +114,17 @@ class Plugin(Value):
     grant: tuple[Granted, ...] | None = None
     #: Limits from its next start on.
     resources: Resources = Resources()
+    #: What an operator set, over what its author declares.
+    supervision: Supervision = Supervision()
     created_at_ns: int
     #: The swarm service that installed it; no other upgrades it.
     swarm_service_id: str = ""
     status: PluginStatus = PluginStatus()
+
+    @property
+    def supervised(self) -> Supervised:
+        """Return how it is supervised: an operator's word counts, else its author's."""
+        return Supervised.of(declared(self.extension), self.supervision)
 
 
 def resolve(raw: str, id_by_name: Mapping[str, str], ids: Collection[str]) -> str:

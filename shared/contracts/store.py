@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.contracts.executor import Resources
 from shared.contracts.message import Command, Done, Message, Value
 from shared.contracts.plugin import Plugin
+from shared.contracts.supervision import Part, Supervision
 
 
 class Fact(Value):
@@ -102,6 +103,18 @@ class LimitPlugin(Command[Changed]):
 
     name: str
     resources: Resources
+
+
+class SupervisePlugin(Command[Changed]):
+    """Set parts of how a plugin is supervised, enabled or not; a repeat is safe."""
+
+    TYPE: ClassVar[str] = "store.plugin.supervise.v1"
+
+    name: str
+    #: What it says holds from now on; what it does not say stays.
+    supervision: Supervision = Supervision()
+    #: Parts where the author's word counts again.
+    reset: tuple[Part, ...] = ()
 
 
 class GrantPlugin(Command[Changed]):

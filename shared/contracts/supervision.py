@@ -99,18 +99,35 @@ class Health(Value):
         )
 
 
+class Part(StrEnum):
+    """What can be set by itself."""
+
+    RESTART_POLICY = "restart_policy"
+    HEALTH = "health"
+    REQUIRES = "requires"
+
+
 class Supervision(Value):
-    """What holds of one side, the author's or the operator's; None: it says nothing."""
+    """What one side says, the author or the operator; None: nothing."""
 
     restart_policy: RestartPolicy | None = None
     health: Health | None = None
     #: Plugins that must be ready first: names with a tag, or `capability=<capability>`.
     requires: tuple[str, ...] | None = None
 
-    def over(self, other: Supervision) -> Supervision:
-        """Return what holds when this lies over *other*."""
-        said = {name: value for name, value in self if value is not None}
-        return other.model_copy(update=said)
+
+class Supervised(Value):
+    """What holds of a plugin, once all who may have spoken."""
+
+    restart_policy: RestartPolicy = RestartPolicy()
+    health: Health = Health()
+    requires: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *said: Supervision) -> Self:
+        """Return what holds of what was said, the last word on a part counting."""
+        words = {name: value for one in said for name, value in one if value is not None}
+        return cls(**words)
 
 
 def declared(extension: PluginExtension) -> Supervision:

@@ -12,6 +12,7 @@ from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
+from services.cli.domain.supervision import Supervision
 
 
 def job(state: str = "queued", **more: Any) -> Job:
@@ -38,6 +39,23 @@ def step(position: int = 1, status: str = "Waiting", about: str = "l1", **more: 
     return Step(position=f"{position}-0", status=status, about=about, **more)
 
 
+#: What the gateway answers of a plugin that nobody said anything of, but its policy.
+SUPERVISION: Mapping[str, Any] = {
+    "plugin": "p:latest",
+    "restart_policy": {"name": "on-failure", "maximum_retry_count": 3},
+    "health": {
+        "test": ["NONE"],
+        "interval_s": 10.0,
+        "timeout_s": 5.0,
+        "start_period_s": 0.0,
+        "retries": 3,
+        "on_unhealthy": "nothing",
+    },
+    "requires": [],
+    "origins": {"restart_policy": "operator", "health": "default", "requires": "default"},
+}
+
+
 @dataclass
 class FakeApi:
     """A ports.Api of one plugin and one job."""
@@ -48,6 +66,7 @@ class FakeApi:
     #: What each look at the job gives.
     looks: list[Job | Exception] = field(default_factory=list)
     begun: list[tuple[str, Mapping[str, Any], Login]] = field(default_factory=list)
+    supervised: list[tuple[str, str, Mapping[str, Any] | None]] = field(default_factory=list)
     asked: list[tuple[str, Login]] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
     positions: list[str] = field(default_factory=list)
@@ -80,6 +99,13 @@ class FakeApi:
 
     def references(self, name: str) -> References:
         return References(plugin=self.plugin(name).name, references=())
+
+    def supervision(self, name: str) -> Supervision:
+        return Supervision.from_json(SUPERVISION)
+
+    def supervise(self, name: str, part: str, body: Mapping[str, Any] | None) -> Supervision:
+        self.supervised.append((name, part, body))
+        return Supervision.from_json(SUPERVISION)
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         self.asked.append((remote, login))

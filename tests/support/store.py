@@ -14,7 +14,7 @@ from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.registration import HandlerRecord, Key
 from services.store.domain.registration import Kind as Registered
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared import errdefs
@@ -25,6 +25,7 @@ from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
 from shared.oci import privileges
 from shared.oci.plugin_config import PluginConfig
+from shared.oci.plugin_extension import PluginExtension
 from shared.oci.settings import initial_settings
 from tests.support.executor import FakeExecutor
 
@@ -319,7 +320,7 @@ class StoreUnderTest(Store):
         self,
         records: FakeRecords | None = None,
         executor: FakeExecutor | None = None,
-        policy: RestartPolicy | None = None,
+        backoff: Backoff | None = None,
         fake_folders: FakeFolders | None = None,
         registrations: FakeRegistrations | None = None,
     ) -> None:
@@ -339,11 +340,16 @@ class StoreUnderTest(Store):
             registrations=self.fake_registrations,
             feed=self.queue,
             clock=self.fake_clock,
-            times=Times(ready_timeout_s=1, stop_grace_s=1, restarts=policy or RestartPolicy()),
+            times=Times(ready_timeout_s=1, stop_grace_s=1, backoff=backoff or Backoff()),
         )
 
     async def install(
-        self, name: str = "p", *, enabled: bool = False, config_json: bytes = CONFIG
+        self,
+        name: str = "p",
+        *,
+        enabled: bool = False,
+        config_json: bytes = CONFIG,
+        extension: PluginExtension | None = None,
     ) -> Plugin:
         """Put a plugin into the inventory, as if it had been created before."""
         config = PluginConfig.from_json(config_json)
@@ -354,6 +360,7 @@ class StoreUnderTest(Store):
             reference=f"{name}:latest",
             enabled=enabled,
             config=config.to_dict(),
+            extension=extension or PluginExtension(),
             settings=initial_settings(config).to_dict(),
             config_digest=f"sha256:{number:064x}",
             manifest_digest=f"sha256:{number + 1:064x}",

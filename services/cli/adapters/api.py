@@ -18,6 +18,7 @@ from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.reference import References
+from services.cli.domain.supervision import Supervision
 from shared import errdefs
 
 _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
@@ -51,6 +52,16 @@ class UnixApi:
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
         return References.from_json(self._ask("GET", f"/plugins/{quote(name)}/references"))
+
+    def supervision(self, name: str) -> Supervision:
+        """Return how a plugin is supervised."""
+        return Supervision.from_json(self._ask("GET", f"/plugins/{quote(name)}/supervision"))
+
+    def supervise(self, name: str, part: str, body: Mapping[str, Any] | None) -> Supervision:
+        """Set a part of how a plugin is supervised; None lets the author's count again."""
+        method = "DELETE" if body is None else "PUT"
+        answer = self._ask(method, f"/plugins/{quote(name)}/{part}", body=body)
+        return Supervision.from_json(answer)
 
     def privileges(self, remote: str, login: Login) -> tuple[Privilege, ...]:
         """Return what a plugin at a registry needs."""

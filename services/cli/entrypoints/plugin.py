@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from services.cli.entrypoints import supervision
 from services.cli.entrypoints.parts import Parts
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def references(parts: Parts, name: str, *, as_json: bool) -> None:
     """
     found = parts.api().references(name)
     click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
+
+
+for _command in (
+    supervision.supervision,
+    supervision.restart_policy,
+    supervision.health,
+    supervision.requires,
+):
+    plugin.add_command(_command)
 
 
 def _finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it

@@ -22,6 +22,7 @@ from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.entrypoints.wherry_logs import LogExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
+from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -83,6 +84,7 @@ class Extension:
         self.references.add_to(router)
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         self.logs.add_to(router)
+        SupervisionExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

@@ -23,7 +23,9 @@ from shared.contracts.store import (
     RemovePlugin,
     SetPlugin,
     ShutDownNode,
+    SupervisePlugin,
 )
+from shared.contracts.supervision import Part, Supervision
 
 #: Unpacking and compressing a context of many gigabytes.
 CREATE_LIMIT_S: Final = 1800.0
@@ -62,6 +64,13 @@ class Verbs:
     async def limit(self, name: str, resources: Resources) -> None:
         """Give a stopped plugin new limits."""
         await self._do(LimitPlugin(name=name, resources=resources), _SET_LIMIT_S)
+
+    async def supervise(
+        self, name: str, supervision: Supervision, *, reset: tuple[Part, ...] = ()
+    ) -> None:
+        """Set parts of how a plugin is supervised; of those in *reset*, the author's count."""
+        command = SupervisePlugin(name=name, supervision=supervision, reset=reset)
+        await self._do(command, _SET_LIMIT_S)
 
     async def grant(self, name: str, privileges: tuple[dict[str, Any], ...]) -> None:
         """Grant a plugin privileges, in Docker's keys, that it asks for."""

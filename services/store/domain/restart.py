@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.contracts.supervision import RestartPolicy, RestartPolicyName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
+class Backoff:
     """At once after the first end, then ever later up to a cap; never given up."""
 
     first_pause_s: float = 0.1
@@ -25,3 +27,15 @@ class RestartPolicy:
             return 0.0
         exponent = min(restarts - 2, 32)  # beyond it the cap holds anyway
         return min(self.first_pause_s * self.factor**exponent, self.longest_pause_s)
+
+
+def refusal(policy: RestartPolicy, *, failed: bool, restarts: int) -> str:
+    """Return why a plugin is not started again after *restarts* short runs; "" when it is."""
+    match policy.name:
+        case RestartPolicyName.NO:
+            return "its restart policy is no"
+        case RestartPolicyName.ON_FAILURE if not failed:
+            return f"its restart policy is {policy}, and this was no failure"
+        case RestartPolicyName.ON_FAILURE if 0 < policy.maximum_retry_count < restarts:
+            return f"it failed {restarts} times in a row, and its restart policy is {policy}"
+    return ""

@@ -22,6 +22,7 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.RemovePlugin: guard(store.removal.remove),
         contracts.SetPlugin: guard(store.settings.set),
         contracts.LimitPlugin: guard(store.settings.limit),
+        contracts.SupervisePlugin: guard(store.supervision.supervise),
         contracts.GrantPlugin: guard(store.grants.grant),
         contracts.GetInventory: store.node.get_inventory,
         contracts.CollectGarbage: store.garbage.collect_for,

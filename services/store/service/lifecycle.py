@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import ended, status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
 from services.store.service.handlers import Handlers
@@ -17,7 +17,7 @@ from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
 from shared.tasks.lanes import Lanes
 
@@ -36,11 +36,14 @@ class Lifecycle:
     clock: ports.Clock
 
     async def enable(self, command: EnablePlugin, delivery: Delivery) -> Changed:
-        """Start a plugin and wish it running; only a plugin that became ready is enabled."""
+        """Start a plugin and wish it running; only a plugin that became ready is enabled.
+
+        One that its restart policy starts no more is started by this, too.
+        """
         plugin_id = self.inventory.resolve(command.name).plugin_id
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
             plugin = self.inventory.require_idle(plugin_id, command.name)
-            if plugin.enabled:
+            if plugin.enabled and plugin.status.state is not PluginState.EXITED:
                 raise errdefs.Conflict(
                     f"plugin already enabled: plugin {plugin.name} is enabled",
                     detail={"plugin": plugin.name},
@@ -116,7 +119,8 @@ class Lifecycle:
         """Clear away a start that failed, and commit that the plugin is stopped."""
         await self.containers.discard(operation.container_id or "")
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
-        stopped = status.stopped(plugin, message=why)
+        undone = ended.still_exited if plugin.enabled else status.stopped
+        stopped = undone(plugin, message=why)
         await self.inventory.commit(Unit(changes=(Change.of(stopped),), end=operation.token))
 
     async def _enable(self, plugin: Plugin, timeout_s: float, message_id: str) -> Changed:
@@ -127,7 +131,7 @@ class Lifecycle:
             container_id=status.next_container_id(plugin),
         )
         begun = await self.inventory.commit(
-            Unit(changes=(Change.of(status.starting(plugin)),), begin=begin)
+            Unit(changes=(Change.of(status.starting(plugin, anew=True)),), begin=begin)
         )
         operation = _begun(begun)
         try:

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import ended, status
 from services.store.domain.operation import Change, Kind, Operation, Unit
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
 from services.store.service.recovery import Recovery
@@ -39,14 +39,14 @@ class Restarts:
         containers: Containers,
         recovery: Recovery,
         clock: ports.Clock,
-        policy: RestartPolicy,
+        backoff: Backoff,
     ) -> None:
         self._inventory = inventory
         self._lanes = lanes
         self._containers = containers
         self._recovery = recovery
         self._clock = clock
-        self._policy = policy
+        self._backoff = backoff
         self._tasks = Tasks()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._closed = False
@@ -60,13 +60,24 @@ class Restarts:
         self._closed = True
         await self._tasks.cancel_all()
 
-    async def undo_restart(self, operation: Operation, why: str = "") -> None:
-        """Clear away a restart that failed, and commit when it is tried again."""
+    async def undo_restart(
+        self, operation: Operation, why: str = "", *, blames_plugin: bool = False
+    ) -> None:
+        """Clear away a restart that failed, and commit when it is tried again, if it is.
+
+        Only what is the plugin's own fault counts for its restart policy.
+        """
         await self._containers.discard(operation.container_id or "")
         plugin = self._inventory.require(operation.plugin_id, operation.plugin_id)
-        failed = status.not_started(plugin, self._clock(), why, self._policy)
-        facts = [status.fact(plugin, "start_failed", self._clock(), error=why)] if why else []
-        await self._commit(failed, *facts, end=operation.token)
+        now_ns = self._clock()
+        if why and blames_plugin:
+            failed = ended.not_started(plugin, now_ns, why, self._backoff)
+        else:
+            failed = ended.put_off(plugin, now_ns, why, self._backoff)
+        facts = [status.fact(plugin, "start_failed", now_ns, error=why)] if why else []
+        await self._commit(
+            failed, *facts, *ended.not_restarted(failed, now_ns), end=operation.token
+        )
         self.schedule(operation.plugin_id)
 
     def schedule(self, plugin_id: str) -> None:
@@ -113,7 +124,7 @@ class Restarts:
             fact = status.fact(plugin, "restart", self._clock())
             await self._commit(status.running(plugin, container), fact, end=operation.token)
         except errdefs.Error as error:
-            await self._restart_failed(operation, error.message)
+            await self._restart_failed(operation, error.message, blames_plugin=_is_its_own(error))
 
     async def _begin_restart(self, plugin: Plugin) -> Operation:
         container_id = status.next_container_id(plugin)
@@ -131,15 +142,24 @@ class Restarts:
         assert begun.operation is not None
         return begun.operation
 
-    async def _restart_failed(self, operation: Operation, why: str) -> None:
+    async def _restart_failed(
+        self, operation: Operation, why: str, *, blames_plugin: bool = False
+    ) -> None:
         log.warning("plugin not restarted", plugin_id=operation.plugin_id, reason=why)
         try:
-            await self.undo_restart(operation, why)
+            await self.undo_restart(operation, why, blames_plugin=blames_plugin)
         except errdefs.Error:
             self._recovery.resume(operation)
 
     async def _commit(self, plugin: Plugin, *facts: Fact, end: int | None = None) -> None:
         await self._inventory.commit(Unit(changes=(Change.of(plugin, *facts),), end=end))
+
+
+def _is_its_own(error: errdefs.Error) -> bool:
+    """Tell a plugin that can't start from an executor, a bus or a disk that can't start it."""
+    if isinstance(error, errdefs.DeadlineExceeded):
+        return error.docker_unclassed  # it was not ready in time; else nobody answered in time
+    return not isinstance(error, errdefs.Unavailable | errdefs.ResourceExhausted)
 
 
 async def _unless(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from services.store import ports
 from services.store.domain.operation import Kind
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from services.store.service.containers import Containers
 from services.store.service.creation import Creation
 from services.store.service.garbage import Garbage
@@ -24,6 +24,7 @@ from services.store.service.registrations import Registering
 from services.store.service.removal import Removal
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
+from services.store.service.supervision import SupervisionChange
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Sender
 from shared.contracts.executor import Seccomp
@@ -37,7 +38,7 @@ class Times:
 
     ready_timeout_s: float
     stop_grace_s: float
-    restarts: RestartPolicy = field(default_factory=RestartPolicy)
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 class Store:
@@ -83,7 +84,7 @@ class Store:
             containers=self.containers,
             recovery=self.recovery,
             clock=clock,
-            policy=times.restarts,
+            backoff=times.backoff,
         )
         self.supervisor = Supervisor(
             inventory=inventory,
@@ -91,7 +92,7 @@ class Store:
             containers=self.containers,
             restarts=self.restarts,
             clock=clock,
-            policy=times.restarts,
+            backoff=times.backoff,
         )
         self.creation = Creation(
             inventory=inventory,
@@ -103,6 +104,9 @@ class Store:
             collect_soon=self.collect_soon,
         )
         self.settings = SettingsChange(inventory=inventory, lanes=self.lanes, clock=clock)
+        self.supervision = SupervisionChange(
+            inventory=inventory, lanes=self.lanes, supervisor=self.supervisor, clock=clock
+        )
         self.grants = Grants(inventory=inventory, lanes=self.lanes, clock=clock)
         self.lifecycle = self._lifecycle()
         self.removal = self._removal()

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from services.store import ports
-from services.store.domain import status
+from services.store.domain import ended, status
 from services.store.domain.operation import Change, Unit
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
 from services.store.service.restarts import Restarts
@@ -48,14 +48,14 @@ class Supervisor:
         containers: Containers,
         clock: ports.Clock,
         restarts: Restarts,
-        policy: RestartPolicy,
+        backoff: Backoff,
     ) -> None:
         self._inventory = inventory
         self._lanes = lanes
         self._containers = containers
         self._clock = clock
         self._restarts = restarts
-        self._policy = policy
+        self._backoff = backoff
         self._looks = Tasks()
         self._closed = False
 
@@ -71,6 +71,10 @@ class Supervisor:
         """Compare lists: the executor may have missed orders while it was away."""
         self.compare_soon()
 
+    def look_soon(self, plugin_id: str) -> None:
+        """Make what is observed of a plugin follow what is wished, in the background."""
+        self._looks.ensure(plugin_id, until_done(lambda: self._look(plugin_id)))
+
     def compare_soon(self) -> None:
         """Compare the inventory with the executor's list in the background, until it worked."""
         self._looks.ensure("*", until_done(self._compare))
@@ -85,7 +89,7 @@ class Supervisor:
         try:
             yield
         except errdefs.Error:
-            self._look_soon(plugin_id)
+            self.look_soon(plugin_id)
             raise
 
     async def close(self) -> None:
@@ -99,10 +103,7 @@ class Supervisor:
         if plugin is None:
             self.compare_soon()
         else:
-            self._look_soon(plugin.plugin_id)
-
-    def _look_soon(self, plugin_id: str) -> None:
-        self._looks.ensure(plugin_id, until_done(lambda: self._look(plugin_id)))
+            self.look_soon(plugin.plugin_id)
 
     async def _compare(self) -> None:
         for container in await self._containers.list():
@@ -111,7 +112,7 @@ class Supervisor:
                 await self._containers.discard(container.container_id)
         for plugin in self._inventory.all():
             if plugin.enabled:
-                self._look_soon(plugin.plugin_id)
+                self.look_soon(plugin.plugin_id)
 
     async def _look(self, plugin_id: str) -> None:
         async with self._lanes.hold(plugin_id):
@@ -122,9 +123,9 @@ class Supervisor:
                 case PluginState.RUNNING:
                     await self._compare_one(plugin, await self._container_of(plugin))
                 case PluginState.STOPPED:
-                    await self._commit(status.due_now(plugin, self._clock()))
+                    await self._commit(ended.due_now(plugin, self._clock()))
                 case _:
-                    pass  # an operation owns it, or its restart has a due time
+                    pass  # an operation owns it, its restart has a due time, or it is left
             self._restarts.schedule(plugin_id)
 
     async def _container_of(self, plugin: Plugin) -> Container | None:
@@ -134,19 +135,19 @@ class Supervisor:
         if container is None:
             await self._exited(plugin, Exit(exit_code=None, exited_at_ns=self._clock()))
         elif container.status is ContainerStatus.EXITED:
-            ended = container.exit or Exit(exit_code=None, exited_at_ns=self._clock())
-            await self._exited(plugin, ended)
+            how = container.exit or Exit(exit_code=None, exited_at_ns=self._clock())
+            await self._exited(plugin, how)
         else:
             await self._observed(plugin, container)
 
-    async def _exited(self, plugin: Plugin, ended: Exit) -> None:
+    async def _exited(self, plugin: Plugin, how: Exit) -> None:
         container_id = plugin.status.container_id or ""
         log.warning(
-            "plugin ended", plugin=plugin.name, container_id=container_id, exit_code=ended.exit_code
+            "plugin ended", plugin=plugin.name, container_id=container_id, exit_code=how.exit_code
         )
-        await self._commit(
-            status.exited(plugin, ended, self._policy), status.die(plugin, ended, self._clock())
-        )
+        now = ended.exited(plugin, how, self._backoff)
+        now_ns = self._clock()
+        await self._commit(now, status.die(plugin, how, now_ns), *ended.not_restarted(now, now_ns))
         try:
             await self._containers.delete(container_id)
         except errdefs.Error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.store.domain import runtime, status
-from services.store.domain.restart import RestartPolicy
+from services.store.domain import ended, runtime
+from services.store.domain.restart import Backoff
 from shared import errdefs
 from shared.contracts.executor import Exit, Seccomp
 from shared.contracts.plugin import Plugin
@@ -32,25 +32,23 @@ def plugin_of(config: bytes) -> Plugin:
 
 def test_pauses_grow_from_none_to_the_cap() -> None:
     """The first restart follows at once, later ones ever later, none after the cap."""
-    policy = RestartPolicy(first_pause_s=0.1, longest_pause_s=60)
+    backoff = Backoff(first_pause_s=0.1, longest_pause_s=60)
 
-    assert [policy.pause_s(n) for n in (1, 2, 3, 4)] == [0.0, 0.1, 0.2, 0.4]
-    assert policy.pause_s(10_000) == 60
+    assert [backoff.pause_s(n) for n in (1, 2, 3, 4)] == [0.0, 0.1, 0.2, 0.4]
+    assert backoff.pause_s(10_000) == 60
 
 
 def test_run_that_lasted_clears_the_count() -> None:
     """A plugin that ran long enough starts counting anew."""
-    policy = RestartPolicy(lasting_run_s=10)
+    backoff = Backoff(lasting_run_s=10)
 
-    assert policy.count(7, ran_s=9.9) == 8
-    assert policy.count(7, ran_s=10.0) == 1
+    assert backoff.count(7, ran_s=9.9) == 8
+    assert backoff.count(7, ran_s=10.0) == 1
 
 
 def test_exited_plugin_is_due_after_its_pause() -> None:
     """The due time counts from the end, and the reason is told."""
-    plugin = status.exited(
-        plugin_of(CONFIG), Exit(exit_code=3, exited_at_ns=5 * 10**9), RestartPolicy()
-    )
+    plugin = ended.exited(plugin_of(CONFIG), Exit(exit_code=3, exited_at_ns=5 * 10**9), Backoff())
 
     assert plugin.status.restart_at_ns == 5 * 10**9
     assert plugin.status.message == "exited with code 3"

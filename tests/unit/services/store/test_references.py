@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from shared import errdefs
 from shared.contracts import executor, job
 from shared.contracts.plugin import Plugin, PluginState
@@ -353,7 +353,7 @@ async def test_plugin_that_is_being_stopped_is_not_held() -> None:
 
 async def test_refused_disable_leaves_a_restart_alone() -> None:
     """A plugin in use that waits for its restart is restarted, though somebody tried to disable."""
-    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.05))
+    store = StoreUnderTest(backoff=Backoff(first_pause_s=0.05))
     plugin = await running(store)
     await acquire(store)
     store.executor.may_start.clear()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.store.domain.restart import RestartPolicy
+from services.store.domain.restart import Backoff
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
@@ -85,7 +85,7 @@ async def test_disable_does_not_wait_for_a_restart_that_hangs() -> None:
 
 async def test_start_that_fails_is_tried_again() -> None:
     """A wished plugin is never given up: a failed restart has a due time of its own."""
-    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.001))
+    store = StoreUnderTest(backoff=Backoff(first_pause_s=0.001))
     plugin = await running(store)
     store.executor.refusals[executor.StartContainer] = errdefs.Internal("no")
     await crash(store, plugin)
@@ -198,7 +198,7 @@ async def test_shut_down_stops_plugins_that_stay_wished() -> None:
 @pytest.mark.parametrize("removes", [False, True])
 async def test_verb_that_is_refused_leaves_a_restart_that_waits(*, removes: bool) -> None:
     """A plugin that a job has in its hands is restarted when due, though a verb was refused."""
-    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.2))
+    store = StoreUnderTest(backoff=Backoff(first_pause_s=0.2))
     plugin = await running(store)
     store.executor.refusals[executor.StartContainer] = errdefs.Unavailable("gone")
     await crash(store, plugin)
@@ -239,7 +239,7 @@ async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
 
 async def test_restart_that_the_disk_refuses_heals_when_there_is_room() -> None:
     """A commit that fails in the middle of a restart leaves nothing stuck."""
-    store = StoreUnderTest(policy=RestartPolicy(first_pause_s=0.001))
+    store = StoreUnderTest(backoff=Backoff(first_pause_s=0.001))
     plugin = await running(store)
     store.executor.may_start.clear()
     await crash(store, plugin)

@@ -11,6 +11,7 @@ from shared.contracts.supervision import (
     OnUnhealthy,
     RestartPolicy,
     RestartPolicyName,
+    Supervised,
     Supervision,
 )
 from shared.oci.plugin_extension import HealthExtension, PluginExtension
@@ -71,8 +72,9 @@ def test_declaration_that_can_not_be_meant_is_refused(
 def test_operator_counts_instead_of_the_author_where_he_says_something() -> None:
     """What an operator sets replaces that part alone."""
     author = Supervision(restart_policy=RestartPolicy.parse("no"), requires=("a:latest",))
-    operator = Supervision(restart_policy=RestartPolicy.parse("always"))
+    operator = Supervision(restart_policy=RestartPolicy.parse("on-failure"))
 
-    assert operator.over(author) == Supervision(
-        restart_policy=RestartPolicy.parse("always"), requires=("a:latest",)
+    assert Supervised.of(author, operator) == Supervised(
+        restart_policy=RestartPolicy.parse("on-failure"), requires=("a:latest",)
     )
+    assert Supervised.of() == Supervised()
