@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +19,7 @@ from shared.version import VERSION
 
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
-    from services.cli.ports import Api, Display
+    from services.cli.ports import Api, Display, TableDisplay
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -85,6 +85,11 @@ class _Parts:
         from services.cli.bootstrap import build_display
 
         return build_display(click.echo, is_terminal=sys.stdout.isatty())
+
+    def table(self, headings: Sequence[str]) -> TableDisplay:
+        from services.cli.bootstrap import build_table
+
+        return build_table(click.echo, headings, is_terminal=sys.stdout.isatty())
 
 
 @click.group(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from services.cli.adapters.api import UnixApi
-from services.cli.adapters.display import PlainDisplay
+from services.cli.adapters.display import PlainDisplay, PlainTable
 from services.cli.adapters.docker_config import DockerConfig
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
-from services.cli.ports import Api, Display
+from services.cli.ports import Api, Display, TableDisplay
 from services.cli.service.down import Down
 from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
@@ -76,3 +76,14 @@ def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
     from services.cli.adapters.live_display import LiveDisplay
 
     return LiveDisplay()
+
+
+def build_table(
+    say: Callable[[str], None], headings: Sequence[str], *, is_terminal: bool
+) -> TableDisplay:
+    """Construct a table that changes in place, or one that is said again and again."""
+    if not is_terminal:
+        return PlainTable(say, headings)
+    from services.cli.adapters.live_table import LiveTable
+
+    return LiveTable(headings)

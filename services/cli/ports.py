@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from services.cli.domain.garbage import Garbage
@@ -11,7 +11,9 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 
 
@@ -89,6 +91,12 @@ class Api(Protocol):
     def logs(self, name: str, wish: LogWish) -> Iterator[LogEntry]:
         """Yield entries of a plugin's output as they come."""
 
+    def processes(self, name: str, ps_args: str) -> Processes:
+        """List a plugin's processes."""
+
+    def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
+        """Yield what all enabled plugins use, each second or once."""
+
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
 
@@ -135,6 +143,16 @@ class Display(Protocol):
 
     def note(self, text: str) -> None:
         """Show a line of our own."""
+
+    def close(self) -> None:
+        """Leave what is shown as it is."""
+
+
+class TableDisplay(Protocol):
+    """Shows a table that changes."""
+
+    def show(self, rows: Sequence[Sequence[str]]) -> None:
+        """Show these rows in place of those before."""
 
     def close(self) -> None:
         """Leave what is shown as it is."""

@@ -5,7 +5,8 @@ Owns      `<exec root>/c` (a folder per container), `<exec root>/runc` (runc's s
           deleted containers wrote last). It holds no truth of
           its own: what runs is what runc and conmon hold, and a restart takes it up again.
 Consumes  StartContainer, StopContainer, SignalContainer, DeleteContainer, GetContainer,
-          ListContainers, DeleteLog, UnmountTree, ReleaseNode; at its socket, FollowLog.
+          ListContainers, DeleteLog, ListProcesses, MeasureContainers, UnmountTree, ReleaseNode;
+          at its socket, FollowLog.
 Emits     ContainerExited (until the container is deleted), ContainerObserved, ExecutorStarted.
 Never     decides whether a container should run, starts one again, deletes what nobody ordered
           it to delete, or stops a container because it stops itself.

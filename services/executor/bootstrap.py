@@ -15,6 +15,7 @@ from services.executor.adapters.logs import LogFiles
 from services.executor.adapters.mounts import HostMounts
 from services.executor.adapters.pidfd import PidfdProcesses
 from services.executor.adapters.programs import find_program
+from services.executor.adapters.ps import ProcpsPs
 from services.executor.adapters.runc import RuncRuntime
 from services.executor.adapters.sockets import UnixSockets
 from services.executor.config import ExecutorConfig
@@ -82,6 +83,7 @@ def build_host(config: ExecutorConfig) -> Host:
             kept=KeptLogs(root=config.node.root / "output"),
             events=events,
         ),
+        ps=ProcpsPs(),
         clock=SystemClock(),
     )
 

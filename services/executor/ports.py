@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.executor.domain.record import Process, Record
-from shared.contracts.executor import ContainerConfig, Exit, LogLine
+from shared.contracts.executor import ContainerConfig, ContainerFigures, Exit, LogLine
 
 
 class RuntimeStatus(StrEnum):
@@ -183,6 +183,10 @@ class Cgroups(Protocol):
         """Return the processes in the container's cgroups."""
         ...
 
+    def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
+        """Return what the container uses; all zero once its cgroups are gone."""
+        ...
+
     def remove(self, container_id: str) -> None:
         """Remove the container's cgroups; none there is success."""
         ...
@@ -262,6 +266,14 @@ class Logs(Protocol):
         ...
 
 
+class Ps(Protocol):
+    """The program that lists processes."""
+
+    async def list(self, args: Sequence[str]) -> str:
+        """Return its output; raises InvalidArgument with its complaint."""
+        ...
+
+
 class Clock(Protocol):
     """The time."""
 
@@ -286,4 +298,5 @@ class Host:
     mounts: Mounts
     cgroups: Cgroups
     logs: Logs
+    ps: Ps
     clock: Clock

@@ -36,6 +36,7 @@ from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
+from services.gateway.service.look import PluginLook
 from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
@@ -64,6 +65,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         jobs = Jobs(sender=bus, vault=vault)
         streams = ExecutorStreams(socket=config.node.exec_root / "executor.sock")
         logs = PluginLogs(replica=replica, streams=streams)
+        look = PluginLook(sender=bus, replica=replica)
         watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
         gateway = Gateway(
             config=config,
@@ -77,6 +79,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             jobs=jobs,
             watch=watch,
             logs=logs,
+            look=look,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -88,7 +91,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         replica.run(),
                         feed.run(),
                         programs.look(),
-                        _close(feed, watch, logs, stop),
+                        _close(stop, feed, watch, look, logs),
                     )
                 ]
                 await serve_http(gateway.app(), sockets, stop=stop, grace_s=_GRACE_S)
@@ -113,6 +116,7 @@ class Gateway:
     jobs: Jobs
     watch: JobWatch
     logs: PluginLogs
+    look: PluginLook
 
     def app(self) -> App:
         """Return the ASGI application."""
@@ -162,6 +166,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
         from services.gateway.entrypoints.wherry_logs import LogExtension
+        from services.gateway.entrypoints.wherry_look import LookExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
 
         extension = Extension(
@@ -181,6 +186,7 @@ class Gateway:
                 )
             ),
             logs=LogExtension(logs=self.logs),
+            look=LookExtension(look=self.look),
         )
         return extension.application()
 
@@ -198,10 +204,13 @@ def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
-async def _close(feed: Feed, watch: JobWatch, logs: PluginLogs, stop: asyncio.Event) -> None:
+async def _close(
+    stop: asyncio.Event, feed: Feed, watch: JobWatch, look: PluginLook, logs: PluginLogs
+) -> None:
     await stop.wait()
     feed.close()
     watch.close()
+    look.close()
     await logs.close()
 
 

@@ -276,6 +276,94 @@ class DeleteLog(Command[Done]):
     log_name: str
 
 
+class ProcessTable(Message):
+    """Processes of a container as `ps` lists them, with the pids of the host."""
+
+    TYPE: ClassVar[str] = "executor.container.processes.v1"
+
+    titles: tuple[str, ...]
+    processes: tuple[tuple[str, ...], ...]
+
+
+class ListProcesses(Command[ProcessTable]):
+    """Ask for the processes of a running container."""
+
+    TYPE: ClassVar[str] = "executor.container.top.v1"
+
+    container_id: str
+    #: What `ps` is called with; its output must have a column PID.
+    ps_args: str = "-ef"
+
+
+class CpuFigures(Value):
+    """What a container has used of the processors since it began."""
+
+    total_ns: int = 0
+    kernel_ns: int = 0
+    user_ns: int = 0
+    #: Of the periods in which its limit counts, how many it was held back in.
+    periods: int = 0
+    throttled_periods: int = 0
+    throttled_ns: int = 0
+
+
+class MemoryFigures(Value):
+    """What a container uses of the memory."""
+
+    usage_bytes: int = 0
+    #: The most that it used; None where the kernel does not say.
+    max_usage_bytes: int | None = None
+    #: Its limit; the host's memory where it has none.
+    limit_bytes: int = 0
+    #: How often it reached its limit; None where the kernel does not say.
+    failures: int | None = None
+    #: The kernel's own figures, under the kernel's names.
+    kernel: dict[str, int] = Field(default_factory=dict)
+
+
+class BlockFigures(Value):
+    """What a container has read from, or written to, a block device."""
+
+    major: int
+    minor: int
+    #: `read` or `write`.
+    operation: str
+    size_bytes: int = 0
+    count: int = 0
+
+
+class ContainerFigures(Value):
+    """What a container uses, at one moment."""
+
+    container_id: str
+    read_at_ns: int
+    #: Processor time of the whole host since it booted, idle time included.
+    host_cpu_ns: int
+    host_cpus: int
+    cpu: CpuFigures = CpuFigures()
+    memory: MemoryFigures = MemoryFigures()
+    pids: int = 0
+    #: None without a limit.
+    pids_limit: int | None = None
+    block_io: tuple[BlockFigures, ...] = ()
+
+
+class FiguresList(Message):
+    """What containers use, of those that are there."""
+
+    TYPE: ClassVar[str] = "executor.container.measured.v1"
+
+    figures: tuple[ContainerFigures, ...]
+
+
+class MeasureContainers(Command[FiguresList]):
+    """Ask what containers use; one that does not run is left out."""
+
+    TYPE: ClassVar[str] = "executor.container.stats.v1"
+
+    container_ids: tuple[str, ...]
+
+
 class UnmountTree(Command[Done]):
     """Unmount all mounts at and below a host folder, deepest first; none there is success."""
 

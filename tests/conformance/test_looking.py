@@ -111,6 +111,57 @@ def test_a_reader_that_leaves_is_forgotten(node: Node, contexts: Contexts) -> No
     eventually(lambda: _sockets(executor) <= before, "its streams are closed")
 
 
+def test_processes(node: Node, contexts: Contexts) -> None:
+    """A plugin's processes are listed with the host's pids, in the columns that are asked for."""
+    node.create("p", contexts.tar("fork", *ANSWERS))
+    pid = node.enable("p")["pid"]
+
+    heading, *rows = node.wherry("plugin", "top", "p", "-o", "pid,ppid,args").splitlines()
+
+    assert heading.split() == ["PID", "PPID", "COMMAND"]
+    assert len(rows) == 2
+    assert sum(row.split()[0] == str(pid) for row in rows) == 1
+    assert sum(row.split()[1] == str(pid) for row in rows) == 1
+    assert len(node.get("/wherry/v1/plugins/p/top")["processes"]) == 2
+    assert len(node.get("/wherry/v1/plugins/p/top", ps_args="aux")["processes"]) == 2
+    wrong = node.http.get("/wherry/v1/plugins/p/top", params={"ps_args": "--nonsense"})
+    assert wrong.status_code == 400
+
+
+def test_figures(node: Node, contexts: Contexts) -> None:
+    """What a plugin uses is told in Docker's figures, with its limits."""
+    node.create("p", contexts.tar("eat=20", *ANSWERS))
+    limits = {"memory_bytes": 64 << 20, "pids": 9}
+    assert node.http.put("/wherry/v1/plugins/p/resources", json=limits).status_code == 200
+    node.enable("p")
+
+    stats = node.get("/wherry/v1/plugins/p/stats", stream="0")
+
+    assert stats["memory_stats"]["limit"] == 64 << 20
+    assert 20 << 20 < stats["memory_stats"]["usage"] < 64 << 20
+    assert stats["pids_stats"] == {"current": 1, "limit": 9}
+    assert stats["cpu_stats"]["cpu_usage"]["total_usage"] > 0
+    assert stats["cpu_stats"]["system_cpu_usage"] > stats["precpu_stats"]["system_cpu_usage"]
+    heading, row = node.wherry("plugin", "stats", "--no-stream").splitlines()
+    assert heading.startswith("NAME")
+    assert row.startswith("p:latest")
+    assert " / 64MiB" in row
+
+
+def test_figures_go_on(node: Node, contexts: Contexts) -> None:
+    """They come each second until the plugin is removed."""
+    node.create("p", contexts.tar())
+    node.enable("p")
+    path = "/wherry/v1/plugins/p/stats"
+    with node.client() as other, node.http.stream("GET", path) as response:
+        lines = response.iter_lines()
+        first, second = json.loads(next(lines)), json.loads(next(lines))
+        other.delete("/plugins/p", params={"force": "1"}).raise_for_status()
+        rest = list(lines)
+    assert second["preread"] == first["read"] < second["read"]
+    assert len(rest) <= 1
+
+
 def _short(entry: dict[str, Any]) -> str:
     if "line" in entry:
         return str(entry["line"]["text"]).replace(" ", "-")

@@ -11,7 +11,9 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 
 
@@ -96,6 +98,12 @@ class FakeApi:
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+    def processes(self, name: str, ps_args: str) -> Processes:
+        return Processes(titles=("PID", "CMD"), rows=(("7", ps_args),))
+
+    def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
+        yield ()
 
     def references(self, name: str) -> References:
         return References(plugin=self.plugin(name).name, references=())

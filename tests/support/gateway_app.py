@@ -20,6 +20,7 @@ from services.gateway.service.feed import Feed
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
+from services.gateway.service.look import PluginLook
 from services.gateway.service.replica import Replica
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory
@@ -67,6 +68,7 @@ class AppWorld:
     watch: JobWatch
     #: The executor's.
     streams: FakeStreams
+    look: PluginLook
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         """GET with a query."""
@@ -97,6 +99,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     vault, follower = FakeVault(), FakeFollower()
     jobs = Jobs(sender=sender, vault=vault)
     streams = FakeStreams()
+    look = PluginLook(sender=sender, replica=replica, interval_s=0.001)
     watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
     gateway = Gateway(
         config=_config(root),
@@ -110,6 +113,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         jobs=jobs,
         watch=watch,
         logs=PluginLogs(replica=replica, streams=streams),
+        look=look,
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
@@ -131,6 +135,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             follower=follower,
             watch=watch,
             streams=streams,
+            look=look,
         )
     for task in running:
         task.cancel()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host, RuntimeStatus
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, Exit, LogLine
+from shared.contracts.executor import ContainerConfig, ContainerFigures, Exit, LogLine
 
 
 class FakeProcesses:
@@ -224,14 +224,22 @@ class FakeCgroups:
 
     def __init__(self) -> None:
         self.frozen: set[str] = set()
+        #: Pids in the cgroups of every container.
+        self.pids: list[int] = []
 
     def is_frozen(self, container_id: str) -> bool:
         """Tell whether the test said so."""
         return container_id in self.frozen
 
     def processes(self, container_id: str) -> list[Process]:
-        """Return none."""
-        return []
+        """Return those that the test set."""
+        return [Process(pid=pid, birth="now") for pid in self.pids]
+
+    def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
+        """Return figures of which only the id tells something."""
+        return ContainerFigures(
+            container_id=container_id, read_at_ns=now_ns, host_cpu_ns=1, host_cpus=1
+        )
 
     def remove(self, container_id: str) -> None:
         """Remove nothing."""
@@ -329,6 +337,22 @@ class FakeLogs:
         self.rotated.append(container_id)
 
 
+class FakePs:
+    """ports.Ps whose output the test sets; with -q it may complain."""
+
+    def __init__(self) -> None:
+        self.output = ""
+        self.asked: list[list[str]] = []
+        self.complains_of_pids = False
+
+    async def list(self, args: Sequence[str]) -> str:
+        """Return the output."""
+        self.asked.append([*args])
+        if self.complains_of_pids and any(arg.startswith("-q") for arg in args):
+            raise errdefs.InvalidArgument("ps: conflicting")
+        return self.output
+
+
 class FakeClock:
     """ports.Clock that passes with every sleep, at once."""
 
@@ -357,6 +381,7 @@ class FakeHost:
         self.mounts = FakeMounts()
         self.cgroups = FakeCgroups()
         self.logs = FakeLogs()
+        self.ps = FakePs()
         self.clock = FakeClock()
 
     def host(self) -> Host:
@@ -370,5 +395,6 @@ class FakeHost:
             mounts=self.mounts,
             cgroups=self.cgroups,
             logs=self.logs,
+            ps=self.ps,
             clock=self.clock,
         )

@@ -17,7 +17,9 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from shared import errdefs
 
@@ -48,6 +50,18 @@ class UnixApi:
         with self._answer("GET", path, limit_s=None, accept=_JSON_LINES) as response:
             for line in self._lines(response):
                 yield LogEntry.from_json(line)
+
+    def processes(self, name: str, ps_args: str) -> Processes:
+        """List a plugin's processes."""
+        query = urlencode({"ps_args": ps_args})
+        return Processes.from_json(self._ask("GET", f"/plugins/{quote(name)}/top?{query}"))
+
+    def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
+        """Yield what all enabled plugins use, each second or once."""
+        path = f"/stats?{urlencode({'stream': str(stream).lower()})}"
+        with self._answer("GET", path, limit_s=None) as response:
+            for line in response:
+                yield tuple(map(Stats.from_json, json.loads(line)))
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""

@@ -15,7 +15,7 @@ _INTERRUPTED = 130
 
 def add_to(plugin: click.Group) -> None:
     """Add the commands to `wherry plugin`."""
-    for command in (logs,):
+    for command in (logs, top, stats):
         plugin.add_command(command)
 
 
@@ -62,6 +62,41 @@ def logs(
             click.echo(written, nl=False, err=is_error)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name")
+@click.argument("ps_args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def top(parts: Parts, name: str, ps_args: tuple[str, ...]) -> None:
+    """Show a plugin's processes, with the pids of the host.
+
+    PS_ARGS is what `ps` is called with, such as `-o pid,rss,args`; -ef if nothing is given.
+    """
+    click.echo(parts.api().processes(name, " ".join(ps_args) or "-ef").to_text())
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--no-stream", is_flag=True, help="Look once.")
+@click.pass_obj
+def stats(parts: Parts, names: tuple[str, ...], *, no_stream: bool) -> None:
+    """Show what plugins use of processors, memory and disks.
+
+    Without a NAME, all that are enabled. It is looked at each second until Ctrl-C.
+    """
+    from services.cli.domain.stats import HEADINGS
+
+    api = parts.api()
+    wanted = {api.plugin(name).name for name in names}
+    table = parts.table(HEADINGS)
+    try:
+        for look in api.stats(stream=not no_stream):
+            table.show([one.row for one in look if not wanted or one.name in wanted])
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    finally:
+        table.close()
 
 
 def _tail(given: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from services.cli.ports import Api, Display
+    from services.cli.ports import Api, Display, TableDisplay
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -21,3 +21,6 @@ class Parts(Protocol):
 
     def display(self) -> Display:
         """Return what shows a job on its way."""
+
+    def table(self, headings: Sequence[str]) -> TableDisplay:
+        """Return what shows a table that changes."""

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from services.executor.adapters.pidfd import identify
-from services.executor.domain import mount_table
+from services.executor.domain import cgroup_figures, mount_table
 from services.executor.domain.layout import SUPERVISORS, Layout
 from services.executor.domain.mount_table import MountPoint
 from services.executor.domain.record import Process
 from shared import errdefs
+from shared.contracts.executor import ContainerFigures
 
 #: A new cpuset takes no process before these are set.
 _CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
@@ -48,12 +49,21 @@ class HostCgroups:
         return _read(cgroup / name) in {"FROZEN", "FREEZING", "1"}
 
     def processes(self, container_id: str) -> list[Process]:
-        """Return the processes in the container's cgroups."""
-        below = self.layout.cgroup_of(container_id).lstrip("/")
-        files = [hierarchy / below / "cgroup.procs" for hierarchy in self._hierarchies]
+        """Return the processes in the container's cgroups, and in those below."""
+        tops = self._folders(self.layout.cgroup_of(container_id))
+        files = [cgroup / "cgroup.procs" for top in tops for cgroup in _deepest_first(top)]
         pids = {int(pid) for file in files for pid in _read(file).split()}
         found = (identify(pid) for pid in sorted(pids))
         return [process for process in found if process is not None]
+
+    def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
+        """Return what the container uses; all zero once its cgroups are gone."""
+        folders = self._folders(self.layout.cgroup_of(container_id))
+
+        def read(name: str) -> str:
+            return "\n".join(filter(None, (_read(folder / name) for folder in folders)))
+
+        return cgroup_figures.build(container_id, now_ns, read, cgroup_figures.read_host(_proc))
 
     def remove(self, container_id: str) -> None:
         """Remove the container's cgroups; none there is success."""
@@ -68,9 +78,12 @@ class HostCgroups:
                 (hierarchy / "wherry").rmdir()
 
     def _remove(self, path: str) -> None:
-        for hierarchy in self._hierarchies:
-            for cgroup in _deepest_first(hierarchy / path.lstrip("/")):
+        for top in self._folders(path):
+            for cgroup in _deepest_first(top):
                 _rmdir(cgroup)
+
+    def _folders(self, path: str) -> list[Path]:
+        return [hierarchy / path.lstrip("/") for hierarchy in self._hierarchies]
 
     @cached_property
     def _hierarchies(self) -> list[Path]:
@@ -106,6 +119,10 @@ def _read(path: Path) -> str:
         return path.read_text().strip()
     except OSError:
         return ""  # not of this hierarchy, or its cgroup is gone
+
+
+def _proc(name: str) -> str:
+    return (Path("/proc") / name).read_text()
 
 
 def _deepest_first(cgroup: Path) -> Iterator[Path]:

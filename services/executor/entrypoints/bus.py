@@ -21,6 +21,8 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.GetContainer: executor.get_container,
         messages.ListContainers: executor.list_containers,
         messages.DeleteLog: executor.delete_log,
+        messages.ListProcesses: executor.look.list_processes,
+        messages.MeasureContainers: executor.look.measure,
         messages.UnmountTree: executor.unmount_tree,
         messages.ReleaseNode: executor.release_node,
     }

@@ -11,6 +11,7 @@ from services.executor.domain import layout, signals
 from services.executor.ports import Host
 from services.executor.service.health import HealthLoops
 from services.executor.service.logs import Logs
+from services.executor.service.look import Look
 from services.executor.service.restore import Restorer
 from services.executor.service.start import Starter
 from services.executor.service.stop import Stopper
@@ -51,6 +52,7 @@ class Executor:
             host=host, watch=self._watch, stopper=self._stopper, health=self._health
         )
         self.logs = Logs(host=host, watch=self._watch)
+        self.look = Look(host=host, watch=self._watch)
         self._rotation: asyncio.Task[None] | None = None
 
     async def restore(self) -> None:

@@ -20,6 +20,7 @@ from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.entrypoints.wherry_logs import LogExtension
+from services.gateway.entrypoints.wherry_look import LookExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
@@ -57,6 +58,7 @@ class Extension:
     jobs: JobExtension
     references: ReferenceExtension
     logs: LogExtension
+    look: LookExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -85,6 +87,7 @@ class Extension:
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         self.logs.add_to(router)
         SupervisionExtension(replica=self.replica, verbs=self.verbs).add_to(router)
+        self.look.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

@@ -132,6 +132,13 @@ class Logs(BaseModel):
     lines: tuple[LogLine, ...]
 
 
+class Processes(BaseModel):
+    """A plugin's processes as `ps` lists them, with the pids of the host."""
+
+    titles: tuple[str, ...]
+    processes: tuple[tuple[str, ...], ...]
+
+
 class EventGap(BaseModel):
     """Events after *after* and before *oldest* are no longer kept."""
 
