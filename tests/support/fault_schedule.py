@@ -70,14 +70,6 @@ class Schedule:
         return tuple(_image(layers, self.names_diff_ids) for layers in chosen)
 
 
-def files_of(layers: tuple[int, ...]) -> dict[str, bytes]:
-    """Return what a plugin of these layers holds once it is unpacked."""
-    files: dict[str, bytes] = {}
-    for number in layers:
-        files |= _files(number)
-    return files
-
-
 class ScriptedRegistry(FaultyRegistry):
     """Serves a schedule's plugins, with its faults first and well ever after."""
 
@@ -161,6 +153,7 @@ def _image(layers: tuple[int, ...], names_diff_ids: bool) -> FakeImage:
         manifest=manifest,
         media_type=media_types.OCI_MANIFEST,
         blobs={digest_of(blob): blob for blob in (*blobs, config, manifest)},
+        files={name: body for number in layers for name, body in _files(number).items()},
     )
 
 

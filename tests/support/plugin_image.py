@@ -44,6 +44,8 @@ class FakeImage:
     manifest: bytes
     media_type: str = media_types.DOCKER_MANIFEST
     blobs: dict[Digest, bytes] = field(default_factory=dict)
+    #: what it holds once it is unpacked
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def digest(self) -> Digest:

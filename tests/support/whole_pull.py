@@ -59,6 +59,7 @@ LIMITS: Final = Limits(
     manifest_bytes=64 << 10,
     answer_bytes=64 << 10,
     resume_progress_bytes=256 << 10,
+    upload_chunk_bytes=400_000,
 )
 _END_S: Final = 20.0
 #: In memory where that can be: examples are many, and each waits for the disk often.
@@ -222,10 +223,12 @@ class WholePull:
         """Tell whoever follows a job that it failed without a worker."""
         await self.progress[job_id].write(JobEnded(error=error.to_wire()), final=True)
 
-    async def begin(self, job_id: str, name: str, remote: str) -> None:
-        """Begin a pull."""
+    async def begin(
+        self, job_id: str, name: str, remote: str, kind: JobKind = JobKind.PULL
+    ) -> None:
+        """Begin a job."""
         self.progress[job_id] = FakeWriter()
-        request = JobRequest(kind=JobKind.PULL, name=name, remote=remote)
+        request = JobRequest(kind=kind, name=name, remote=remote)
         await self.ask(BeginJob(job_id=job_id, request=request))
 
     async def ask(self, command: Command[JobReply]) -> JobReply:
