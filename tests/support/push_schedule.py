@@ -103,9 +103,12 @@ class PushRegistry(ScriptedRegistry):
         if mishap is None:
             await self._do(name, asked)(asked, writer)
             return
+        is_told = name == "manifest" and mishap.fault.kind not in _SAY_NO
+        honest = self._do(name, asked) if mishap.is_done or is_told else None
         # Where an answer says that a manifest was taken, it was: a client has no more than that.
-        if mishap.is_done or (name == "manifest" and mishap.fault.kind not in _SAY_NO):
-            self._do(name, asked)
+        if is_told and honest is not None and not self.manifests:
+            await honest(asked, writer)
+            return
         body = Resource(body=b'{"so": "it is"}', headers={"Content-Type": "application/json"})
         await answer_wrongly(mishap.fault, body, asked, writer)
 

@@ -101,8 +101,14 @@ class Session:
         """Wait for the next attempt; raises Unavailable where there is none."""
         pause_s = self.retry.after_fault(attempts.number, error, was_reached=self.contact.was_made)
         if pause_s is None:
-            raise faults.of_transport(error, what=call.what, host=self.host) from error
+            raise self._broken(error, call) from error
         await self._wait(pause_s, type(error).__name__, attempts, call)
+
+    def _broken(self, error: httpx.TransportError, call: Call) -> errdefs.Error:
+        fault = faults.of_transport(error, what=call.what, host=self.host)
+        # It may be the place that it sent us on to which can't be reached.
+        fault.detail["is_unreached"] &= not self.contact.was_made
+        return fault
 
     @asynccontextmanager
     async def _authenticated(

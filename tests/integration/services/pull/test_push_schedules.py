@@ -52,12 +52,21 @@ _UNTOLD = PushSchedule(
 _BLUFF = PushSchedule(
     layers=(0,), mishaps={"exists": (Mishap(Fault("other type"), is_done=False),) * 2}
 )
+#: The same, and the registry answers as if it had taken the manifest, were it not for its blobs.
+_BLUFF_TO_THE_END = PushSchedule(
+    layers=(0,),
+    mishaps={
+        "exists": (Mishap(Fault("other type"), is_done=True),) * 2,
+        "manifest": (Mishap(Fault("short"), is_done=False),),
+    },
+)
 
 
 @given(_PUSHES)
 @example(_BROKEN_CHUNKS)
 @example(_UNTOLD)
 @example(_BLUFF)
+@example(_BLUFF_TO_THE_END)
 @examples(20)
 def test_a_push_is_whole_or_told_why_not(schedule: PushSchedule) -> None:
     """The registry holds exactly the plugin, or the push failed with words; the next succeeds."""

@@ -212,6 +212,16 @@ async def test_no_answer_is_given_up(faulty: FaultyRegistry, plugin: Repository)
             await plugin.manifest()
 
 
+async def test_a_redirect_to_nobody_names_that_place(
+    faulty: FaultyRegistry, plugin: Repository
+) -> None:
+    """The error is about the address that does not answer, not about the registry that does."""
+    faulty.on("GET", _PATH, does.redirect("http://127.0.0.1:9/elsewhere"))
+
+    with pytest.raises(errdefs.Unavailable, match=r"127\.0\.0\.1:9: .*Connect"):
+        await plugin.manifest()
+
+
 async def test_a_redirect_loop_ends(faulty: FaultyRegistry, plugin: Repository) -> None:
     """Redirects are followed so often and no further, and not all over again."""
     faulty.on("GET", _PATH, does.redirect(_PATH))
