@@ -24,6 +24,11 @@ CONFIG: dict[str, Any] = {
 GRANT: tuple[dict[str, Any], ...] = ({"Name": "network", "Description": "", "Value": ["host"]},)
 
 
+def gzipped(data: bytes) -> bytes:
+    """Return the gzip of data, which is the same at any time."""
+    return gzip.compress(data, mtime=0)
+
+
 def tar(files: dict[str, bytes]) -> bytes:
     """Return an archive of regular files."""
     buffer = io.BytesIO()
@@ -60,7 +65,7 @@ class FakeImage:
 
 def image(
     *files: dict[str, bytes],
-    compress: Callable[[bytes], bytes] = gzip.compress,
+    compress: Callable[[bytes], bytes] = gzipped,
     diff_ids: tuple[str, ...] | None = None,
     layer_type: str = media_types.DOCKER_LAYER_GZIP,
     config_type: str = media_types.DOCKER_PLUGIN_CONFIG,

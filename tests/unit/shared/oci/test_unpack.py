@@ -435,6 +435,7 @@ def test_unpack_honours_whiteouts_and_layers_stack(root: Path) -> None:
         (gzip.compress(one_file("a", b"x"))[:-8] + bytes(8), TarError, "gzip: invalid data"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 600, TarError, "zstd: invalid data"),
     ],
+    ids=["tar cut", "gzip cut", "gzip cut early", "no gzip", "wrong checksum", "no zstd"],
 )
 def test_broken_layers_are_refused(
     root: Path, data: bytes, error: type[errdefs.Error], message: str
