@@ -27,7 +27,7 @@ down: for-run ## Stop Wherry and its plugins; leave nothing behind
 
 .PHONY: test test-all slow
 test: for-test ## Run the tests: unit, integration, conformance, chaos (ten minutes at most)
-	$(BIN)/pytest tests shared/runc_ctl/tests -q --durations=10
+	$(BIN)/pytest tests shared/runc_ctl/tests -q --durations=10 --numprocesses=3 --dist=loadfile
 
 test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo from a clean clone
 

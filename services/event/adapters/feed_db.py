@@ -24,9 +24,10 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 class FeedDb:
     """The feed on a database that is open."""
 
-    def __init__(self, database: Database, *, node: str) -> None:
+    def __init__(self, database: Database, *, node: str, page_scan: int = _PAGE_SCAN) -> None:
         self._database = database
         self._node = node
+        self._page_scan = page_scan
 
     async def epoch(self) -> str:
         """Return the name of this numbering; another file has another."""
@@ -67,7 +68,9 @@ class FeedDb:
 
     async def page(self, query: ReadFeed) -> FeedPage:
         """Return the events that fit; a page whose filter passes few ends early with *more*."""
-        return await self._database.read(lambda connection: _page(connection, query))
+        return await self._database.read(
+            lambda connection: _page(connection, query, self._page_scan)
+        )
 
     async def trim(self, *, keep: int, before_ns: int) -> int:
         """Delete a batch of the oldest events and return how many; 0: none is left to delete."""
@@ -119,12 +122,12 @@ def _reach(connection: sqlite3.Connection, epoch: str, revision: int) -> None:
     )
 
 
-def _page(connection: sqlite3.Connection, query: ReadFeed) -> FeedPage:
+def _page(connection: sqlite3.Connection, query: ReadFeed, scan: int) -> FeedPage:
     oldest_seq, last_seq = _bounds(connection)
     events: list[FeedEvent] = []
     looked_at, next_seq, more = 0, last_seq, False
-    for event in _within(connection, query):
-        if len(events) == query.limit or looked_at == _PAGE_SCAN:
+    for event in _within(connection, query, scan):
+        if len(events) == query.limit or looked_at == scan:
             more = True
             break
         looked_at, next_seq = looked_at + 1, event.seq
@@ -139,14 +142,14 @@ def _page(connection: sqlite3.Connection, query: ReadFeed) -> FeedPage:
     )
 
 
-def _within(connection: sqlite3.Connection, query: ReadFeed) -> Iterator[FeedEvent]:
+def _within(connection: sqlite3.Connection, query: ReadFeed, scan: int) -> Iterator[FeedEvent]:
     rows = connection.execute(
         "SELECT body FROM events WHERE seq > ? AND time_ns BETWEEN ? AND ? ORDER BY seq LIMIT ?",
         (
             _int64(query.after_seq),
             _INT64_MIN if query.since_ns is None else _int64(query.since_ns),
             _INT64_MAX if query.until_ns is None else _int64(query.until_ns),
-            _PAGE_SCAN + 1,
+            scan + 1,
         ),
     )
     return (FeedEvent.model_validate_json(row["body"]) for row in rows)

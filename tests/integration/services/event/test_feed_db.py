@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from services.event.adapters import feed_db
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
 from services.event.domain import Position
 from shared import errdefs
@@ -19,11 +18,11 @@ from tests.support.small_disk import small_disk
 
 
 @asynccontextmanager
-async def feed_at(folder: Path) -> AsyncIterator[FeedDb]:
+async def feed_at(folder: Path, **options: int) -> AsyncIterator[FeedDb]:
     database = Database(folder / "event" / "event.db", MIGRATIONS)
     await database.open()
     try:
-        yield FeedDb(database, node="n1")
+        yield FeedDb(database, node="n1", **options)
     finally:
         await database.close()
 
@@ -203,13 +202,11 @@ async def test_the_filter_is_applied(feed: FeedDb) -> None:
     assert seqs(await read_all(feed, query)) == [2, 4, 6, 8, 10]
 
 
-async def test_a_filter_that_few_pass_gives_many_short_pages(
-    feed: FeedDb, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_filter_that_few_pass_gives_many_short_pages(tmp_path: Path) -> None:
     """One page looks at a bounded number of events; the reader is told to go on."""
-    monkeypatch.setattr(feed_db, "_PAGE_SCAN", 3)
-    await take_in(feed, change(1, *["enable"] * 7, "disable"))
-    pages = await read_all(feed, ReadFeed(filter=FeedFilter(terms={"event": ("disable",)})))
+    async with feed_at(tmp_path, page_scan=3) as feed:
+        await take_in(feed, change(1, *["enable"] * 7, "disable"))
+        pages = await read_all(feed, ReadFeed(filter=FeedFilter(terms={"event": ("disable",)})))
 
     assert [[event.seq for event in page.events] for page in pages] == [[], [], [8]]
     assert [page.next_seq for page in pages] == [3, 6, 8]

@@ -255,11 +255,21 @@ async def test_children_in_the_host_pid_namespace_end_with_the_container(
     assert not node.host.processes.is_alive(children[0])
 
 
+def _heeds(node: ExecutorNode, container_id: str, number: signal.Signals) -> bool:
+    """Tell whether a process of a container has a handler for a signal."""
+    for process in node.host.cgroups.processes(container_id):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(status.split("SigCgt:")[1].split()[0], 16)
+        if caught >> (number - 1) & 1:
+            return True
+    return False
+
+
 async def test_a_stop_interrupts_a_start(node: ExecutorNode) -> None:
     """A container that is not ready yet can be stopped, and its start then fails."""
     starting = asyncio.create_task(node.start("c-1", "term=0", ready="p.sock"))
     await eventually(lambda: (node.bundle("c-1") / "log").exists(), "container is created")
-    await asyncio.sleep(0.1)  # the program sets its handler
+    await eventually(lambda: _heeds(node, "c-1", signal.SIGTERM), "the program set its handler")
 
     await node.stop("c-1")
 

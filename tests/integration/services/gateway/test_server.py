@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ class _Served:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def listens(self) -> bool:
+        """Tell whether new clients are taken."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.socket)) == 0
 
     def publish(self, seq: int) -> None:
         """Have the event service keep and publish an event."""
@@ -155,7 +161,7 @@ async def test_stop_lets_verbs_finish(served: _Served) -> None:
         verb = asyncio.create_task(client.post("/plugins/a/enable?timeout=1"))
         await asked.wait()
         served.stop.set()
-        await asyncio.sleep(0.2)
+        await eventually(lambda: not served.listens())
         go_on.set()
         assert (await verb).status_code == 200
 

@@ -78,7 +78,7 @@ async def test_a_tail_may_be_ahead_of_the_stream(buses: Buses, redis_server: Red
     gateway = await buses.opened()
     add(redis_server, 1)
     async with replica(gateway, after="3-0") as made:
-        await asyncio.sleep(0.3)
+        await eventually(lambda: "cmd=xread" in redis_server.command("CLIENT", "LIST"))
         for number in (2, 3, 4):
             add(redis_server, number)
         await eventually(lambda: made.items == [4])

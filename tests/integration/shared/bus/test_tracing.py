@@ -6,28 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from shared import errdefs
-from shared.bus import names, tracing
+from shared.bus import names
 from shared.bus.ports import Delivery
 from tests.support.buses import NODE, Answer, Ask, Buses, Note
 from tests.support.redis import RedisServer
+from tests.support.spans import recorded
 from tests.support.wait import eventually
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """Give the bus a tracer that records; the global one can be set only once a process."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
-    yield exporter
-    provider.shutdown()
+def spans() -> Iterator[InMemorySpanExporter]:
+    """Record spans."""
+    with recorded() as exporter:
+        yield exporter
 
 
 def named(spans: InMemorySpanExporter, name: str) -> ReadableSpan:

@@ -9,13 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.executor.domain.record import Phase, Process, Record
 from services.executor.ports import RuntimeStatus
-from services.executor.service import start
 from services.executor.service.executor import Executor
 from shared import errdefs
 from shared.contracts.executor import (
@@ -39,6 +35,7 @@ from shared.contracts.executor import (
 )
 from tests.support.bus import FakePublisher, delivery
 from tests.support.host import FakeHost
+from tests.support.spans import recorded
 
 _CONFIG = ContainerConfig(rootfs="/rootfs", args=("/p",))
 _READY = Ready(unix_socket="p.sock", deadline_s=5)
@@ -429,16 +426,10 @@ async def test_an_ended_container_takes_no_signal(scene: Scene) -> None:
         )
 
 
-async def test_a_start_is_traced_step_by_step(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_start_is_traced_step_by_step(scene: Scene) -> None:
     """Each step of a start is a span that names the container."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(start, "tracer", provider.get_tracer("test"))
-
-    await scene.start()
+    with recorded() as exporter:
+        await scene.start()
 
     spans = exporter.get_finished_spans()
     assert [span.name for span in spans] == ["prepare bundle", "conmon", "runc start", "readiness"]

@@ -21,7 +21,7 @@ from shared import errdefs
 from shared.contracts.event import EventPublished, FeedEvent, FeedFilter, ReadFeed
 from tests.support.bus import FakeSender
 from tests.support.gateway import EPOCH, FakeChanges, FakeFeed, event
-from tests.support.wait import eventually
+from tests.support.wait import all_have_run, eventually
 
 _NOW_NS = 100 * 10**9
 
@@ -213,7 +213,7 @@ async def test_slow_reader(world: _World) -> None:
     world.publish(event(1, time_ns=1))
     assert await _take(batches, 1) == [1]
     world.publish(*(event(seq, time_ns=1) for seq in range(2, count + 1)))
-    await asyncio.sleep(0.05)
+    await all_have_run()
     assert await _take(batches, count - 1) == list(range(2, count + 1))
     await batches.aclose()
 

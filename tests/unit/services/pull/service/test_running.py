@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.pull.service import spans
 from services.pull.service.pace import Pace
 from services.pull.service.running import JobRunner, StoppingError
 from shared import errdefs
@@ -25,6 +21,7 @@ from shared.oci.digest import Digest, digest_of
 from shared.sealing import Opener, new_key, public_bytes, seal
 from tests.support.plugin_image import image
 from tests.support.pull import TOKEN, FakeRegistries, World, request
+from tests.support.spans import recorded
 from tests.support.wait import all_have_run, eventually
 
 KEY = new_key()
@@ -281,15 +278,10 @@ async def test_stopping_does_not_wait_for_a_store_that_is_away(world: World) -> 
             await running
 
 
-async def test_each_step_is_a_span_of_the_job(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_step_is_a_span_of_the_job(world: World) -> None:
     """Below the span that queued it: the job, and in it what was resolved, fetched, unpacked."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(spans, "_tracer", provider.get_tracer("test"))
-    await _runner(world).run("job-1", {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"})
+    with recorded() as exporter:
+        await _runner(world).run("job-1", {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"})
 
     made = {span.name: span for span in exporter.get_finished_spans()}
     job = made.pop("job")

@@ -6,11 +6,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 
-from services.pull.adapters.registry import tracing
 from services.pull.adapters.registry.client import Registry
 from services.pull.adapters.registry.credentials import Credentials
 from services.pull.adapters.registry.settings import Hosts
@@ -26,6 +23,7 @@ from tests.support.registry_client import (
     repository,
     whole,
 )
+from tests.support.spans import recorded
 
 _BODY = b"a layer" * 1000
 _BLOB = described(_BODY)
@@ -232,14 +230,9 @@ async def test_a_span_a_request_holds_no_secret(
     faulty: FaultyRegistry,
     other: FaultyRegistry,
     registry: Registry,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Every request has a span with method, host, path and status; secrets are nowhere."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
     faulty.on("GET", _BLOB_PATH, does.answer(503), _BASIC,
               does.redirect(f"{other.url}/cdn?signature=s3cret"))  # fmt: skip
     other.on("GET", "/cdn", does.answer(418))
@@ -247,7 +240,7 @@ async def test_a_span_a_request_holds_no_secret(
         registry, f"{faulty.authority}/a/b", credentials=login_for(faulty.authority)
     )
 
-    with pytest.raises(errdefs.InvalidArgument) as caught:
+    with recorded() as exporter, pytest.raises(errdefs.InvalidArgument) as caught:
         await whole(plugin, _BLOB)
 
     heard = [span for span in exporter.get_finished_spans() if _status(span)]
