@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from nacl import bindings as sodium
 
 from services.pull.domain import cosign
 from services.pull.domain.public_key import PublicKey
@@ -30,10 +31,14 @@ class SigningKey:
 
     private: Private
     scheme: tuple[Any, ...] = ()
+    #: as cosign signs by Ed25519 keys
+    is_prehashed: bool = False
     name: str = "release.pub"
 
     def sign(self, data: bytes) -> bytes:
         """Sign *data*."""
+        if self.is_prehashed:
+            return _sign_prehashed(self.private, data)
         return self.private.sign(data, *self.scheme)
 
     @property
@@ -65,9 +70,17 @@ def ecdsa_key(
     return SigningKey(private=private, scheme=(ec.ECDSA(algorithm or hashes.SHA256()),))
 
 
-def ed25519_key() -> SigningKey:
-    """Make an Ed25519 key."""
-    return SigningKey(private=ed25519.Ed25519PrivateKey.generate())
+def ed25519_key(*, is_prehashed: bool = False) -> SigningKey:
+    """Make an Ed25519 key, that signs with Ed25519ph where it is to hash first."""
+    return SigningKey(private=ed25519.Ed25519PrivateKey.generate(), is_prehashed=is_prehashed)
+
+
+def _sign_prehashed(private: Private, data: bytes) -> bytes:
+    assert isinstance(private, ed25519.Ed25519PrivateKey)
+    state = sodium.crypto_sign_ed25519ph_state()
+    sodium.crypto_sign_ed25519ph_update(state, data)
+    secret = private.private_bytes_raw() + private.public_key().public_bytes_raw()
+    return sodium.crypto_sign_ed25519ph_final_create(state, secret)
 
 
 def rsa_key(*, is_pss: bool = False, bits: int = 2048) -> SigningKey:

@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from shared import errdefs
+from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 
@@ -23,6 +24,9 @@ SIGNATURE_ARTIFACT: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 #: Both of a manifest that refers to what is signed, and of its one layer.
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE: Final = "https://sigstore.dev/cosign/sign/v1"
+#: Up to 3.0.6 cosign names a bundle by its empty config where it keeps the list of referrers
+#: itself: at registries that keep none.
+_BUNDLES: Final = frozenset({BUNDLE, media_types.OCI_EMPTY})
 _SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 _PREDICATE_ANNOTATION: Final = "dev.sigstore.bundle.predicateType"
 
@@ -89,7 +93,7 @@ def tag_of(digest: Digest) -> str:
 def may_hold_signature(referrer: Descriptor) -> bool:
     """Say whether what refers to a manifest is worth fetching; attestations are not."""
     predicate = referrer.annotations.get(_PREDICATE_ANNOTATION, PREDICATE)
-    is_bundle = referrer.artifact_type == BUNDLE and predicate == PREDICATE
+    is_bundle = referrer.artifact_type in _BUNDLES and predicate == PREDICATE
     return is_bundle or referrer.artifact_type == SIGNATURE_ARTIFACT
 
 

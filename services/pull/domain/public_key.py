@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from nacl import bindings as sodium
+from nacl.exceptions import CryptoError
 
 from shared import errdefs
 
@@ -61,6 +63,8 @@ class PublicKey:
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Say whether *signature* is one of *data* by this key."""
+        if isinstance(self.key, Ed25519PublicKey) and _holds_prehashed(self.key, signature, data):
+            return True
         verify = self.key.verify
         return any(_holds(verify, signature, data, *scheme) for scheme in _schemes(self.key))
 
@@ -93,3 +97,13 @@ def _holds(verify: Callable[..., None], *arguments: object) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _holds_prehashed(key: Ed25519PublicKey, signature: bytes, data: bytes) -> bool:
+    """Verify Ed25519ph (RFC 8032), with which cosign signs by such keys, and signed not always."""
+    state = sodium.crypto_sign_ed25519ph_state()
+    sodium.crypto_sign_ed25519ph_update(state, data)
+    try:
+        return sodium.crypto_sign_ed25519ph_final_verify(state, signature, key.public_bytes_raw())
+    except CryptoError:
+        return False

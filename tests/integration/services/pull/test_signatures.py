@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -82,15 +83,22 @@ async def test_the_tag_scheme(server: RegistryServer, registry: Registry) -> Non
     assert verified(found, name) == [KEY.fingerprint]
 
 
-async def test_the_fallback_tag_of_referrers(server: RegistryServer, registry: Registry) -> None:
-    """At a registry that knows no referrers, bundles are found through the index in their place."""
-    name = f"{server.authority}/fallback/p"
+@pytest.mark.parametrize("listed_as", [cosign.BUNDLE, media_types.OCI_EMPTY])
+async def test_the_fallback_tag_of_referrers(
+    server: RegistryServer, registry: Registry, listed_as: str
+) -> None:
+    """At a registry that knows no referrers, bundles are found through the index in their place.
+
+    It is the signer that writes it, and cosign up to 3.0.6 lists a bundle by its config's type.
+    """
+    name = f"{server.authority}/fallback/p-{listed_as.rpartition('.')[2].partition('+')[0]}"
     await repository(registry, name, push=True).upload(described(b"{}"), Bytes(body=b"{}"))
     await repository(registry, f"{name}:1", push=True).put_manifest(MANIFEST, SUBJECT.media_type)
     bundled = signing.artifact(signing.bundle(KEY, SUBJECT.digest), subject=SUBJECT)
     await push(registry, name, bundled)
     fallback = repository(registry, f"{name}:sha256-{SUBJECT.digest.hex}", push=True)
-    await fallback.put_manifest(signing.index_of(bundled), media_types.OCI_INDEX)
+    listed = replace(bundled, artifact_type=listed_as)
+    await fallback.put_manifest(signing.index_of(listed), media_types.OCI_INDEX)
 
     found = await search(registry, name)
 

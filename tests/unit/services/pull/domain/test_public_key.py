@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.pull.domain.public_key import PublicKey
 from shared import errdefs
@@ -22,6 +23,7 @@ def keys() -> list[SigningKey]:
         signing.rsa_key(),
         signing.rsa_key(is_pss=True),
         signing.ed25519_key(),
+        signing.ed25519_key(is_prehashed=True),
     ]
 
 
@@ -36,6 +38,20 @@ def test_a_signature_holds_for_its_key_and_its_bytes_alone(key: SigningKey) -> N
     assert not key.public.verifies(flipped, b"payload")
     assert not key.public.verifies(b"", b"payload")
     assert not signing.ecdsa_key().public.verifies(signature, b"payload")
+
+
+def test_the_standards_own_example_of_ed25519ph_holds() -> None:
+    """RFC 8032, section 7.3."""
+    raw = bytes.fromhex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf")
+    signature = bytes.fromhex(
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41"
+        "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+    )
+    pem = Ed25519PublicKey.from_public_bytes(raw).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+    assert PublicKey.from_pem(pem, name="k").verifies(signature, b"abc")
 
 
 def test_a_key_is_known_by_the_digest_of_its_der() -> None:
