@@ -193,8 +193,16 @@ class JobQueue(Protocol):
 
 
 class JobFeed(Protocol):
-    """Where whoever waits for a job hears how it ended."""
+    """Where whoever waits for a job hears of it; all raise Unavailable like any publishing."""
+
+    async def tell(self, job_id: str, line: str) -> None:
+        """Tell how far a job is."""
+        ...
+
+    async def tell_done(self, job_id: str, changed: Changed) -> None:
+        """Tell that a job went well without a worker."""
+        ...
 
     async def tell_failed(self, job_id: str, error: errdefs.Error) -> None:
-        """Tell that a job failed without a worker; raises Unavailable like any publishing."""
+        """Tell that a job failed without a worker."""
         ...

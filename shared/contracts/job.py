@@ -10,6 +10,7 @@ from pydantic import Field
 from shared.contracts.message import Command, Done, Message, Value
 from shared.contracts.plugin import Plugin, Signer
 from shared.contracts.store import Changed
+from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 
 
 class JobKind(StrEnum):
@@ -53,6 +54,12 @@ class JobRequest(Value):
     env: tuple[str, ...] = ()
     #: The swarm service that the plugin is of, or is to be of; empty: of none.
     swarm_service_id: str = ""
+    #: Of an upgrade: what becomes of a plugin that is enabled.
+    strategy: UpgradeStrategy = UpgradeStrategy.DISABLED
+    #: How long the new version has to last before it counts.
+    monitor_s: float = Field(default=5.0, ge=0, le=3600, allow_inf_nan=False)
+    #: How long, at most, the old version serves those who hold it.
+    drain_s: float = Field(default=30.0, ge=0, le=86_400, allow_inf_nan=False)
 
 
 class Job(Value):
@@ -65,6 +72,9 @@ class Job(Value):
     remote: str
     plugin_id: str | None = None
     attempt: int = 0
+    #: Of an upgrade.
+    strategy: UpgradeStrategy | None = None
+    phase: UpgradePhase | None = None
     created_at_ns: int
     finished_at_ns: int | None = None
     cancelled: bool = False
@@ -212,8 +222,8 @@ class CommitBlob(Command[Done]):
 class CommitPlugin(Command[Changed]):
     """End a pull or an upgrade: what lies in the job's work folder becomes the plugin's files.
 
-    A pull makes the plugin whole or not at all; an upgrade swaps the root file system and the
-    record, journalled, so that the plugin is always wholly old or wholly new.
+    Both make the plugin wholly new or leave it as it was. Of the upgrade of an enabled plugin it
+    ends only the worker's part: the store goes on by itself, and tells how the job ends.
     """
 
     TYPE: ClassVar[str] = "store.job.commit.v1"

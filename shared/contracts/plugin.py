@@ -11,6 +11,7 @@ from shared import errdefs
 from shared.contracts.executor import Exit, HealthStatus, Resources
 from shared.contracts.message import Value
 from shared.contracts.supervision import Supervised, Supervision, declared
+from shared.contracts.upgrade import Upgrading
 from shared.oci import reference
 from shared.oci.plugin_extension import PluginExtension
 
@@ -48,6 +49,8 @@ class PluginStatus(Value):
     health: HealthStatus = HealthStatus.NONE
     last_exit: Exit | None = None
     message: str = ""
+    #: The upgrade that has the plugin, while it is enabled.
+    upgrading: Upgrading | None = None
 
 
 class Signer(Value):

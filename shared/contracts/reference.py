@@ -46,6 +46,8 @@ class Reference(Value):
     ttl_s: int
     #: When it runs out, unless it is renewed.
     until_ns: int
+    #: Where the plugin ran when it was last acquired or renewed: an upgrade drains by it.
+    container_id: str | None = None
 
 
 class GotPlugin(Message):

@@ -25,6 +25,9 @@ class FakeExecutor:
         #: Set to hold back all starts until it is set.
         self.may_start = asyncio.Event()
         self.may_start.set()
+        #: Starts that are held back until their event is set, or refused, by container.
+        self.held_back: dict[str, asyncio.Event] = {}
+        self.ailing: dict[str, errdefs.Error] = {}
         self.released = False
         #: What handlers were told, and raise when they are, by their service.
         self.calls: list[tuple[str, CallHandler]] = []
@@ -93,6 +96,10 @@ class FakeExecutor:
 
     async def _start(self, command: executor.StartContainer) -> Message:
         await self.may_start.wait()
+        if command.container_id in self.held_back:
+            await self.held_back[command.container_id].wait()
+        if command.container_id in self.ailing:
+            raise self.ailing[command.container_id]
         if command.container_id not in self.containers:
             self._next_pid += 1
             self.containers[command.container_id] = Container(

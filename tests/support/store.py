@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.store import ports
-from services.store.domain import consent, status
+from services.store.domain import consent, declaration, status
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.registration import HandlerRecord, Key
@@ -49,6 +49,8 @@ class FakeRecords:
         #: Raised by commits, while set; and how often it was.
         self.refusal: errdefs.Error | None = None
         self.refused = 0
+        #: How many commits succeed before the database is as one whose process was killed.
+        self.dies_after: int | None = None
         self._token = 0
 
     async def load(self) -> ports.Loaded:
@@ -65,6 +67,10 @@ class FakeRecords:
     async def commit(self, unit: Unit) -> ports.Committed:
         """Commit a unit whole."""
         await asyncio.sleep(0)  # a commit takes its time: others come in between
+        if self.dies_after is not None:
+            if self.is_dead:
+                raise errdefs.Unavailable("the database is gone")
+            self.dies_after -= 1
         if self.refusal is not None:
             self.refused += 1
             raise self.refusal
@@ -92,6 +98,11 @@ class FakeRecords:
     async def replied(self, message_id: str) -> Changed | None:
         """Return the reply that a command was already given."""
         return self.inbox.get(message_id)
+
+    @property
+    def is_dead(self) -> bool:
+        """Tell whether nothing is committed any more."""
+        return self.dies_after == 0
 
     def actions(self) -> list[str]:
         """Return what happened, in order."""
@@ -277,10 +288,20 @@ class FakeQueue:
     def __init__(self) -> None:
         self.queued: list[str] = []
         self.failed: dict[str, errdefs.Error] = {}
+        self.told: dict[str, list[str]] = {}
+        self.done: dict[str, Changed] = {}
 
     async def enqueue(self, job_id: str) -> None:
         """Keep the job's id."""
         self.queued.append(job_id)
+
+    async def tell(self, job_id: str, line: str) -> None:
+        """Keep the line."""
+        self.told.setdefault(job_id, []).append(line)
+
+    async def tell_done(self, job_id: str, changed: Changed) -> None:
+        """Keep what changed."""
+        self.done[job_id] = changed
 
     async def tell_failed(self, job_id: str, error: errdefs.Error) -> None:
         """Keep the error."""
@@ -360,7 +381,7 @@ class StoreUnderTest(Store):
             reference=f"{name}:latest",
             enabled=enabled,
             config=config.to_dict(),
-            extension=extension or PluginExtension(),
+            extension=extension or declaration.parse(config_json),
             settings=initial_settings(config).to_dict(),
             config_digest=f"sha256:{number:064x}",
             manifest_digest=f"sha256:{number + 1:064x}",

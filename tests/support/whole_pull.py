@@ -37,8 +37,9 @@ from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import CommandHandler
-from shared.contracts.job import BeginJob, JobEnded, JobKind, JobReply, JobRequest
+from shared.contracts.job import BeginJob, JobEnded, JobKind, JobProgress, JobReply, JobRequest
 from shared.contracts.message import Command, Message
+from shared.contracts.store import Changed
 from shared.oci.digest import Digest
 from shared.sealing import Opener, new_key
 from shared.sqlite import Database
@@ -218,6 +219,14 @@ class WholePull:
         running = asyncio.create_task(self._run(self._workers[-1].runner, job_id))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
+
+    async def tell(self, job_id: str, line: str) -> None:
+        """Tell whoever follows a job how far it is."""
+        await self.progress[job_id].write(JobProgress(status=line))
+
+    async def tell_done(self, job_id: str, changed: Changed) -> None:
+        """Tell whoever follows a job that it went well without a worker."""
+        await self.progress[job_id].write(JobEnded(changed=changed), final=True)
 
     async def tell_failed(self, job_id: str, error: errdefs.Error) -> None:
         """Tell whoever follows a job that it failed without a worker."""

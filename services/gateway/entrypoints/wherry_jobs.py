@@ -115,7 +115,7 @@ class JobExtension:
         auth: Auth = "",
         idempotency_key: Key = "",
     ) -> Response:
-        """Replace a disabled plugin; without `detach`, hanging up cancels it."""
+        """Replace a plugin; without `detach`, hanging up cancels it."""
         plugin = (await self.replica.ready()).resolve(wish.name).plugin
         ref = reference.parse(wish.remote or plugin.reference).with_default_tag()
         job = JobRequest(
@@ -126,6 +126,9 @@ class JobExtension:
             meta_headers=meta_headers(request.headers.raw),
             env=wish.env,
             swarm_service_id=wish.swarm_service_id,
+            strategy=wish.strategy,
+            monitor_s=wish.monitor_s,
+            drain_s=wish.drain_s,
         )
         return await self._begin(request, job, auth, idempotency_key, detach=detach)
 

@@ -12,6 +12,7 @@ from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
+from shared.contracts.upgrade import UpgradeStrategy
 from shared.oci.privileges import PluginPrivilege
 
 
@@ -197,13 +198,29 @@ class PushRequest(BaseModel):
 
 
 class UpgradeRequest(ServiceRequest):
-    """A disabled plugin to replace by another version; its settings stay."""
+    """A plugin to replace by another version; its settings stay, and so does whether it runs."""
 
     name: str
     #: The reference it was made from where it is empty.
     remote: str = ""
     #: Must be what the new version needs, no more and no less.
     privileges: tuple[Privilege, ...] = ()
+    strategy: UpgradeStrategy = Field(
+        default=UpgradeStrategy.DISABLED,
+        description="what becomes of an enabled plugin: with `disabled` it is refused",
+    )
+    monitor_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=3600,
+        description="how long the new version has to last; else the old one is put back",
+    )
+    drain_s: float = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="with `start-first`, how long the old version serves who holds it, at most",
+    )
 
 
 class GrantRequest(BaseModel):

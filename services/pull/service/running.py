@@ -21,7 +21,6 @@ from shared import errdefs
 from shared.bus.ports import Sender
 from shared.bus.tracing import note_error
 from shared.contracts.job import JobEnded, JobKind, JobTaken
-from shared.contracts.store import Changed
 from shared.sealing import Opener
 
 log = structlog.get_logger()
@@ -103,7 +102,7 @@ class JobRunner:
         job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token, pace=self.pace)
         progress = self.open_progress(job_id)
         try:
-            changed = await lease.held(job_store, self._do(job_store, taken, progress), self.pace)
+            ended = await lease.held(job_store, self._do(job_store, taken, progress), self.pace)
         except errdefs.Error as error:
             await self._fail(job_store, progress, error)
         except Exception:
@@ -111,11 +110,13 @@ class JobRunner:
             await self._fail(job_store, progress, _fault(job_id))
         else:
             log.info("job done", kind=taken.request.kind)
-            await lines.end(progress, JobEnded(changed=changed), self.pace)
+            if ended is not None:
+                await lines.end(progress, ended, self.pace)
 
     async def _do(
         self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
-    ) -> Changed | None:
+    ) -> JobEnded | None:
+        """Do the job, and return its last message; None where the store goes on and tells it."""
         auth = open_auth(self.opener, taken.request.credentials, job_store.job_id)
         async with Lines(progress) as said:
             attempt = Attempt(
@@ -127,8 +128,10 @@ class JobRunner:
             )
             if taken.request.kind is JobKind.PUSH:
                 await self.pushing.run(attempt)
-                return None
-            return await self.pulling.run(attempt)
+                return JobEnded()
+            changed = await self.pulling.run(attempt)
+        is_enabled = taken.plugin is not None and taken.plugin.enabled
+        return None if is_enabled else JobEnded(changed=changed)
 
     async def _fail(
         self, job_store: JobStore, progress: ProgressWriter, error: errdefs.Error

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.store.domain import handover, status
+from services.store.domain.handover import Handover
 from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobRequest, JobState
 from shared.contracts.message import Value
 from shared.contracts.plugin import Plugin
+from shared.contracts.store import Fact
+from shared.contracts.upgrade import UpgradePhase, Upgrading
+from shared.oci import reference
 
 #: How long a worker may be silent before its job is given to another.
 LEASE_S = 60.0
@@ -41,6 +46,8 @@ class JobRecord(Value):
     lease_until_ns: int = 0
     #: Digests kept from the collector while the job is not over.
     blobs: tuple[str, ...] = ()
+    #: Of the upgrade of an enabled plugin, once it is decided: no worker has it any more.
+    handover: Handover | None = None
 
     @property
     def is_live(self) -> bool:
@@ -60,6 +67,7 @@ def lane(job_id: str) -> str:
 
 def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobRecord:
     """Return a new job, queued; its first worker has a lease's time to take it."""
+    is_upgrade = request.kind is JobKind.UPGRADE
     return JobRecord(
         job=Job(
             job_id=job_id,
@@ -68,6 +76,8 @@ def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobR
             name=request.name,
             remote=request.remote,
             plugin_id=plugin_id,
+            strategy=request.strategy if is_upgrade else None,
+            phase=UpgradePhase.PREFETCH if is_upgrade else None,
             created_at_ns=now_ns,
         ),
         request=request,
@@ -81,6 +91,8 @@ def taken(record: JobRecord, worker: str, take_id: str, now_ns: int) -> JobRecor
         return record
     if not record.is_live:
         raise errdefs.Conflict(f"job {record.job.job_id} is over: it is {record.job.state}")
+    if record.handover is not None:
+        raise errdefs.Conflict(f"job {record.job.job_id} is the store's to end: it is decided")
     # A node has one pull process at a time: a worker of another name is that one's successor.
     is_held = record.job.state is JobState.RUNNING and record.worker == worker
     if is_held and now_ns < record.lease_until_ns:
@@ -110,9 +122,103 @@ def cancelled(record: JobRecord) -> JobRecord:
     return _with(record, cancelled=True)
 
 
+def can_be_cancelled(record: JobRecord) -> bool:
+    """Tell whether a job can still leave everything as it was."""
+    return record.is_live and handover.is_revocable(record.job.phase)
+
+
+def handed_over(record: JobRecord, plugin: Plugin, new: Plugin) -> JobRecord:
+    """Return an upgrade whose worker is done: *plugin*, which is enabled, is to become *new*."""
+    strategy = record.request.strategy
+    journal = Handover(
+        strategy=strategy, old=plugin, new=new, container_id=status.next_container_id(plugin)
+    )
+    phased = _with(record, phase=handover.first_phase(strategy))
+    return phased.model_copy(update={"handover": journal})
+
+
+def in_phase(record: JobRecord, phase: UpgradePhase, **changes: Any) -> JobRecord:
+    """Return an upgrade in another phase; *changes* are to its journal."""
+    journal = _journal(record).model_copy(update=changes)
+    return _with(record, phase=phase).model_copy(update={"handover": journal})
+
+
+def next_phase(record: JobRecord) -> UpgradePhase:
+    """Return what follows the upgrade's present phase, which went well."""
+    phase = record.job.phase or UpgradePhase.PREFETCH
+    return handover.next_phase(_journal(record).strategy, phase)
+
+
+def due_ns(record: JobRecord, phase: UpgradePhase, now_ns: int) -> int:
+    """Return when a phase that begins now is over at the latest; 0 for one without a limit."""
+    request = record.request
+    limit_s = {UpgradePhase.MONITOR: request.monitor_s, UpgradePhase.DRAIN: request.drain_s}
+    return now_ns + int(limit_s[phase] * 1e9) if phase in limit_s else 0
+
+
+def upgrading(record: JobRecord) -> Upgrading:
+    """Return what the plugin's record shows of its upgrade."""
+    journal, phase = _journal(record), record.job.phase or UpgradePhase.PREFETCH
+    return Upgrading(
+        job_id=record.job.job_id,
+        strategy=journal.strategy,
+        phase=phase,
+        beside=handover.beside(journal, phase),
+    )
+
+
+def line(record: JobRecord) -> str:
+    """Return what whoever follows an upgrade is told when its phase begins."""
+    match record.job.phase:
+        case UpgradePhase.STOP:
+            return "Stopping the old version"
+        case UpgradePhase.START if upgrading(record).beside is not None:
+            return "Starting the new version beside the old one"
+        case UpgradePhase.START:
+            return "Starting the new version"
+        case UpgradePhase.SWAP:
+            return "Making the new version the one that is called"
+        case UpgradePhase.MONITOR:
+            return f"Watching whether the new version lasts for {record.request.monitor_s:g} s"
+        case UpgradePhase.DRAIN:
+            return f"Draining the old version, for {record.request.drain_s:g} s at most"
+        case UpgradePhase.ROLLBACK:
+            why = errdefs.from_wire(_journal(record).error or {})
+            return f"Putting the old version back: {why.message}"
+        case _:
+            return "Removing the old version"
+
+
+def pulled(record: JobRecord, now_ns: int) -> Fact:
+    """Return dockerd's event of a pull or an upgrade: its actor is the remote reference."""
+    return Fact(
+        action="pull",
+        actor_id=reference.parse(record.job.remote).familiar,
+        attributes={"name": record.job.name},
+        time_ns=now_ns,
+    )
+
+
+def upgrade_facts(record: JobRecord, now_ns: int) -> tuple[Fact, Fact]:
+    """Return what happened when the new version has taken the old one's place."""
+    journal = _journal(record)
+    upgraded = status.fact(
+        journal.new,
+        "upgrade",
+        now_ns,
+        strategy=journal.strategy,
+        reference=journal.new.reference,
+        digest=journal.new.manifest_digest,
+        replaced=journal.old.manifest_digest,
+    )
+    return pulled(record, now_ns), upgraded
+
+
 def done(record: JobRecord, now_ns: int) -> JobRecord:
     """Return the job as one that succeeded; nothing of the request is kept that was sealed."""
-    return _over(record, now_ns, state=JobState.DONE)
+    is_upgrade = record.job.kind is JobKind.UPGRADE
+    phase = UpgradePhase.COMMIT if is_upgrade else None
+    return _over(record, now_ns, state=JobState.DONE, phase=phase)
 
 
 def failed(record: JobRecord, error: dict[str, Any], now_ns: int) -> JobRecord:
@@ -160,12 +266,18 @@ def gave_up(record: JobRecord) -> errdefs.Error:
 def _over(record: JobRecord, now_ns: int, **changes: Any) -> JobRecord:
     request = record.request.model_copy(update={"credentials": None})
     return _with(record, finished_at_ns=now_ns, **changes).model_copy(
-        update={"request": request, "blobs": ()}
+        update={"request": request, "blobs": (), "handover": None}
     )
 
 
 def _with(record: JobRecord, **changes: Any) -> JobRecord:
     return record.model_copy(update={"job": record.job.model_copy(update=changes)})
+
+
+def _journal(record: JobRecord) -> Handover:
+    if record.handover is None:
+        raise errdefs.Internal(f"job {record.job.job_id} has no journal of a handover")
+    return record.handover
 
 
 def _lease(now_ns: int) -> int:

@@ -62,3 +62,11 @@ class Unit:
     dropped: tuple[Reference, ...] = ()
     #: Id of the command that the resulting reply answers.
     answers: str | None = None
+
+    def plugin_ids(self) -> frozenset[str]:
+        """Return the ids of the plugins that it is about."""
+        leases = self.dropped if self.lease is None else (self.lease, *self.dropped)
+        about = {change.plugin_id for change in self.changes} | {one.plugin_id for one in leases}
+        if self.job is not None and self.job.job.plugin_id is not None:
+            about.add(self.job.job.plugin_id)
+        return frozenset(about)

@@ -63,15 +63,16 @@ def is_renewal(command: GetPlugin, held: Reference | None) -> bool:
     return held is not None and held.capability == command.capability.lower()
 
 
-def acquired(command: GetPlugin, plugin_id: str, held: Reference | None, now_ns: int) -> Reference:
+def acquired(command: GetPlugin, plugin: Plugin, held: Reference | None, now_ns: int) -> Reference:
     """Return the lease that *command* makes of what its owner has *held*."""
     return Reference(
-        plugin_id=plugin_id,
+        plugin_id=plugin.plugin_id,
         owner=command.owner,
         capability=command.capability.lower(),
         since_ns=now_ns if held is None else held.since_ns,
         ttl_s=command.ttl_s,
         until_ns=now_ns + command.ttl_s * 10**9,
+        container_id=plugin.status.container_id,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from shared.contracts.executor import Container, Exit, HealthStatus
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Fact
+from shared.contracts.upgrade import Upgrading
 
 #: What no longer holds once there is no container.
 NO_CONTAINER: dict[str, Any] = {
@@ -34,6 +35,21 @@ def starting(plugin: Plugin, *, anew: bool = False) -> Plugin:
         restarts=0 if anew else plugin.status.restarts,
         restart_at_ns=None,
     )
+
+
+def starting_in(plugin: Plugin, container_id: str) -> Plugin:
+    """Return the record while a container whose number was taken before is being started."""
+    return changed(plugin, state=PluginState.STARTING, container_id=container_id, restarts=0)
+
+
+def counted(plugin: Plugin) -> Plugin:
+    """Return the record once the number of its next container is taken."""
+    return changed(plugin, starts=plugin.status.starts + 1)
+
+
+def upgrading(plugin: Plugin, upgrade: Upgrading | None) -> Plugin:
+    """Return the record with the upgrade that has the plugin; None when none has it any more."""
+    return changed(plugin, upgrading=upgrade)
 
 
 def running(plugin: Plugin, container: Container) -> Plugin:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from services.store import ports
-from services.store.domain import consent, declaration, job, status, upgrade
+from services.store.domain import consent, declaration, handover, job, status, upgrade
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
@@ -15,8 +16,8 @@ from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.job import CommitPlugin, JobKind
 from shared.contracts.plugin import Consent, Plugin
-from shared.contracts.store import Changed, Fact
-from shared.oci import go_json, networks, reference
+from shared.contracts.store import Changed
+from shared.oci import go_json, networks
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import Settings, initial_settings, with_env
 from shared.tasks.lanes import Lanes
@@ -32,9 +33,14 @@ class Installation:
     clock: ports.Clock
     #: Called when blobs may have become garbage.
     collect_soon: Callable[[], None]
+    #: Called with the job of an upgrade that is to go on without its worker.
+    go_on: Callable[[str], None]
 
     async def commit(self, command: CommitPlugin, delivery: Delivery) -> Changed:
-        """Make the job's staged files the plugin's, and end the job in the same transaction."""
+        """Make the job's staged files the plugin's, and end the job in the same transaction.
+
+        Of the upgrade of an enabled plugin it ends only the worker's part.
+        """
         record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
         plugin_id = record.job.plugin_id or ""
         lane = record.job.name if record.job.kind is JobKind.PULL else plugin_id
@@ -51,7 +57,8 @@ class Installation:
         """Put files back that were moved for a pull or an upgrade that was never committed."""
         for record in self.inventory.jobs():
             plugin_id = record.job.plugin_id or ""
-            if record.is_live and record.job.kind is not JobKind.PUSH:
+            is_staged = record.is_live and record.handover is None
+            if is_staged and record.job.kind is not JobKind.PUSH:
                 await self.folders.put_back(record.job.job_id, plugin_id, job.rootfs(record))
 
     async def _install(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
@@ -71,53 +78,52 @@ class Installation:
             swarm_service_id=record.request.swarm_service_id,
         )
         await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
+        unit = Unit(
+            changes=(Change.of(plugin, job.pulled(record, self.clock())),),
+            job=job.done(record, self.clock()),
+            answers=message_id,
+        )
         try:
-            return await self._end(record, plugin, message_id)
+            committed = await self.inventory.commit(unit)
         except BaseException:
             if self.inventory.get(plugin_id) is None:
                 await self.folders.bury(plugin_id)
             raise
+        await self.folders.discard(command.job_id)
+        return committed.changed
 
     async def _upgrade(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin = self.inventory.require(record.job.plugin_id or "", record.job.name)
-        if plugin.enabled:
-            raise errdefs.Conflict(
-                f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled"
-            )
-        upgraded = status.stopped(_upgraded(plugin, record, command, self.clock()))
+        upgraded = _upgraded(plugin, record, command, self.clock())
+        unit = (self._hand_over if plugin.enabled else self._replace)(record, plugin, upgraded)
         await self.folders.install(command.job_id, plugin.plugin_id, upgraded.rootfs)
         try:
-            changed = await self._end(record, upgraded, message_id)
+            committed = await self.inventory.commit(dataclasses.replace(unit, answers=message_id))
         except BaseException:
             # A commit that was cut short may have happened all the same: then its files stay.
-            now = self.inventory.get(plugin.plugin_id)
-            if now is not None and now.rootfs != upgraded.rootfs:
+            if upgraded.rootfs not in self.inventory.rootfs(plugin.plugin_id):
                 await self.folders.put_back(command.job_id, plugin.plugin_id, upgraded.rootfs)
             raise
-        await self.folders.drop_rootfs(plugin.plugin_id, plugin.rootfs)
-        self.collect_soon()
-        return changed
-
-    async def _end(self, record: JobRecord, plugin: Plugin, message_id: str) -> Changed:
-        """Commit what the plugin has become, and the end of its job, in one transaction."""
-        committed = await self.inventory.commit(
-            Unit(
-                changes=(Change.of(plugin, self._pulled(record)),),
-                job=job.done(record, self.clock()),
-                answers=message_id,
-            )
-        )
-        await self.folders.discard(record.job.job_id)
+        if plugin.enabled:
+            self.go_on(command.job_id)
+        else:
+            await self.folders.drop_rootfs(plugin.plugin_id, plugin.rootfs)
+            await self.folders.discard(command.job_id)
+            self.collect_soon()
         return committed.changed
 
-    def _pulled(self, record: JobRecord) -> Fact:
-        """Return dockerd's event of a pull or an upgrade: its actor is the remote reference."""
-        return Fact(
-            action="pull",
-            actor_id=reference.parse(record.job.remote).familiar,
-            attributes={"name": record.job.name},
-            time_ns=self.clock(),
-        )
+    def _replace(self, record: JobRecord, _plugin: Plugin, upgraded: Plugin) -> Unit:
+        """Return what makes a plugin that is stopped its new version."""
+        changed = Change.of(status.stopped(upgraded), job.pulled(record, self.clock()))
+        return Unit(changes=(changed,), job=job.done(record, self.clock()))
+
+    def _hand_over(self, record: JobRecord, plugin: Plugin, upgraded: Plugin) -> Unit:
+        """Return what begins to replace a plugin that runs: the journal, with a container's id."""
+        handover.require_allowed(record.request.strategy, plugin)
+        handover.require_allowed(record.request.strategy, upgraded, is_new=True)
+        decided = job.handed_over(record, plugin, upgraded)
+        begun = status.upgrading(status.counted(plugin), job.upgrading(decided))
+        return Unit(changes=(Change.of(begun),), job=decided)
 
 
 def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: int) -> Plugin:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from services.store import ports
-from services.store.domain import job
+from services.store.domain import handover, job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
+from services.store.service.nudges import Nudges
 from shared import errdefs
 from shared.contracts import plugin as plugins
 from shared.contracts.plugin import Plugin
@@ -31,6 +32,8 @@ class PluginInventory:
         self._references: dict[str, dict[str, Reference]] = {}
         self._epoch = ""
         self._revision = 0
+        #: Told of each commit about a plugin, its leases or its jobs.
+        self.nudges = Nudges()
 
     async def load(self) -> tuple[Operation, ...]:
         """Read the database; return the operations that a crash interrupted."""
@@ -88,6 +91,36 @@ class PluginInventory:
                 return plugin
         return None
 
+    def rootfs(self, plugin_id: str) -> frozenset[str]:
+        """Return the names of a plugin's root file systems: an upgrade may have two of it."""
+        plugin, record = self._plugins.get(plugin_id), self.upgrade_of(plugin_id)
+        journal = record.handover if record is not None else None
+        versions = () if journal is None else (journal.old, journal.new)
+        return frozenset(one.rootfs for one in (plugin, *versions) if one is not None)
+
+    def upgrade_of(self, plugin_id: str) -> JobRecord | None:
+        """Return the upgrade that is decided and has an enabled plugin in its hands."""
+        plugin = self._plugins.get(plugin_id)
+        record = self.live_job(plugin.name) if plugin is not None else None
+        return record if record is not None and record.handover is not None else None
+
+    def is_upgraded_alone(self, plugin_id: str) -> bool:
+        """Tell whether an upgrade, and not the supervisor, decides what follows an exit."""
+        record = self.upgrade_of(plugin_id)
+        return record is not None and handover.is_in_charge(
+            record.request.strategy, record.job.phase
+        )
+
+    def owner_of(self, container_id: str) -> str | None:
+        """Return the id of the plugin that a container is of; an upgrade may run two of it."""
+        if (plugin := self.by_container(container_id)) is not None:
+            return plugin.plugin_id
+        for record in self._jobs.values():
+            journal = record.handover
+            if journal is not None and container_id in handover.containers(journal):
+                return journal.old.plugin_id
+        return None
+
     def references(self, plugin_id: str) -> tuple[Reference, ...]:
         """Return the leases on a plugin, with those that ran out and were not dropped yet."""
         return tuple(self._references.get(plugin_id, {}).values())
@@ -124,7 +157,9 @@ class PluginInventory:
     def blobs(self) -> set[str]:
         """Return the digests that plugins and jobs need."""
         needed: set[str] = set()
-        for plugin in self._plugins.values():
+        journals = [r.handover for r in self._jobs.values() if r.handover is not None]
+        replaced = (version for journal in journals for version in (journal.old, journal.new))
+        for plugin in (*self._plugins.values(), *replaced):
             needed.update((plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests))
         for record in self._jobs.values():
             needed.update(record.blobs)
@@ -167,6 +202,8 @@ class PluginInventory:
             else:
                 self._put(change.plugin)
         self._committed()
+        for plugin_id in unit.plugin_ids():
+            self.nudges.nudge(plugin_id)
         for listener in self._listeners:
             listener(committed.changed)
         return committed

@@ -51,7 +51,7 @@ class JobWatch:
     async def requeue_all(self) -> None:
         """Queue all jobs that wait for a worker: the queue may have lost them."""
         for record in self.inventory.jobs():
-            if record.is_live:
+            if record.is_live and record.handover is None:
                 await self.enqueue(record.job.job_id)
 
     async def cancel_queued(self, record: JobRecord) -> Job:
@@ -62,7 +62,8 @@ class JobWatch:
         return failed.job
 
     def _is_silent(self, record: JobRecord) -> bool:
-        return record.is_live and record.lease_until_ns <= self.clock()
+        is_a_workers = record.is_live and record.handover is None
+        return is_a_workers and record.lease_until_ns <= self.clock()
 
     async def _look_again(self, job_id: str) -> None:
         """Look at a silent job as it is once nobody else changes it."""

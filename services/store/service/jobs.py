@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.store import ports
-from services.store.domain import job
+from services.store.domain import handover, job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Unit
 from services.store.service.garbage import Garbage
@@ -65,7 +65,7 @@ class Jobs:
             record = self.inventory.require_job(command.job_id)
             if record.job.state is JobState.QUEUED:
                 return JobReply(job=await self.watch.cancel_queued(record))
-            if record.is_live and not record.job.cancelled:
+            if job.can_be_cancelled(record) and not record.job.cancelled:
                 record = job.cancelled(record)
                 await self.inventory.commit(Unit(job=record))
             return JobReply(job=record.job)
@@ -137,6 +137,8 @@ class Jobs:
 
     async def _fail(self, command: contracts.FailJob) -> None:
         record = self.require(command.job_id, command.token)
+        if record.handover is not None:
+            raise errdefs.Conflict(f"job {command.job_id} is the store's to end: it is decided")
         await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
 
     def require(self, job_id: str, token: int) -> JobRecord:
@@ -161,8 +163,5 @@ class Jobs:
         self.inventory.require_free(plugin.name)
         job.require_same_service(plugin, request)
         if request.kind is JobKind.UPGRADE and plugin.enabled:
-            raise errdefs.Conflict(
-                f"plugin must be disabled before upgrading: plugin {plugin.name} is enabled",
-                detail={"plugin": plugin.name},
-            )
+            handover.require_allowed(request.strategy, plugin)
         return plugin.plugin_id

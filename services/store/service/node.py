@@ -12,6 +12,7 @@ from services.store.domain.operation import Change, Unit
 from services.store.service.containers import Containers
 from services.store.service.gate import Gate
 from services.store.service.handlers import Handlers
+from services.store.service.handovers import Handovers
 from services.store.service.inventory import PluginInventory
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Delivery
@@ -31,6 +32,7 @@ class Node:
     lanes: Lanes
     containers: Containers
     supervisor: Supervisor
+    handovers: Handovers
     gate: Gate
     handlers: Handlers
 
@@ -41,6 +43,7 @@ class Node:
     async def shut_down(self, _command: ShutDownNode, _delivery: Delivery) -> Done:
         """Stop all plugins in parallel, still wished, and leave no mount or cgroup behind."""
         self.gate.close("the node is being shut down: start it again with `wherry up`")
+        await self.handovers.close()
         await self.supervisor.close()
         await asyncio.gather(*(self._stop(plugin.plugin_id) for plugin in self.inventory.all()))
         for container in await self.containers.list():

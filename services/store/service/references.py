@@ -61,11 +61,11 @@ class References:
     async def list(self, command: ListReferences, _delivery: Delivery) -> ReferenceList:
         """Return who holds a plugin, by owner."""
         plugin = self._inventory.resolve(command.name)
-        return ReferenceList(plugin=plugin, references=self._held(plugin.plugin_id))
+        return ReferenceList(plugin=plugin, references=self.held(plugin.plugin_id))
 
     def require_unused(self, plugin: Plugin) -> None:
         """Raise Conflict, in dockerd's words, while somebody holds the plugin."""
-        held = self._held(plugin.plugin_id)
+        held = self.held(plugin.plugin_id)
         if held:
             raise reference.in_use(plugin, held)
 
@@ -95,7 +95,7 @@ class References:
             held = self._held_by(plugin_id, command.owner)
             if not reference.is_renewal(command, held):
                 reference.require_usable(plugin, command)
-            acquired = reference.acquired(command, plugin_id, held, self._clock())
+            acquired = reference.acquired(command, plugin, held, self._clock())
             await self._inventory.commit(Unit(lease=acquired))
             self._expect(acquired)
         return GotPlugin(plugin=plugin, reference=acquired)
@@ -120,12 +120,13 @@ class References:
         for one in due:
             log.info("reference ran out", plugin_id=plugin_id, owner=one.owner)
 
-    def _held(self, plugin_id: str) -> tuple[Reference, ...]:
+    def held(self, plugin_id: str) -> tuple[Reference, ...]:
+        """Return the leases on a plugin that have not run out, by owner."""
         held = (self._now(one) for one in self._inventory.references(plugin_id))
         return tuple(sorted(filter(self._is_held, held), key=lambda one: one.owner))
 
     def _held_by(self, plugin_id: str, owner: str) -> Reference | None:
-        return next((one for one in self._held(plugin_id) if one.owner == owner), None)
+        return next((one for one in self.held(plugin_id) if one.owner == owner), None)
 
     def _is_held(self, one: Reference) -> bool:
         return self._now(one).until_ns > self._clock()

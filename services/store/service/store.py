@@ -12,6 +12,10 @@ from services.store.service.creation import Creation
 from services.store.service.garbage import Garbage
 from services.store.service.gate import Gate
 from services.store.service.grants import Grants
+from services.store.service.handover_end import HandoverEnd
+from services.store.service.handover_journal import HandoverJournal
+from services.store.service.handover_phases import HandoverPhases
+from services.store.service.handovers import Handovers
 from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.job_watch import JobWatch
@@ -110,6 +114,7 @@ class Store:
         self.grants = Grants(inventory=inventory, lanes=self.lanes, clock=clock)
         self.lifecycle = self._lifecycle()
         self.removal = self._removal()
+        self.handovers = self._handovers(feed)
         self.node = self._node()
         self.installation = Installation(
             inventory=inventory,
@@ -117,6 +122,7 @@ class Store:
             folders=folders,
             clock=clock,
             collect_soon=self.collect_soon,
+            go_on=self.handovers.resume,
         )
         self.job_watch = JobWatch(
             inventory=inventory,
@@ -153,10 +159,11 @@ class Store:
         await self.registering.load()
         await self.installation.undo_installs()
         await self.folders.sweep(
-            {plugin.plugin_id: {plugin.rootfs} for plugin in self.inventory.all()},
+            {p.plugin_id: self.inventory.rootfs(p.plugin_id) for p in self.inventory.all()},
             {record.job.job_id for record in self.inventory.jobs() if record.is_live},
         )
         await self.recovery.resume_all(operations)
+        self.handovers.resume_all()
         self._background.ensure("jobs", self.job_watch.run())
         self._background.ensure("references", self.references.run())
         self._background.ensure("registrations", self.registering.run())
@@ -166,6 +173,7 @@ class Store:
     async def close(self) -> None:
         """End the background work; what is not done is done after the next start."""
         await self._background.cancel_all()
+        await self.handovers.close()
         await self.registering.close()
         await self.recovery.close()
         await self.supervisor.close()
@@ -207,12 +215,38 @@ class Store:
             collect_soon=self.collect_soon,
         )
 
+    def _handovers(self, feed: ports.JobFeed) -> Handovers:
+        journal = HandoverJournal(inventory=self.inventory, lanes=self.lanes, feed=feed)
+        phases = HandoverPhases(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            restarts=self.restarts,
+            references=self.references,
+            journal=journal,
+            clock=self.clock,
+        )
+        end = HandoverEnd(
+            inventory=self.inventory,
+            lanes=self.lanes,
+            containers=self.containers,
+            restarts=self.restarts,
+            folders=self.folders,
+            phases=phases,
+            journal=journal,
+            clock=self.clock,
+            collect_soon=self.collect_soon,
+            look_soon=self.supervisor.look_soon,
+        )
+        return Handovers(inventory=self.inventory, phases=phases, end=end)
+
     def _node(self) -> Node:
         return Node(
             inventory=self.inventory,
             lanes=self.lanes,
             containers=self.containers,
             supervisor=self.supervisor,
+            handovers=self.handovers,
             gate=self.gate,
             handlers=self.registering.handlers,
         )

@@ -99,15 +99,16 @@ class Supervisor:
         await self._looks.cancel_all()
 
     def _hint(self, container_id: str) -> None:
-        plugin = self._inventory.by_container(container_id)
-        if plugin is None:
+        plugin_id = self._inventory.owner_of(container_id)
+        if plugin_id is None:
             self.compare_soon()
         else:
-            self.look_soon(plugin.plugin_id)
+            self._inventory.nudges.nudge(plugin_id)
+            self.look_soon(plugin_id)
 
     async def _compare(self) -> None:
         for container in await self._containers.list():
-            if self._inventory.by_container(container.container_id) is None:
+            if self._inventory.owner_of(container.container_id) is None:
                 log.warning("container without a plugin", container_id=container.container_id)
                 await self._containers.discard(container.container_id)
         for plugin in self._inventory.all():
@@ -119,6 +120,8 @@ class Supervisor:
             plugin = self._inventory.get(plugin_id)
             if plugin is None or not plugin.enabled or self._closed:
                 return
+            if self._inventory.is_upgraded_alone(plugin_id):
+                return  # what follows an exit is its upgrade's to decide
             match plugin.status.state:
                 case PluginState.RUNNING:
                     await self._compare_one(plugin, await self._container_of(plugin))

@@ -1,0 +1,140 @@
+"""The phases of a handover up to the point where the new version stays, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from services.store import ports
+from services.store.domain import handover, job, status
+from services.store.domain.handover import Handover
+from services.store.domain.job import JobRecord
+from services.store.service.containers import Containers
+from services.store.service.handover_journal import HandoverJournal
+from services.store.service.inventory import PluginInventory
+from services.store.service.references import References
+from services.store.service.restarts import Restarts
+from shared import errdefs
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Fact
+from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
+from shared.tasks.lanes import Lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverPhases:
+    """Each method does one phase and commits the next; all are safe to repeat.
+
+    They raise when a part is away, and are then called again.
+    """
+
+    inventory: PluginInventory
+    lanes: Lanes
+    containers: Containers
+    restarts: Restarts
+    references: References
+    journal: HandoverJournal
+    clock: ports.Clock
+
+    async def stop(self, record: JobRecord, journal: Handover) -> None:
+        """Stop the old version."""
+        async with self.alone_with(journal.old.plugin_id) as plugin:
+            if plugin.status.container_id is not None:
+                await self.containers.discard(plugin.status.container_id)
+            await self._advance(record, status.stopped(plugin), old=plugin)
+
+    async def swap(self, record: JobRecord, journal: Handover) -> None:
+        """Make the record the new version's, whose container runs already or is to be started."""
+        async with self.alone_with(journal.old.plugin_id) as plugin:
+            new = journal.new.model_copy(update={"status": plugin.status})
+            facts = job.upgrade_facts(record, self.clock())
+            started = status.starting_in(new, journal.container_id)
+            if journal.strategy is UpgradeStrategy.STOP_FIRST:
+                await self._advance(record, started, *facts)
+                return
+            found = await self.containers.get(journal.container_id)
+            try:
+                container = handover.well(found, journal.container_id)
+            except errdefs.Conflict as ailment:
+                await self._turn_back(record, plugin, ailment)
+                return
+            await self._advance(record, status.running(started, container), *facts, old=plugin)
+
+    async def start(self, record: JobRecord, journal: Handover) -> None:
+        """Start the new version and wait until it is ready."""
+        try:
+            container = await self.containers.start(journal.new, journal.container_id)
+        except errdefs.Error as error:
+            if handover.is_passing(error):
+                raise
+            await self.turn_back(record, error)
+            return
+        async with self.lanes.hold(journal.old.plugin_id):
+            plugin = self._plugin(journal)
+            if journal.strategy is UpgradeStrategy.STOP_FIRST:
+                plugin = status.running(plugin, container)
+            await self._advance(record, plugin)
+
+    async def monitor(self, record: JobRecord, journal: Handover) -> None:
+        """See whether the new version lasts; look at it when something is told of it."""
+        while self._is_to_go_on(record):
+            found = await self.containers.get(journal.container_id)
+            try:
+                handover.well(found, journal.container_id)
+            except errdefs.Conflict as ailment:
+                await self.turn_back(record, ailment)
+                return
+            if self.clock() >= journal.due_ns:
+                async with self.lanes.hold(journal.old.plugin_id):
+                    await self._advance(record, self._plugin(journal))
+                return
+            await self._wait(journal)
+
+    async def drain(self, record: JobRecord, journal: Handover) -> None:
+        """Wait until nobody counts on the old version, or all had their time."""
+        while self.clock() < journal.due_ns and self._counts_on_old(journal):
+            await self._wait(journal)
+        async with self.lanes.hold(journal.old.plugin_id):
+            await self._advance(record, self._plugin(journal))
+
+    async def turn_back(self, record: JobRecord, why: errdefs.Error) -> None:
+        """Commit that the upgrade is to be rolled back."""
+        async with self.lanes.hold(record.job.plugin_id or ""):
+            plugin = self.inventory.require(record.job.plugin_id or "", record.job.name)
+            await self._turn_back(record, plugin, why)
+
+    @asynccontextmanager
+    async def alone_with(self, plugin_id: str) -> AsyncIterator[Plugin]:
+        """Call off a restart that waits, hold the plugin's lane, and give its record."""
+        await self.restarts.interrupt(plugin_id)
+        async with self.lanes.hold(plugin_id):
+            yield self.inventory.require(plugin_id, plugin_id)
+
+    async def _advance(
+        self, record: JobRecord, plugin: Plugin, *facts: Fact, **changes: Any
+    ) -> None:
+        phase = job.next_phase(record)
+        due_ns = job.due_ns(record, phase, self.clock())
+        await self.journal.enter(record.job.job_id, phase, plugin, *facts, due_ns=due_ns, **changes)
+
+    async def _turn_back(self, record: JobRecord, plugin: Plugin, why: errdefs.Error) -> None:
+        await self.journal.enter(
+            record.job.job_id, UpgradePhase.ROLLBACK, plugin, error=why.to_wire()
+        )
+
+    def _plugin(self, journal: Handover) -> Plugin:
+        return self.inventory.require(journal.old.plugin_id, journal.old.name)
+
+    def _counts_on_old(self, journal: Handover) -> bool:
+        held = self.references.held(journal.old.plugin_id)
+        return any(handover.counts_on_old(one, journal) for one in held)
+
+    async def _wait(self, journal: Handover) -> None:
+        left_s = max(0.0, (journal.due_ns - self.clock()) / 1e9)
+        await self.inventory.nudges.wait(journal.old.plugin_id, left_s)
+
+    def _is_to_go_on(self, record: JobRecord) -> bool:
+        now = self.inventory.require_job(record.job.job_id)
+        return now.job.phase is record.job.phase and not now.job.cancelled

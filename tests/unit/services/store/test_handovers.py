@@ -1,0 +1,528 @@
+"""Upgrades of plugins that run: swapped, watched, drained, rolled back, and taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared import errdefs
+from shared.contracts import executor, job
+from shared.contracts.executor import ContainerExited, ContainerStatus, Exit, HealthStatus
+from shared.contracts.job import JobKind, JobState
+from shared.contracts.plugin import Plugin, PluginState
+from shared.contracts.reference import GetMode, GetPlugin
+from shared.contracts.store import CollectGarbage, DisablePlugin, EnablePlugin, ShutDownNode
+from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
+from tests.support.store import CONFIG, StoreUnderTest, delivery
+from tests.support.wait import eventually
+
+STOP_FIRST, START_FIRST = UpgradeStrategy.STOP_FIRST, UpgradeStrategy.START_FIRST
+BOTH = pytest.mark.parametrize("strategy", [STOP_FIRST, START_FIRST])
+OLD = CONFIG.replace(b'"description": "d"', b'"description": "d", "wherry": {"handover": true}')
+NEW = OLD.replace(b'"value": "0"', b'"value": "9"')
+REMOTE = "registry.example/p:v2"
+
+
+async def running(store: StoreUnderTest, config: bytes = OLD) -> Plugin:
+    """Install and enable a plugin."""
+    plugin = await store.install(config_json=config)
+    await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
+    store.fake_folders.installed.add(plugin.plugin_id)
+    store.fake_folders.rootfs_of[plugin.plugin_id] = ["rootfs"]
+    return store.now(plugin)
+
+
+async def begin(
+    store: StoreUnderTest, strategy: UpgradeStrategy, monitor_s: float = 60, drain_s: float = 60
+) -> None:
+    """Begin an upgrade."""
+    request = job.JobRequest(
+        kind=JobKind.UPGRADE,
+        name="p:latest",
+        remote=REMOTE,
+        strategy=strategy,
+        monitor_s=monitor_s,
+        drain_s=drain_s,
+    )
+    await store.jobs.begin(job.BeginJob(job_id="j", request=request), delivery())
+
+
+async def hand_over(store: StoreUnderTest, config: bytes = NEW, worker: str = "w") -> None:
+    """Do the worker's part of an upgrade."""
+    taken = await store.jobs.take(job.TakeJob(job_id="j", worker=worker), delivery())
+    store.fake_folders.staged.add("j")
+    command = job.CommitPlugin(
+        job_id="j",
+        token=taken.token,
+        config=config.decode(),
+        config_digest=f"sha256:{'c' * 64}",
+        manifest_digest=f"sha256:{'d' * 64}",
+        layer_digests=(f"sha256:{'e' * 64}",),
+    )
+    await store.installation.commit(command, delivery())
+
+
+async def upgrading(store: StoreUnderTest, strategy: UpgradeStrategy, **times: float) -> Plugin:
+    """Bring a plugin that runs to where its new version is watched; return it as it was."""
+    plugin = await running(store)
+    await begin(store, strategy, **times)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.MONITOR)
+    return plugin
+
+
+def phase(store: StoreUnderTest) -> UpgradePhase | None:
+    """Return how far the upgrade is."""
+    return store.records.jobs["j"].job.phase
+
+
+def is_over(store: StoreUnderTest) -> bool:
+    """Tell whether the job has ended, and whoever follows it heard so."""
+    return "j" in store.queue.failed or "j" in store.queue.done
+
+
+def pass_time(store: StoreUnderTest, plugin: Plugin, seconds: float) -> None:
+    """Let time pass, and wake who waits for it."""
+    store.fake_clock.advance(seconds)
+    store.inventory.nudges.nudge(plugin.plugin_id)
+
+
+async def tell_exit(store: StoreUnderTest, container_id: str) -> None:
+    """End a container and publish its exit."""
+    ended = Exit(exit_code=3, exited_at_ns=store.fake_clock.now_ns)
+    store.executor.end(container_id, 3, at_ns=store.fake_clock.now_ns)
+    fact = ContainerExited(container_id=container_id, exit=ended)
+    await store.supervisor.container_exited(fact, delivery())
+
+
+async def died_after(strategy: UpgradeStrategy, commits: int) -> bool:
+    """Have the store die after so many commits of an upgrade; tell whether it came so far."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, strategy, monitor_s=0, drain_s=0)
+    store.records.dies_after = commits
+    try:
+        await hand_over(store)
+        await eventually(lambda: is_over(store) or store.records.is_dead)
+    except errdefs.Unavailable:
+        assert store.records.is_dead
+    was_dead = store.records.is_dead
+    await store.close()
+    store.records.dies_after = None
+    again = await store.restarted()
+    left = again.records.jobs["j"]
+    if left.is_live and left.handover is None:
+        await hand_over(again, worker="another")
+    await eventually(lambda: again.records.jobs["j"].job.state is JobState.DONE)
+    await eventually(lambda: again.fake_folders.rootfs_of[plugin.plugin_id] == ["rootfs-j"])
+    check_new(again, plugin)
+    await again.close()
+    return was_dead
+
+
+def check_new(store: StoreUnderTest, plugin: Plugin) -> None:
+    """Check that the plugin is wholly its new version and runs."""
+    now = store.now(plugin)
+    assert now.enabled
+    assert now.status.state is PluginState.RUNNING
+    assert (now.reference, now.rootfs) == (REMOTE, "rootfs-j")
+    assert now.settings["Env"] == ["DEBUG=9"]
+    assert now.status.upgrading is None
+    assert list(store.executor.containers) == [now.status.container_id]
+    assert store.fake_folders.rootfs_of[plugin.plugin_id] == ["rootfs-j"]
+    assert not store.fake_folders.staged
+
+
+def check_old(store: StoreUnderTest, plugin: Plugin) -> None:
+    """Check that the plugin is wholly its old version and runs."""
+    now = store.now(plugin)
+    assert now.enabled
+    assert now.status.state is PluginState.RUNNING
+    assert now.model_copy(update={"status": plugin.status}) == plugin
+    assert now.status.upgrading is None
+    assert list(store.executor.containers) == [now.status.container_id]
+    assert store.fake_folders.rootfs_of[plugin.plugin_id] == ["rootfs"]
+    assert not store.fake_folders.staged
+
+
+@BOTH
+async def test_enabled_plugin_becomes_its_new_version_and_stays_enabled(
+    strategy: UpgradeStrategy,
+) -> None:
+    """After the monitor time the job is done, the old version's container and files are gone."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, strategy)
+    told = store.now(plugin).status.upgrading
+    assert told is not None
+    assert (told.job_id, told.strategy, told.phase) == ("j", strategy, UpgradePhase.MONITOR)
+
+    pass_time(store, plugin, 61)
+
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    ended = store.records.jobs["j"]
+    assert (ended.job.state, ended.job.phase) == (JobState.DONE, UpgradePhase.COMMIT)
+    assert ended.handover is None
+    assert store.records.actions() == ["enable", "pull", "upgrade"]
+    await store.close()
+
+
+async def test_stop_first_never_runs_two_versions() -> None:
+    """The old version is gone before the new one is started."""
+    store = StoreUnderTest()
+    await upgrading(store, STOP_FIRST)
+
+    sent = [
+        type(one).__name__.removesuffix("Container")
+        for one in store.executor.sent
+        if isinstance(one, executor.StartContainer | executor.DeleteContainer)
+    ]
+    assert sent == ["Start", "Delete", "Start"]
+    assert store.queue.told["j"][:3] == [
+        "Making the new version the one that is called",
+        "Starting the new version",
+        "Watching whether the new version lasts for 60 s",
+    ]
+    await store.close()
+
+
+async def test_start_first_swaps_once_the_new_version_is_ready() -> None:
+    """Until then the record is the old version's; then both run, and the new one is called."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    store.executor.may_start.clear()
+    await begin(store, START_FIRST)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.START)
+    before = store.now(plugin)
+    assert before.status.container_id == plugin.status.container_id
+    assert before.reference == plugin.reference
+    assert before.status.upgrading is not None
+    assert before.status.upgrading.beside == f"{plugin.plugin_id[:12]}-2"
+
+    store.executor.may_start.set()
+    await eventually(lambda: phase(store) is UpgradePhase.MONITOR)
+
+    now = store.now(plugin)
+    assert now.status.container_id == f"{plugin.plugin_id[:12]}-2"
+    assert now.reference == REMOTE
+    assert now.status.upgrading is not None
+    assert now.status.upgrading.beside == plugin.status.container_id
+    assert set(store.executor.containers) == {now.status.container_id, plugin.status.container_id}
+    await store.close()
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["ends", "sickens", "vanishes"])
+async def test_new_version_that_does_not_last_is_rolled_back(
+    strategy: UpgradeStrategy, how: str
+) -> None:
+    """The plugin is its old version again, and the job fails saying why."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, strategy)
+    new = store.now(plugin).status.container_id or ""
+
+    match how:
+        case "ends":
+            await tell_exit(store, new)
+            why = "the new version ended with exit code 3"
+        case "sickens":
+            store.executor.change(new, health=HealthStatus.UNHEALTHY)
+            store.inventory.nudges.nudge(plugin.plugin_id)
+            why = "the new version became unhealthy"
+        case _:
+            del store.executor.containers[new]
+            store.inventory.nudges.nudge(plugin.plugin_id)
+            why = f"container {new} of the new version is gone"
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.records.jobs["j"].job.state is JobState.FAILED
+    runs = "runs on" if strategy is START_FIRST else "runs again"
+    expected = f"plugin p:latest was not upgraded, its old version {runs}: {why}"
+    assert store.queue.failed["j"].message == expected
+    actions = store.records.actions()
+    assert actions[:3] == ["enable", "pull", "upgrade"]
+    assert actions[-1] == "rollback"
+    if strategy is START_FIRST:
+        assert store.now(plugin).status.container_id == plugin.status.container_id
+    await store.close()
+
+
+@BOTH
+async def test_new_version_that_does_not_start_is_rolled_back(strategy: UpgradeStrategy) -> None:
+    """Its error is the job's; of start-first, nothing was ever switched."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, strategy)
+    store.executor.ailing[f"{plugin.plugin_id[:12]}-2"] = errdefs.Error("exited with code 7")
+
+    await hand_over(store)
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.queue.failed["j"].message.endswith(": exited with code 7")
+    if strategy is START_FIRST:
+        assert store.records.actions() == ["enable", "rollback"]
+    await store.close()
+
+
+async def test_start_waits_for_an_executor_that_is_away() -> None:
+    """A part that does not answer is no fault of the new version: it is asked again."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, START_FIRST, monitor_s=0, drain_s=0)
+    away = errdefs.Unavailable("the executor is away")
+    store.executor.refusals[executor.StartContainer] = away
+    await hand_over(store)
+    await eventually(lambda: len(store.executor.sent) > 3)
+    assert phase(store) is UpgradePhase.START
+
+    del store.executor.refusals[executor.StartContainer]
+
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+async def test_old_version_is_drained_until_its_leases_have_moved() -> None:
+    """A renewal after the swap counts on the new version; then the old one goes at once."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    acquire = GetPlugin(
+        name="p", mode=GetMode.ACQUIRE, owner="volume/a", capability="volumedriver", ttl_s=600
+    )
+    await store.references.get(acquire, delivery())
+    await begin(store, START_FIRST, monitor_s=0, drain_s=300)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.DRAIN)
+    assert plugin.status.container_id in store.executor.containers
+
+    got = await store.references.get(acquire, delivery())
+
+    assert got.plugin.status.container_id == f"{plugin.plugin_id[:12]}-2"
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+@pytest.mark.parametrize("how", ["released", "deadline"])
+async def test_drain_ends_with_the_last_lease_or_with_its_deadline(how: str) -> None:
+    """Who never renews holds the old version no longer than the drain time."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    lease = GetPlugin(
+        name="p", mode=GetMode.ACQUIRE, owner="user/a", capability="volumedriver", ttl_s=9999
+    )
+    await store.references.get(lease, delivery())
+    await begin(store, START_FIRST, monitor_s=0, drain_s=300)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.DRAIN)
+
+    if how == "released":
+        released = lease.model_copy(update={"mode": GetMode.RELEASE})
+        await store.references.get(released, delivery())
+    else:
+        pass_time(store, plugin, 301)
+
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+async def test_new_version_that_ends_while_the_old_one_drains_is_restarted() -> None:
+    """It has lasted: from here on its supervisor looks after it."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    lease = GetPlugin(
+        name="p", mode=GetMode.ACQUIRE, owner="user/a", capability="volumedriver", ttl_s=9999
+    )
+    await store.references.get(lease, delivery())
+    await begin(store, START_FIRST, monitor_s=0, drain_s=300)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.DRAIN)
+
+    await tell_exit(store, store.now(plugin).status.container_id or "")
+
+    await eventually(lambda: "restart" in store.records.actions())
+    assert store.now(plugin).reference == REMOTE
+    pass_time(store, plugin, 301)
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+async def test_old_version_that_ends_while_the_new_one_starts_is_restarted() -> None:
+    """Until the swap it is the one that is called."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, START_FIRST, monitor_s=0)
+    may_start = store.executor.held_back[f"{plugin.plugin_id[:12]}-2"] = asyncio.Event()
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.START)
+
+    await tell_exit(store, plugin.status.container_id or "")
+    await eventually(lambda: "restart" in store.records.actions())
+    assert store.now(plugin).status.container_id == f"{plugin.plugin_id[:12]}-3"
+
+    may_start.set()
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+@BOTH
+async def test_upgrade_that_is_cancelled_is_rolled_back(strategy: UpgradeStrategy) -> None:
+    """A wish to end it is heard until the new version has lasted."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, strategy)
+
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.queue.failed["j"].message.endswith("job j was cancelled")
+    assert store.records.jobs["j"].job.cancelled
+    await store.close()
+
+
+async def test_upgrade_that_is_settled_can_t_be_cancelled() -> None:
+    """Once the old version drains, the job stays as it is."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    lease = GetPlugin(
+        name="p", mode=GetMode.ACQUIRE, owner="user/a", capability="volumedriver", ttl_s=9999
+    )
+    await store.references.get(lease, delivery())
+    await begin(store, START_FIRST, monitor_s=0, drain_s=300)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.DRAIN)
+
+    reply = await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+
+    assert not reply.job.cancelled
+    pass_time(store, plugin, 301)
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await store.close()
+
+
+@BOTH
+async def test_upgrade_is_taken_up_by_the_next_store(strategy: UpgradeStrategy) -> None:
+    """A store that died while it watched the new version leaves both where they are."""
+    first = StoreUnderTest()
+    plugin = await upgrading(first, strategy)
+
+    again = await first.restarted()
+
+    assert phase(again) is UpgradePhase.MONITOR
+    pass_time(again, plugin, 61)
+    await eventually(lambda: is_over(again))
+    check_new(again, plugin)
+    await again.close()
+
+
+@BOTH
+async def test_upgrade_survives_a_store_that_dies_after_any_commit(
+    strategy: UpgradeStrategy,
+) -> None:
+    """Cut off after each commit in turn, the upgrade ends well, with nothing left over."""
+    dies_after = 0
+    while await died_after(strategy, dies_after):
+        dies_after += 1
+    assert dies_after > 5
+
+
+@BOTH
+async def test_node_that_goes_down_in_an_upgrade_comes_up_with_the_old_version(
+    strategy: UpgradeStrategy,
+) -> None:
+    """What was watched was stopped with everything: nobody knows whether it would have lasted."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, strategy)
+    await store.node.shut_down(ShutDownNode(), delivery())
+    assert not store.executor.containers
+
+    again = await store.restarted()
+
+    await eventually(lambda: is_over(again))
+    check_old(again, plugin)
+    await again.close()
+
+
+async def test_disabled_plugin_is_replaced_whatever_the_strategy() -> None:
+    """Nothing runs, so there is nothing to hand over."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await store.lifecycle.disable(DisablePlugin(name="p"), delivery())
+    await begin(store, START_FIRST)
+
+    await hand_over(store)
+
+    now = store.now(plugin)
+    assert (now.enabled, now.reference) == (False, REMOTE)
+    assert store.records.jobs["j"].job.state is JobState.DONE
+    assert not store.executor.containers
+
+
+async def test_start_first_is_for_plugins_that_declare_it() -> None:
+    """Both versions must say that two may run side by side."""
+    store = StoreUnderTest()
+    await running(store, CONFIG)
+    with pytest.raises(errdefs.InvalidArgument, match="the installed version of plugin p:latest"):
+        await begin(store, START_FIRST)
+
+    other = StoreUnderTest()
+    plugin = await running(other)
+    await begin(other, START_FIRST)
+    with pytest.raises(errdefs.InvalidArgument, match="the new version of plugin p:latest does"):
+        await hand_over(other, CONFIG)
+    assert other.now(plugin) == plugin
+    assert other.fake_folders.staged == {"j"}
+
+
+async def test_worker_has_no_say_once_an_upgrade_is_decided() -> None:
+    """It can neither fail the job nor take it again; and the plugin is nobody else's."""
+    store = StoreUnderTest()
+    await upgrading(store, STOP_FIRST)
+    token = store.records.jobs["j"].token
+
+    fail = job.FailJob(job_id="j", token=token, error={"code": "internal", "message": "x"})
+    for late in (
+        store.jobs.fail(fail, delivery()),
+        store.jobs.take(job.TakeJob(job_id="j", worker="other"), delivery()),
+        store.lifecycle.disable(DisablePlugin(name="p", force=True), delivery()),
+    ):
+        with pytest.raises(errdefs.Conflict):
+            await late
+    store.fake_clock.advance(10_000)
+    await store.job_watch.look()
+    await store.job_watch.requeue_all()
+    assert store.queue.queued == ["j"]
+    await store.close()
+
+
+async def test_blobs_of_both_versions_are_kept_until_one_is_chosen() -> None:
+    """A rollback finds all that the old version was made of."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, START_FIRST)
+    store.content.digests = {plugin.config_digest, f"sha256:{'c' * 64}", "sha256:junk"}
+
+    gone = await store.garbage.collect_for(CollectGarbage(), delivery())
+
+    assert gone.digests == ("sha256:junk",)
+    await store.close()
+
+
+async def test_comparison_leaves_both_containers_alone() -> None:
+    """Two containers of one plugin are right while one takes over from the other."""
+    store = StoreUnderTest()
+    await upgrading(store, START_FIRST)
+
+    await store.supervisor._compare()
+    await asyncio.sleep(0)
+
+    assert len(store.executor.containers) == 2
+    assert {one.status for one in store.executor.containers.values()} == {ContainerStatus.RUNNING}
+    await store.close()
