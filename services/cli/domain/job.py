@@ -84,6 +84,9 @@ class Job:
     finished_at_ns: int | None
     #: What it failed with, as errors are written.
     error: Mapping[str, Any] | None
+    #: Of an upgrade.
+    strategy: str | None = None
+    phase: str | None = None
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> Self:
@@ -96,6 +99,8 @@ class Job:
             remote=shown["remote"],
             cancelled=shown.get("cancelled", False),
             attempt=shown.get("attempt", 0),
+            strategy=shown.get("strategy"),
+            phase=shown.get("phase"),
             created_at_ns=shown["created_at_ns"],
             finished_at_ns=shown.get("finished_at_ns"),
             error=shown.get("error"),
@@ -124,6 +129,8 @@ class Job:
             ("attempt", str(self.attempt)),
             ("created", _moment(self.created_at_ns)),
         ]
+        if self.strategy is not None:
+            rows[3:3] = [("strategy", self.strategy), ("phase", self.phase or "")]
         if self.finished_at_ns is not None:
             took_s = (self.finished_at_ns - self.created_at_ns) // _NS
             rows.append(("finished", f"{_moment(self.finished_at_ns)}, after {duration(took_s)}"))

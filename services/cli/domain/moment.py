@@ -35,8 +35,7 @@ def to_ns(text: str, now_ns: int) -> int:
         second, _, digits = text.partition(".")
         return int(second) * _NS + int(digits.ljust(9, "0"))
     if _DURATION.fullmatch(text):
-        parts = re.findall(_PART, text)
-        return now_ns - sum(int(float(count) * _UNITS_NS[unit]) for count, unit in parts)
+        return now_ns - _span_ns(text)
     fraction = _FRACTION.search(text)
     try:
         whole = datetime.datetime.fromisoformat(_FRACTION.sub("", text))
@@ -46,6 +45,18 @@ def to_ns(text: str, now_ns: int) -> int:
             "as 10m or 1h30m, or seconds since the epoch"
         ) from error
     return int(whole.timestamp()) * _NS + int((fraction[1] if fraction else "").ljust(9, "0"))
+
+
+def to_seconds(text: str) -> float:
+    """Return how many seconds a span of time is, such as 5s or 1m30s; raises InvalidArgument."""
+    if not _DURATION.fullmatch(text):
+        raise errdefs.InvalidArgument(f"{text!r} is no span of time: give one such as 5s or 1m30s")
+    return _span_ns(text) / _NS
+
+
+def _span_ns(text: str) -> int:
+    parts = re.findall(_PART, text)
+    return sum(int(float(count) * _UNITS_NS[unit]) for count, unit in parts)
 
 
 def to_query(text: str, now_ns: int) -> str:

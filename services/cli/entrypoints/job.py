@@ -45,11 +45,13 @@ def show(parts: Parts, job_id: str, *, as_json: bool) -> None:
 def cancel(parts: Parts, job_id: str) -> None:
     """Cancel a job; what it had fetched is thrown away.
 
-    A job that is over stays as it is.
+    A job that is over stays as it is, and so does an upgrade whose new version has lasted.
     """
     found = parts.api().cancel(job_id)
     if found.is_over:
         click.echo(f"job {job_id} is over already: it is {found.shown_state}")
+    elif not found.cancelled:
+        click.echo(f"job {job_id} can't be cancelled any more: it is in phase {found.phase}")
     else:
         click.echo(f"job {job_id} is being cancelled; `wherry job show {job_id}` tells when it is")
 

@@ -69,15 +69,60 @@ def push(parts: Parts, name: str, *, detach: bool) -> None:
 @plugin.command()
 @click.argument("name")
 @click.argument("remote", default="")
+@click.option(
+    "--strategy",
+    type=click.Choice(["disabled", "stop-first", "start-first"]),
+    default="disabled",
+    show_default=True,
+    help="What becomes of a plugin that is enabled.",
+)
+@click.option(
+    "--monitor",
+    default="5s",
+    show_default=True,
+    help="How long the new version has to last; else the old one is put back.",
+)
+@click.option(
+    "--drain",
+    default="30s",
+    show_default=True,
+    help="With start-first, how long the old version serves who holds it, at most.",
+)
 @_grant
 @_detach
 @click.pass_obj
-def upgrade(parts: Parts, name: str, remote: str, *, grant_all: bool, detach: bool) -> None:
-    """Replace a disabled plugin by another version; its settings stay.
+def upgrade(
+    parts: Parts,
+    name: str,
+    remote: str,
+    *,
+    strategy: str,
+    monitor: str,
+    drain: str,
+    grant_all: bool,
+    detach: bool,
+) -> None:
+    """Replace a plugin by another version; its settings stay.
 
-    REMOTE is where the plugin came from, unless it is given. Ctrl-C cancels it.
+    REMOTE is where the plugin came from, unless it is given.
+
+    A plugin that is enabled is refused, as Docker has it, unless a strategy is given. With
+    stop-first it is stopped, replaced and started again. With start-first the new version is
+    started beside the old one and called once it is ready, without an interruption; plugins must
+    declare that they bear it. In both, a new version that does not start, or does not last, is
+    rolled back by itself.
+
+    Ctrl-C cancels it, which puts the old version back.
     """
-    job = _jobs(parts, grant_all=grant_all).upgrade(name, remote=remote)
+    from services.cli.domain.moment import to_seconds
+
+    job = _jobs(parts, grant_all=grant_all).upgrade(
+        name,
+        remote=remote,
+        strategy=strategy,
+        monitor_s=to_seconds(monitor),
+        drain_s=to_seconds(drain),
+    )
     _finish(parts, job, f"upgraded {job.name} to {job.remote}", detach)
 
 

@@ -39,13 +39,16 @@ class PluginJobs:
         plugin = self.api.plugin(name)
         return self.api.begin("push", {"name": plugin.name}, self._login(plugin.name))
 
-    def upgrade(self, name: str, *, remote: str) -> Job:
-        """Begin to upgrade a plugin, once the new version was granted what it needs."""
+    def upgrade(self, name: str, *, remote: str, **how: object) -> Job:
+        """Begin to upgrade a plugin, once the new version was granted what it needs.
+
+        *how* is what the node is told of strategy and times.
+        """
         plugin = self.api.plugin(name)
         remote = remote or plugin.reference
         login = self._login(remote)
         granted = self._grant(remote, login)
-        body = {"name": plugin.name, "remote": remote, "privileges": granted}
+        body = {"name": plugin.name, "remote": remote, "privileges": granted, **how}
         return self.api.begin("upgrade", body, login)
 
     def _login(self, remote: str) -> Login:

@@ -44,3 +44,16 @@ def test_written() -> None:
     assert moment.to_text(_S + 5) == "1970-01-01T00:00:01.000000005Z"
     assert moment.to_query("1.5", _NOW) == "1.500000000"
     assert moment.to_query("", _NOW) == ""
+
+
+@pytest.mark.parametrize(("text", "expected"), [("5s", 5.0), ("1m30s", 90.0), ("500ms", 0.5)])
+def test_span_of_time(text: str, expected: float) -> None:
+    """A span is written as Go writes it."""
+    assert moment.to_seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "5", "-5s", "soon"])
+def test_no_span_of_time(text: str) -> None:
+    """Anything else is refused with an example."""
+    with pytest.raises(errdefs.InvalidArgument, match="no span of time: give one such as 5s"):
+        moment.to_seconds(text)

@@ -93,6 +93,14 @@ def test_upgrade(remote: str, expected: str) -> None:
     assert login.fields == {"auth": expected.partition("/")[0]}
 
 
+def test_upgrade_says_how() -> None:
+    """What becomes of an enabled plugin goes along with the wish."""
+    world = _World(FakeApi())
+    world.jobs().upgrade("p", remote="", strategy="start-first", monitor_s=5.0)
+    body = world.api.begun[0][1]
+    assert (body["strategy"], body["monitor_s"]) == ("start-first", 5.0)
+
+
 def test_wrong_remote() -> None:
     """What is no reference is refused before anybody is asked."""
     world = _World(FakeApi())
