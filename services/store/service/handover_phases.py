@@ -38,6 +38,10 @@ class HandoverPhases:
     journal: HandoverJournal
     clock: ports.Clock
 
+    async def say(self, record: JobRecord) -> None:
+        """Tell the phase that is begun, or taken up again."""
+        await self.journal.tell(record.job.job_id, job.line(record))
+
     async def stop(self, record: JobRecord, journal: Handover) -> None:
         """Stop the old version."""
         async with self.alone_with(journal.old.plugin_id) as plugin:
