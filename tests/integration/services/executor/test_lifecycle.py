@@ -256,11 +256,11 @@ async def test_children_in_the_host_pid_namespace_end_with_the_container(
 
 
 def _heeds(node: ExecutorNode, container_id: str, number: signal.Signals) -> bool:
-    """Tell whether a process of a container has a handler for a signal."""
+    """Tell whether the program in a container, which runc has become, handles a signal."""
     for process in node.host.cgroups.processes(container_id):
         status = Path(f"/proc/{process.pid}/status").read_text()
         caught = int(status.split("SigCgt:")[1].split()[0], 16)
-        if caught >> (number - 1) & 1:
+        if status.startswith("Name:\tprogram\n") and caught >> (number - 1) & 1:
             return True
     return False
 
