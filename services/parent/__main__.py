@@ -19,7 +19,7 @@ def main() -> int:
     setproctitle.setproctitle("wherry-parent")
     set_up_logs("parent")
     try:
-        run(ParentConfig(node=NodeConfig.from_env(os.environ)))
+        run(ParentConfig.of(NodeConfig.from_env(os.environ)))
     except errdefs.Error as error:
         print(f"wherry: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
         return 1

@@ -25,9 +25,19 @@ class ParentConfig:
     """What one parent keeps running."""
 
     node: NodeConfig
-    services: tuple[Service, ...] = tuple(
-        Service(name=name, module=f"services.{name}.__main__") for name in _SERVICES
-    )
+    services: tuple[Service, ...]
     backoff: Backoff = field(default_factory=Backoff)
     #: Seconds between SIGTERM and SIGKILL.
     grace_s: float = 15.0
+
+    @classmethod
+    def of(cls, node: NodeConfig) -> ParentConfig:
+        """Return what a node needs; an executor of another name is somebody else's to run."""
+        replaced = {"executor"} - {node.executor}
+        names = (name for name in _SERVICES if name not in replaced)
+        return cls(
+            node=node,
+            services=tuple(
+                Service(name=name, module=f"services.{name}.__main__") for name in names
+            ),
+        )

@@ -40,6 +40,8 @@ class RedisBus:
 
     One process per service and node serves and subscribes (the service's lock sees to it):
     it takes what its predecessor left pending for its own.
+
+    *served_by* names, for an owner of messages, the service that takes its place on this node.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RedisBus:
         process: str | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
         settings: BusSettings | None = None,
+        served_by: Mapping[str, str] | None = None,
     ) -> None:
         self.node = node
         self.service = service
@@ -58,6 +61,7 @@ class RedisBus:
         self.settings = settings or BusSettings()
         self.server = Server(url=url, node=node, settings=self.settings)
         self._clock_ns = clock_ns
+        self._served_by = served_by or {}
         self._writer = Writer(self.server)
         self._replies = Replies(self.server)
         self._consumer: CommandConsumer | None = None
@@ -124,7 +128,7 @@ class RedisBus:
         message_id: str | None = None,
     ) -> R:
         """Send a command to its owner and return the reply, as ports.Sender has it."""
-        stream = names.commands(self.node, owner or owner_of(command.TYPE))
+        stream = names.commands(self.node, self._serving(owner or owner_of(command.TYPE)))
         with tracing.sending(stream) as span:
             envelope = self._envelope(
                 command,
@@ -225,7 +229,8 @@ class RedisBus:
         fact is buried; Unavailable is tried for ever.
         """
         assert order == "serial"
-        group = Group(stream=names.changes(self.node, owner), name=self.service)
+        stream = names.changes(self.node, self._serving(owner))
+        group = Group(stream=stream, name=self.service)
         subscription = Subscription(
             server=self.server, writer=self._writer, group=group, handlers=handlers
         )
@@ -238,7 +243,11 @@ class RedisBus:
 
         *after* `$` begins at the end with a Gap, which says: take your first snapshot now.
         """
-        return Tail(server=self.server, stream=names.changes(self.node, owner), after=after).read()
+        stream = names.changes(self.node, self._serving(owner))
+        return Tail(server=self.server, stream=stream, after=after).read()
+
+    def _serving(self, owner: str) -> str:
+        return self._served_by.get(owner, owner)
 
     def _envelope(
         self,

@@ -13,6 +13,9 @@ from shared import errdefs
 #: Becomes part of stream names and cgroup paths.
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
+#: Becomes part of stream names.
+_SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
 #: Bytes that the kernel's sockaddr_un holds.
 _LONGEST_SOCKET = 107
 #: Bytes; below it lie the unix sockets of containers.
@@ -34,10 +37,12 @@ class NodeConfig:
     redis_url: str
     #: Whether the node runs a redis-server of its own because nobody named one.
     private_redis: bool
+    #: The service that runs containers: whichever answers the executor's messages under this name.
+    executor: str = "executor"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> NodeConfig:
-        """Read WHERRY_NODE, _ROOT, _EXEC_ROOT, _SOCKET and _REDIS_URL.
+        """Read WHERRY_NODE, _ROOT, _EXEC_ROOT, _SOCKET, _REDIS_URL and _EXECUTOR.
 
         Raises InvalidArgument naming the variable that is wrong.
         """
@@ -50,6 +55,7 @@ class NodeConfig:
             socket=_bindable(_absolute(env, "WHERRY_SOCKET", str(exec_root / "docker.sock"))),
             redis_url=redis_url or f"unix://{exec_root / 'redis.sock'}",
             private_redis=not redis_url,
+            executor=_service_name(env),
         )
 
     def lock_path(self, service: str) -> Path:
@@ -90,5 +96,15 @@ def _node_name(env: Mapping[str, str]) -> str:
         raise errdefs.InvalidArgument(
             f"WHERRY_NODE={name}: a node's name is a letter or digit, then up to 62 letters, "
             "digits, dots, dashes or underscores"
+        )
+    return name
+
+
+def _service_name(env: Mapping[str, str]) -> str:
+    name = env.get("WHERRY_EXECUTOR") or "executor"
+    if not _SERVICE_NAME.fullmatch(name):
+        raise errdefs.InvalidArgument(
+            f"WHERRY_EXECUTOR={name}: a service's name is a lower-case letter, then up to 62 of "
+            "them, digits or dashes"
         )
     return name

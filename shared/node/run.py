@@ -65,7 +65,12 @@ async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    bus = RedisBus(url=node.redis_url, node=node.name, service=service)
+    bus = RedisBus(
+        url=node.redis_url,
+        node=node.name,
+        service=service,
+        served_by={"executor": node.executor},
+    )
     log.info("starting", service=service, pid=os.getpid(), node=node.name)
     await serve(config, bus, stop)
     log.info("stopped", service=service)

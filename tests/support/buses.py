@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -68,10 +69,14 @@ class Buses:
         """Close what was made."""
         await asyncio.gather(*(bus.close() for bus in self._made))
 
-    def make(self, service: str = "desk", **changes: Any) -> RedisBus:
+    def make(
+        self, service: str = "desk", served_by: Mapping[str, str] | None = None, **changes: Any
+    ) -> RedisBus:
         """Return a bus that is not open; *changes* are settings."""
         settings = replace(QUICK, **changes)
-        bus = RedisBus(url=self.url, node=NODE, service=service, settings=settings)
+        bus = RedisBus(
+            url=self.url, node=NODE, service=service, settings=settings, served_by=served_by
+        )
         self._made.append(bus)
         return bus
 

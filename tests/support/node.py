@@ -25,7 +25,7 @@ from tests.support.node_api import NodeApi
 
 _CODE = Path(__file__).parents[2]
 _ANY_NODE = NodeConfig.from_env({"WHERRY_NODE": "any"})
-SERVICES = tuple(service.name for service in ParentConfig(node=_ANY_NODE).services)
+SERVICES = tuple(service.name for service in ParentConfig.of(_ANY_NODE).services)
 #: In the order in which they are killed when all are: nobody is there to start another anew.
 PROCESSES = ("parent", *reversed(SERVICES), "redis")
 _LIMIT_S = 30.0

@@ -13,7 +13,7 @@ from shared import errdefs
 from shared.bus import names
 from shared.bus.ports import Delivery
 from shared.contracts.health import Check, CheckHealth
-from tests.support.buses import NODE, Answer, Ask, Buses, Other
+from tests.support.buses import NODE, Answer, Ask, Buses, Note, Other
 from tests.support.redis import RedisServer
 from tests.support.wait import all_have_run, eventually
 
@@ -497,3 +497,22 @@ async def test_serving_may_begin_after_opening(buses: Buses) -> None:
     desk.serve({Ask: echo})
 
     assert (await desk.send(Ask(text="me"), timeout_s=5)).text == "me"
+
+
+async def test_an_owner_may_be_served_by_another_service(buses: Buses) -> None:
+    """Who is named in an owner's place gets its commands, and is heard for its facts."""
+    other = buses.make("counter")
+    other.serve({Ask: echo})
+    await other.open()
+    store = buses.make("store", served_by={"desk": "counter"})
+    heard: list[int] = []
+
+    async def note(fact: Note, _arrival: Delivery) -> None:
+        heard.append(fact.number)
+
+    store.subscribe("desk", {Note: note})
+    await store.open()
+
+    assert (await store.send(Ask(text="a"), timeout_s=5)).text == "a"
+    await other.publish(Note(number=1))
+    await eventually(lambda: heard == [1])

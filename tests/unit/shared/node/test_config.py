@@ -34,6 +34,7 @@ def test_the_exec_root_moves_what_lies_in_it() -> None:
     [
         ({"WHERRY_ROOT": "var"}, "WHERRY_ROOT=var: must be an absolute path"),
         ({"WHERRY_NODE": "a/b"}, "WHERRY_NODE=a/b: "),
+        ({"WHERRY_EXECUTOR": "Other"}, "WHERRY_EXECUTOR=Other: "),
         ({"WHERRY_EXEC_ROOT": "/" + "ä" * 30}, "WHERRY_EXEC_ROOT=.* has 61 bytes"),
         ({"WHERRY_SOCKET": "/" + "s" * 107}, "WHERRY_SOCKET=.* has 108 bytes"),
     ],
