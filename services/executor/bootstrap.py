@@ -73,7 +73,8 @@ def build_host(config: ExecutorConfig) -> Host:
         ),
         runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
         processes=PidfdProcesses(),
-        bundles=BundleFolders(layout=layout),
+        # Of its own: who follows a log wants more of the same folder.
+        bundles=BundleFolders(layout=layout, events=FolderEvents()),
         sockets=UnixSockets(layout=layout, events=events),
         mounts=HostMounts(layout=layout, data_root=config.node.root),
         cgroups=cgroups,

@@ -113,6 +113,10 @@ class Bundles(Protocol):
         """Tell whether the supervisor saw the kernel kill for want of memory."""
         ...
 
+    async def out_of_memory(self, container_id: str) -> None:
+        """Return once the supervisor has seen the kernel kill for want of memory."""
+        ...
+
     def sockets(self, container_id: str) -> str:
         """Return the host folder of the container's sockets."""
         ...
@@ -131,6 +135,15 @@ class Sockets(Protocol):
 
     def try_connect(self, container_id: str, name: str) -> int:
         """Connect once and hang up; return 0, or the error number."""
+        ...
+
+    async def call(
+        self, container_id: str, name: str, method: str, *, timeout_s: float
+    ) -> str | None:
+        """Call a method as Docker calls plugins; return None for a good answer, else what failed.
+
+        Good is a status of 200 without an `Err` or `Error` in the answer.
+        """
         ...
 
     async def accepting(self, container_id: str, name: str) -> None:

@@ -102,12 +102,16 @@ class Ready(Value):
 
 
 class HealthCheck(Value):
-    """How a running container is asked whether it still works; one of the two ways."""
+    """How a running container is asked whether it still works: by its socket or by a program."""
 
     unix_socket: str | None = None
+    #: What it is asked on *unix_socket*, `Service.Method`; else to be connected to is enough.
+    call: str | None = None
     exec: tuple[str, ...] | None = None
     interval_s: float = Field(default=10.0, gt=0)
     timeout_s: float = Field(default=5.0, gt=0)
+    #: Failures this soon after its start do not count, unless it was healthy before.
+    start_period_s: float = Field(default=0.0, ge=0)
     #: Failures in a row that make it unhealthy.
     retries: int = Field(default=3, ge=1)
 
@@ -125,6 +129,8 @@ class HealthStatus(StrEnum):
     """What health checks found; NONE when there are none."""
 
     NONE = "none"
+    #: It is asked, and has no verdict yet.
+    STARTING = "starting"
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
 
@@ -133,8 +139,11 @@ class Exit(Value):
     """How a container ended; *exit_code* is None when nobody could record it."""
 
     exit_code: int | None
+    #: Whether it ended because the kernel killed it for want of memory.
     oom_killed: bool = False
     exited_at_ns: int
+    #: The last lines that it wrote, cut where they are long.
+    last_output: tuple[str, ...] = ()
 
 
 class Container(Value):
@@ -148,7 +157,12 @@ class Container(Value):
     socket_dir: str
     #: Its supervisor died: output is lost and no exit status will be recorded.
     degraded: bool = False
+    #: Whether the kernel killed a process of it for want of memory.
+    ran_out_of_memory: bool = False
     health: HealthStatus = HealthStatus.NONE
+    #: What its last health check failed with; empty after one that succeeded.
+    health_message: str = ""
+    health_check: HealthCheck | None = None
     exit: Exit | None = None
 
 
@@ -186,6 +200,15 @@ class StopContainer(Command[ContainerReply]):
     container_id: str
     signal: str = "SIGTERM"
     grace_s: float = 10.0
+
+
+class CheckContainer(Command[ContainerReply]):
+    """Check a running container's health this way from now on, or no more; a repeat is safe."""
+
+    TYPE: ClassVar[str] = "executor.container.check.v1"
+
+    container_id: str
+    health: HealthCheck | None
 
 
 class SignalContainer(Command[Done]):

@@ -47,6 +47,12 @@ class PluginStatus(Value):
     restart_at_ns: int | None = None
     degraded: bool = False
     health: HealthStatus = HealthStatus.NONE
+    #: What its last health check failed with; empty after one that succeeded.
+    health_message: str = ""
+    #: Whether this run was ever healthy.
+    was_healthy: bool = False
+    #: Whether the kernel killed a process of this run for want of memory.
+    ran_out_of_memory: bool = False
     last_exit: Exit | None = None
     message: str = ""
     #: The upgrade that has the plugin, while it is enabled.

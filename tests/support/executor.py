@@ -72,6 +72,10 @@ class FakeExecutor:
                 self._require(command.container_id)
                 self.end(command.container_id, 0)
                 return self._reply(command.container_id)
+            case executor.CheckContainer():
+                self._require(command.container_id)
+                self._check(command.container_id, command.health)
+                return self._reply(command.container_id)
             case executor.DeleteContainer():
                 self.containers.pop(command.container_id, None)
                 return Done()
@@ -87,6 +91,11 @@ class FakeExecutor:
                 return Done()
             case _:
                 raise AssertionError(f"the store never sends {type(command).__name__}")
+
+    def _check(self, container_id: str, health: executor.HealthCheck | None) -> None:
+        if self.containers[container_id].health_check != health:
+            first = executor.HealthStatus.NONE if health is None else executor.HealthStatus.STARTING
+            self._update(container_id, health_check=health, health=first, health_message="")
 
     def _call(self, consumer: str, call: CallHandler) -> Done:
         if consumer in self.handler_refusals:
@@ -109,6 +118,7 @@ class FakeExecutor:
                 started_at_ns=0,
                 socket_dir=f"/run/{command.container_id}",
             )
+            self._check(command.container_id, command.health)
         return self._reply(command.container_id)
 
     def _reply(self, container_id: str) -> Message:

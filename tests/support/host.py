@@ -122,7 +122,8 @@ class FakeBundles:
         #: Folders whose record is missing or spoiled.
         self.empty: set[str] = set()
         self.exits: dict[str, Exit] = {}
-        self.out_of_memory: set[str] = set()
+        self.without_memory: set[str] = set()
+        self.killed = asyncio.Event()
         self.error: Exception | None = None
 
     def prepare(self, container_id: str, config: ContainerConfig) -> None:
@@ -148,7 +149,18 @@ class FakeBundles:
 
     def ran_out_of_memory(self, container_id: str) -> bool:
         """Tell whether the test said so."""
-        return container_id in self.out_of_memory
+        return container_id in self.without_memory
+
+    async def out_of_memory(self, container_id: str) -> None:
+        """Return once the test says so."""
+        while container_id not in self.without_memory:
+            await self.killed.wait()
+            self.killed.clear()
+
+    def run_out_of_memory(self, container_id: str) -> None:
+        """Let the kernel kill a process of a container."""
+        self.without_memory.add(container_id)
+        self.killed.set()
 
     def sockets(self, container_id: str) -> str:
         """Return a folder's name."""
@@ -168,6 +180,9 @@ class FakeSockets:
 
     def __init__(self) -> None:
         self.error = 0
+        #: What was called; and what it answers, in order, the last one again and again.
+        self.called: list[tuple[str, str]] = []
+        self.call_answers: list[str | None] = [None]
         self.ready = asyncio.Event()
         self.ready.set()
 
@@ -179,6 +194,13 @@ class FakeSockets:
     def try_connect(self, container_id: str, name: str) -> int:
         """Return the error that the test set."""
         return self.error
+
+    async def call(
+        self, container_id: str, name: str, method: str, *, timeout_s: float
+    ) -> str | None:
+        """Note the call and return the next answer."""
+        self.called.append((name, method))
+        return self.call_answers.pop(0) if len(self.call_answers) > 1 else self.call_answers[0]
 
     async def accepting(self, container_id: str, name: str) -> None:
         """Return once the test says so."""

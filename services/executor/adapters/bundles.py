@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from services.executor.adapters import rootfs
+from services.executor.adapters.inotify import FolderEvents
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Record
 from shared import errdefs
 from shared.contracts.executor import ContainerConfig, ContainerMount, Exit, Resources, Seccomp
 from shared.oci import runtime_spec
 from shared.oci.devices import resolve_devices
+
+#: As a shell tells of SIGKILL.
+_KILLED = 128 + signal.SIGKILL
 
 _CPU_PERIOD_US = 100_000
 _HOST_NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
@@ -30,6 +35,7 @@ class BundleFolders:
     """ports.Bundles."""
 
     layout: Layout
+    events: FolderEvents
 
     def prepare(self, container_id: str, config: ContainerConfig) -> None:
         """Make the container's folder, ready its root file system and write its spec.
@@ -75,9 +81,11 @@ class BundleFolders:
         """Return the exit that the supervisor recorded; None when it recorded none."""
         bundle = self.layout.bundle(container_id)
         try:
+            code = int(bundle.exit_file.read_text())
             return Exit(
-                exit_code=int(bundle.exit_file.read_text()),
-                oom_killed=self.ran_out_of_memory(container_id),
+                exit_code=code,
+                # Else it was a child that the kernel killed, and this end has another cause.
+                oom_killed=code == _KILLED and self.ran_out_of_memory(container_id),
                 exited_at_ns=bundle.exit_file.stat().st_mtime_ns,
             )
         except (FileNotFoundError, ValueError):
@@ -86,6 +94,14 @@ class BundleFolders:
     def ran_out_of_memory(self, container_id: str) -> bool:
         """Tell whether the supervisor saw the kernel kill for want of memory."""
         return self.layout.bundle(container_id).oom_file.exists()
+
+    async def out_of_memory(self, container_id: str) -> None:
+        """Return once the supervisor has seen the kernel kill for want of memory."""
+        bundle = self.layout.bundle(container_id)
+        with self.events.watching(bundle.path) as appeared:
+            while not bundle.oom_file.exists():
+                await appeared.wait()
+                appeared.clear()
 
     def sockets(self, container_id: str) -> str:
         """Return the host folder of the container's sockets."""

@@ -39,6 +39,45 @@ def open_pipe() -> Iterator[Pipe]:
         pipe.close()
 
 
+class Capture:
+    """The beginning of what is written to a pipe; the rest is read, and thrown away."""
+
+    def __init__(self, pipe: Pipe, limit_bytes: int) -> None:
+        self._pipe = pipe
+        self._limit_bytes = limit_bytes
+        self._data = b""
+
+    @property
+    def write_end(self) -> int:
+        """Return the descriptor to write to."""
+        return self._pipe.write_end
+
+    def read(self) -> None:
+        """Take in what is there."""
+        with contextlib.suppress(BlockingIOError):
+            piece = os.read(self._pipe.read_end, 65536)
+            self._data += piece[: self._limit_bytes - len(self._data)]
+
+    def text(self) -> str:
+        """Return what was written, for a person."""
+        return self._data.decode(errors="replace").strip()
+
+
+@contextlib.contextmanager
+def captured(limit_bytes: int) -> Iterator[Capture]:
+    """Hold a pipe that never blocks who writes to it, while the loop runs."""
+    loop = asyncio.get_running_loop()
+    with open_pipe() as pipe:
+        os.set_blocking(pipe.read_end, False)
+        capture = Capture(pipe, limit_bytes)
+        # Our own write end stays open, so the pipe is never at its end and the reader rests.
+        loop.add_reader(pipe.read_end, capture.read)
+        try:
+            yield capture
+        finally:
+            loop.remove_reader(pipe.read_end)
+
+
 async def read_line(fd: int) -> bytes:
     """Read up to a newline, or the end: the writer may hold its end for its whole life."""
     loop = asyncio.get_running_loop()

@@ -7,11 +7,14 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from services.executor.adapters.pipes import captured
 from services.executor.ports import RuntimeStatus
 from shared import errdefs, runc_ctl
 
 #: What Status tells beyond the words of ours: on its way to being paused.
 _PAUSING = "pausing"
+#: How much of a health command's output is told.
+_TOLD_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +57,20 @@ class RuncRuntime:
     async def exec(self, container_id: str, args: Sequence[str], *, timeout_s: float) -> str | None:
         """Run a command in the container; return None when it exits with 0, else what failed."""
         command = " ".join(args)
-        try:
-            async with asyncio.timeout(timeout_s):
-                code = await self.runc.exec(container_id, tuple(args))
-        except TimeoutError:
-            return f"{command} did not end within {timeout_s:g} s"
-        except runc_ctl.RuncError as error:
-            return f"{command}: {error.message}"
-        return f"{command} exited with code {code}" if code else None
+        with captured(_TOLD_BYTES) as output:
+            stdio = runc_ctl.Stdio(stdout=output.write_end, stderr=output.write_end)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    opts = runc_ctl.ExecOpts(stdio=stdio)
+                    code = await self.runc.exec(container_id, tuple(args), opts)
+            except TimeoutError:
+                failed = f"{command} did not end within {timeout_s:g} s"
+            except runc_ctl.RuncError as error:
+                return f"{command}: {error.message}"
+            else:
+                failed = f"{command} exited with code {code}" if code else ""
+            output.read()  # what came with the end
+        return f"{failed}: {output.text()}".removesuffix(": ") if failed else None
 
 
 @contextlib.contextmanager

@@ -15,10 +15,14 @@ from dataclasses import dataclass
 
 from services.executor.adapters.inotify import FolderEvents
 from services.executor.domain.layout import Layout
+from shared import errdefs
 
 #: Pauses between connects to a socket that is bound and not yet listened on: no event tells.
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.05
+
+#: How long an answer to a health check may be.
+_ANSWER_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,29 @@ class UnixSockets:
             return _connect(folder, name)
         finally:
             os.close(folder)
+
+    async def call(
+        self, container_id: str, name: str, method: str, *, timeout_s: float
+    ) -> str | None:
+        """Call a method as Docker calls plugins; return None for a good answer, else what failed.
+
+        Good is a status of 200 without an `Err` or `Error` in the answer.
+        """
+        # Imported when first asked for: an HTTP client is large, and most nodes go without.
+        from shared.plugin_rpc.client import ClientLimits, PluginClient
+        from shared.plugin_rpc.endpoint import Endpoint
+
+        socket_path = self.layout.bundle(container_id).sockets / name
+        endpoint = Endpoint(name=container_id, address=f"unix://{socket_path}", is_confined=True)
+        client = PluginClient(endpoint, limits=ClientLimits(answer_bytes=_ANSWER_BYTES))
+        try:
+            answer = await client.call(method, {}, deadline_s=timeout_s)
+        except errdefs.Error as error:
+            return error.message
+        finally:
+            await client.close()
+        said = answer.get("Err") or answer.get("Error")
+        return f"{method}: {said}" if said else None
 
     async def accepting(self, container_id: str, name: str) -> None:
         """Return once the socket accepts a connection."""

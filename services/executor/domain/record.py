@@ -49,7 +49,9 @@ class Record(Value):
     conmon: Process | None = None
     started_at_ns: int | None = None
     degraded: bool = False
+    ran_out_of_memory: bool = False
     health_status: HealthStatus = HealthStatus.NONE
+    health_message: str = ""
     exit: Exit | None = None
 
     @property
@@ -66,7 +68,10 @@ class Record(Value):
             started_at_ns=self.started_at_ns,
             socket_dir=self.socket_dir,
             degraded=self.degraded,
+            ran_out_of_memory=self.ran_out_of_memory,
             health=self.health_status,
+            health_message=self.health_message,
+            health_check=self.health,
             exit=self.exit,
         )
 

@@ -16,6 +16,7 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
     return {
         messages.StartContainer: executor.start_container,
         messages.StopContainer: executor.stop_container,
+        messages.CheckContainer: executor.check_container,
         messages.SignalContainer: executor.signal_container,
         messages.DeleteContainer: executor.delete_container,
         messages.GetContainer: executor.get_container,

@@ -19,6 +19,7 @@ from services.executor.service.watch import Held, Watch
 from shared import errdefs
 from shared.bus.ports import Delivery, Publisher
 from shared.contracts.executor import (
+    CheckContainer,
     Container,
     ContainerList,
     ContainerReply,
@@ -91,6 +92,15 @@ class Executor:
         held = await self._settled(command.container_id)
         if held.record.exit is None:
             await self._stopper.stop(held, number, command.grace_s)
+        return self._reply(held)
+
+    async def check_container(self, command: CheckContainer, _: Delivery) -> ContainerReply:
+        """Check a running container's health another way; the same way changes nothing."""
+        held = self._watch.named(command.container_id)
+        if held.record.exit is None and held.record.health != command.health:
+            if command.health is not None and command.health.unix_socket is not None:
+                layout.check_socket_name(command.health.unix_socket)
+            self._health.change(held, command.health)
         return self._reply(held)
 
     async def signal_container(self, command: SignalContainer, _: Delivery) -> Done:

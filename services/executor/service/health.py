@@ -10,7 +10,7 @@ from services.executor.domain import failure
 from services.executor.domain.health import HealthState
 from services.executor.ports import Host
 from services.executor.service.watch import Held, Watch
-from shared.contracts.executor import HealthCheck
+from shared.contracts.executor import HealthCheck, HealthStatus
 
 log = structlog.get_logger()
 
@@ -26,10 +26,19 @@ class HealthLoops:
         """Check a running container from now on, if it says how."""
         check = held.record.health
         if check is not None and held.record.exit is None:
-            self.watch.spawn(held, self._check_health(held, check))
+            held.checking = self.watch.spawn(held, self._check_health(held, check))
+
+    def change(self, held: Held, check: HealthCheck | None) -> None:
+        """Check a running container another way from now on, or no more."""
+        if held.checking is not None:
+            held.checking.cancel()
+            held.checking = None
+        self.watch.update(held, health=check, health_message="", health_status=_first(check))
+        self.begin(held)
 
     async def _check_health(self, held: Held, check: HealthCheck) -> None:
-        state = HealthState(status=held.record.health_status)
+        known = held.record.health_status
+        state = HealthState(status=_first(check) if known is HealthStatus.NONE else known)
         while not held.ended.is_set():
             if not self.host.cgroups.is_frozen(held.container_id):
                 state = await self._check_once(held, check, state)
@@ -37,8 +46,12 @@ class HealthLoops:
 
     async def _check_once(self, held: Held, check: HealthCheck, before: HealthState) -> HealthState:
         problem = await self._probe(held, check)
-        after = before.after(problem, retries=check.retries)
-        if after.status is not before.status and not held.ended.is_set():
+        started_ns = held.record.started_at_ns or 0
+        age_s = (self.host.clock.now_ns() - started_ns) / 1e9
+        after = before.after(problem, check, age_s=age_s)
+        if held.ended.is_set():
+            return after
+        if after.status is not before.status:
             log.info(
                 "health changed",
                 container_id=held.container_id,
@@ -46,8 +59,9 @@ class HealthLoops:
                 to_state=after.status,
                 reason=problem,
             )
-            self.watch.update(held, health_status=after.status)
-            await self.watch.observe(held, problem or "")
+        if (after.status, after.message) != (before.status, before.message):
+            self.watch.update(held, health_status=after.status, health_message=after.message)
+            await self.watch.observe(held, after.message)
         return after
 
     async def _probe(self, held: Held, check: HealthCheck) -> str | None:
@@ -55,8 +69,17 @@ class HealthLoops:
             return await self.host.runtime.exec(
                 held.container_id, check.exec, timeout_s=check.timeout_s
             )
-        if check.unix_socket is not None:
-            error = self.host.sockets.try_connect(held.container_id, check.unix_socket)
-            socket = f"{held.record.socket_dir}/{check.unix_socket}"
-            return f"dial unix {socket}: connect: {failure.reason(error)}" if error else None
-        return None
+        if check.unix_socket is None:
+            return None
+        if check.call is not None:
+            return await self.host.sockets.call(
+                held.container_id, check.unix_socket, check.call, timeout_s=check.timeout_s
+            )
+        error = self.host.sockets.try_connect(held.container_id, check.unix_socket)
+        socket = f"{held.record.socket_dir}/{check.unix_socket}"
+        return f"dial unix {socket}: connect: {failure.reason(error)}" if error else None
+
+
+def _first(check: HealthCheck | None) -> HealthStatus:
+    """Return what holds before the first check."""
+    return HealthStatus.NONE if check is None else HealthStatus.STARTING

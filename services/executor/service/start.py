@@ -19,7 +19,7 @@ from services.executor.service.health import HealthLoops
 from services.executor.service.stop import Stopper
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, Ready, StartContainer
+from shared.contracts.executor import ContainerConfig, HealthStatus, Ready, StartContainer
 
 #: How long a container that was not ready in time may take to end by itself.
 _GRACE_S = 2.0
@@ -79,6 +79,7 @@ class Starter:
             container_id=container_id,
             socket_dir=self.host.bundles.sockets(container_id),
             health=command.health,
+            health_status=HealthStatus.STARTING if command.health else HealthStatus.NONE,
             propagated=propagated.source if propagated else None,
             log_name=command.log_name,
         )

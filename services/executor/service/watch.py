@@ -19,6 +19,10 @@ from shared.contracts.message import Message
 
 log = structlog.get_logger()
 
+#: What an exit tells of the output.
+_TOLD_LINES, _TOLD_LETTERS = 10, 500
+_VERDICTS = frozenset({HealthStatus.HEALTHY, HealthStatus.UNHEALTHY})
+
 
 @dataclass(slots=True, eq=False)
 class Held:
@@ -29,6 +33,8 @@ class Held:
     committed: bool
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    #: The loop that checks its health; one of *tasks*.
+    checking: asyncio.Task[None] | None = None
 
     @property
     def container_id(self) -> str:
@@ -89,6 +95,7 @@ class Watch:
             self._conclude(held)
         else:
             self.spawn(held, self._follow(held))
+            self.spawn(held, self._watch_memory(held))
         return held
 
     def tell_arrival(self) -> None:
@@ -96,12 +103,13 @@ class Watch:
         self.arrival.set()
         self.arrival = asyncio.Event()
 
-    def spawn(self, held: Held, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, held: Held, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a task for as long as the container is held."""
         task = asyncio.create_task(work, name=f"follow {held.container_id}")
         held.tasks.add(task)
         task.add_done_callback(held.tasks.discard)
         task.add_done_callback(_log_failure)
+        return task
 
     async def commit(self, held: Held) -> None:
         """Publish the container's exit from now on, also one that lies behind."""
@@ -116,8 +124,8 @@ class Watch:
         if record.exit is not None:
             exited = ContainerExited(container_id=record.container_id, exit=record.exit)
             await self._publish(exited, message_id=record.container_id)
-        elif record.degraded or record.health_status is not HealthStatus.NONE:
-            await self.observe(held)
+        elif record.degraded or record.ran_out_of_memory or record.health_status in _VERDICTS:
+            await self.observe(held, record.health_message)
 
     async def observe(self, held: Held, message: str = "") -> None:
         """Publish a running container's health and whether its supervisor lives."""
@@ -166,14 +174,26 @@ class Watch:
         if held.committed:
             await self.announce(held)
 
+    async def _watch_memory(self, held: Held) -> None:
+        if not held.record.ran_out_of_memory:
+            await self._host.bundles.out_of_memory(held.container_id)
+            log.warning("ran out of memory", container_id=held.container_id)
+            self.update(held, ran_out_of_memory=True)
+            if held.committed and held.record.exit is None:
+                await self.observe(held)
+
     def _conclude(self, held: Held) -> None:
         bundles = self._host.bundles
+        out_of_memory = bundles.ran_out_of_memory(held.container_id)
         ended = bundles.exit_of(held.container_id) or Exit(
             exit_code=None,
-            oom_killed=bundles.ran_out_of_memory(held.container_id),
+            oom_killed=out_of_memory,
             exited_at_ns=self._host.clock.now_ns(),
         )
-        self.update(held, exit=ended)
+        output = self._host.logs.tail(held.container_id, _TOLD_LINES)
+        told = tuple(line.text[:_TOLD_LETTERS] for line in output)
+        ended = ended.model_copy(update={"last_output": told})
+        self.update(held, exit=ended, ran_out_of_memory=out_of_memory)
         held.ended.set()
         log.info("container ended", container_id=held.container_id, exit_code=ended.exit_code)
 

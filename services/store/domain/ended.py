@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from services.store.domain import restart, status
 from services.store.domain.restart import Backoff
-from shared.contracts.executor import Exit
+from shared.contracts.executor import Exit, HealthStatus
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Fact
-from shared.contracts.supervision import RestartPolicyName
+from shared.contracts.supervision import OnUnhealthy, RestartPolicyName
 
 #: What a person does about a plugin that its policy starts no more.
 _ADVICE = "`docker plugin enable` starts it, and so does another restart policy"
@@ -15,14 +15,30 @@ _ADVICE = "`docker plugin enable` starts it, and so does another restart policy"
 
 def exited(plugin: Plugin, ended: Exit, backoff: Backoff) -> Plugin:
     """Return the record of a plugin that ended unasked: due again, or left by its policy."""
+    is_sick = plugin.status.health is HealthStatus.UNHEALTHY
     started_ns = plugin.status.started_at_ns or ended.exited_at_ns
-    restarts = backoff.count(plugin.status.restarts, (ended.exited_at_ns - started_ns) / 1e9)
-    failed = ended.exit_code != 0 or ended.oom_killed
+    # What was never well has not lasted, however long that took to find out.
+    lasted_ns = 0 if is_sick and not plugin.status.was_healthy else ended.exited_at_ns - started_ns
+    restarts = backoff.count(plugin.status.restarts, lasted_ns / 1e9)
+    failed = ended.exit_code != 0 or ended.oom_killed or is_sick
+    why = _how(ended)
+    if is_sick:
+        why = f"{why} while unhealthy: {plugin.status.health_message}"
     refusal = restart.refusal(plugin.supervised.restart_policy, failed=failed, restarts=restarts)
     if refusal:
-        return _left(plugin, restarts, f"{_why(ended)}; {refusal}", ended)
+        return _left(plugin, restarts, f"{why}; {refusal}", ended)
     due_ns = ended.exited_at_ns + int(backoff.pause_s(restarts) * 1e9)
-    return _restarting(plugin, restarts, due_ns, _why(ended), ended)
+    return _restarting(plugin, restarts, due_ns, why, ended)
+
+
+def is_to_be_stopped(plugin: Plugin) -> bool:
+    """Tell whether a running plugin is to be stopped for its health, and started anew."""
+    supervised = plugin.supervised
+    return (
+        plugin.status.health is HealthStatus.UNHEALTHY
+        and supervised.health.on_unhealthy is OnUnhealthy.RESTART
+        and supervised.restart_policy.name is not RestartPolicyName.NO
+    )
 
 
 def not_started(plugin: Plugin, now_ns: int, message: str, backoff: Backoff) -> Plugin:
@@ -103,7 +119,7 @@ def _left(plugin: Plugin, restarts: int, message: str, ended: Exit | None) -> Pl
     )
 
 
-def _why(ended: Exit) -> str:
+def _how(ended: Exit) -> str:
     if ended.oom_killed:
         return "killed by the kernel: it used more memory than its limit"
     if ended.exit_code is None:

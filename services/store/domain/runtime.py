@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared import errdefs
 from shared.contracts.executor import (
     ContainerConfig,
     ContainerMount,
+    HealthCheck,
     PropagatedMount,
     Ready,
     Seccomp,
@@ -58,6 +61,24 @@ def ready(plugin: Plugin, deadline_s: float) -> Ready:
             docker_unclassed=True,
         )
     return Ready(unix_socket=socket, deadline_s=deadline_s)
+
+
+def health_check(plugin: Plugin) -> HealthCheck | None:
+    """Return how its container is asked whether it still works; None when it is not."""
+    health = plugin.supervised.health
+    socket = PluginConfig.from_go(plugin.config).interface.socket
+    ways: dict[str, Any]
+    match health.test:
+        case ("CONNECT",):
+            ways = {"unix_socket": socket}
+        case ("CALL", method):
+            ways = {"unix_socket": socket, "call": method}
+        case ("CMD", *args):
+            ways = {"exec": tuple(args)}
+        case _:
+            return None
+    times = health.model_dump(include={"interval_s", "timeout_s", "start_period_s", "retries"})
+    return HealthCheck(**ways, **times)
 
 
 def _mount(mount: PluginMount) -> ContainerMount:

@@ -9,6 +9,8 @@ from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Fact
 from shared.contracts.upgrade import Upgrading
 
+_VERDICTS = frozenset({HealthStatus.HEALTHY, HealthStatus.UNHEALTHY})
+
 #: What no longer holds once there is no container.
 NO_CONTAINER: dict[str, Any] = {
     "container_id": None,
@@ -16,7 +18,10 @@ NO_CONTAINER: dict[str, Any] = {
     "socket_dir": None,
     "started_at_ns": None,
     "degraded": False,
+    "ran_out_of_memory": False,
     "health": HealthStatus.NONE,
+    "health_message": "",
+    "was_healthy": False,
 }
 
 
@@ -62,9 +67,8 @@ def running(plugin: Plugin, container: Container) -> Plugin:
         socket_dir=container.socket_dir,
         started_at_ns=container.started_at_ns,
         restart_at_ns=None,
-        degraded=container.degraded,
-        health=container.health,
         message="",
+        **_seen(container),
     )
 
 
@@ -85,9 +89,12 @@ def stopped(plugin: Plugin, *, message: str = "") -> Plugin:
     )
 
 
-def observed(plugin: Plugin, *, degraded: bool, health: HealthStatus, message: str) -> Plugin:
+def observed(plugin: Plugin, container: Container) -> Plugin:
     """Return the record after its running container was looked at."""
-    return changed(plugin, degraded=degraded, health=health, message=message)
+    message = "its supervisor (conmon) died: output is lost" if container.degraded else ""
+    seen = changed(plugin, message=message, **_seen(container))
+    was_healthy = plugin.status.was_healthy or seen.status.was_healthy
+    return changed(seen, was_healthy=was_healthy)
 
 
 def fact(plugin: Plugin, action: str, time_ns: int, **attributes: str) -> Fact:
@@ -100,12 +107,36 @@ def fact(plugin: Plugin, action: str, time_ns: int, **attributes: str) -> Fact:
     )
 
 
-def die(plugin: Plugin, ended: Exit, time_ns: int) -> Fact:
-    """Return the fact that a plugin ended unasked."""
+def noticed(before: Plugin, now: Plugin, time_ns: int) -> tuple[Fact, ...]:
+    """Return what a look at a running plugin brought to light."""
+    actions = []
+    if now.status.ran_out_of_memory and not before.status.ran_out_of_memory:
+        actions.append("oom")
+    if now.status.degraded and not before.status.degraded:
+        actions.append("degraded")
+    if now.status.health is not before.status.health and now.status.health in _VERDICTS:
+        actions.append(f"health_status: {now.status.health}")
+    return tuple(fact(now, action, time_ns) for action in actions)
+
+
+def died(plugin: Plugin, ended: Exit, time_ns: int) -> tuple[Fact, ...]:
+    """Return the facts that a plugin ended unasked, and that it was for want of memory."""
     attributes = {"exitCode": "unknown" if ended.exit_code is None else str(ended.exit_code)}
-    if ended.oom_killed:
-        attributes["oomKilled"] = "true"
-    return fact(plugin, "die", time_ns, **attributes)
+    if not ended.oom_killed:
+        return (fact(plugin, "die", time_ns, **attributes),)
+    die = fact(plugin, "die", time_ns, **attributes, oomKilled="true")
+    is_told = plugin.status.ran_out_of_memory
+    return (die,) if is_told else (fact(plugin, "oom", time_ns), die)
+
+
+def _seen(container: Container) -> dict[str, Any]:
+    return {
+        "degraded": container.degraded,
+        "ran_out_of_memory": container.ran_out_of_memory,
+        "health": container.health,
+        "health_message": container.health_message,
+        "was_healthy": container.health is HealthStatus.HEALTHY,
+    }
 
 
 def changed(plugin: Plugin, **changes: Any) -> Plugin:

@@ -13,7 +13,7 @@ from services.store.service.runtime_options import RuntimeOptions
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import executor
-from shared.contracts.executor import Container, Exit, Seccomp
+from shared.contracts.executor import Container, Exit, HealthCheck, Seccomp
 from shared.contracts.plugin import Plugin
 
 log = structlog.get_logger()
@@ -51,6 +51,7 @@ class Containers:
             container_id=container_id,
             config=self.options.applied(plugin, config),
             ready=runtime.ready(plugin, deadline_s),
+            health=runtime.health_check(plugin),
             log_name=plugin.plugin_id,
         )
         try:
@@ -68,6 +69,11 @@ class Containers:
         except errdefs.NotFound:
             return None
         return reply.container.exit
+
+    async def check(self, container_id: str, health: HealthCheck | None) -> Container:
+        """Have a running container's health checked this way; a repeat changes nothing."""
+        command = executor.CheckContainer(container_id=container_id, health=health)
+        return (await self.sender.send(command, timeout_s=_MARGIN_S)).container
 
     async def delete(self, container_id: str) -> None:
         """Delete what is left of an ended container; none is success."""

@@ -13,6 +13,7 @@ from services.store.domain.operation import Change, Unit
 from services.store.domain.restart import Backoff
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
+from services.store.service.observations import Observations
 from services.store.service.restarts import Restarts
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -23,7 +24,6 @@ from shared.contracts.executor import (
     ContainerStatus,
     ExecutorStarted,
     Exit,
-    HealthStatus,
 )
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Fact
@@ -54,6 +54,7 @@ class Supervisor:
         self._lanes = lanes
         self._containers = containers
         self._clock = clock
+        self._observations = Observations(inventory=inventory, containers=containers, clock=clock)
         self._restarts = restarts
         self._backoff = backoff
         self._looks = Tasks()
@@ -141,7 +142,9 @@ class Supervisor:
             how = container.exit or Exit(exit_code=None, exited_at_ns=self._clock())
             await self._exited(plugin, how)
         else:
-            await self._observed(plugin, container)
+            now = await self._observations.take_in(plugin, container)
+            if ended.is_to_be_stopped(now):
+                await self._stop_sick(now)
 
     async def _exited(self, plugin: Plugin, how: Exit) -> None:
         container_id = plugin.status.container_id or ""
@@ -150,28 +153,18 @@ class Supervisor:
         )
         now = ended.exited(plugin, how, self._backoff)
         now_ns = self._clock()
-        await self._commit(now, status.die(plugin, how, now_ns), *ended.not_restarted(now, now_ns))
+        await self._commit(
+            now, *status.died(plugin, how, now_ns), *ended.not_restarted(now, now_ns)
+        )
         try:
             await self._containers.delete(container_id)
         except errdefs.Error:
             self.compare_soon()  # finds it without a plugin, and deletes it then
 
-    async def _observed(self, plugin: Plugin, container: Container) -> None:
-        message = "its supervisor (conmon) died: output is lost" if container.degraded else ""
-        now = status.observed(
-            plugin, degraded=container.degraded, health=container.health, message=message
-        )
-        if now != plugin:
-            await self._commit(now, *self._noticed(plugin, now))
-
-    def _noticed(self, before: Plugin, now: Plugin) -> list[Fact]:
-        facts = []
-        if now.status.degraded and not before.status.degraded:
-            facts.append(status.fact(now, "degraded", self._clock()))
-        if now.status.health not in (before.status.health, HealthStatus.NONE):
-            action = f"health_status: {now.status.health}"
-            facts.append(status.fact(now, action, self._clock()))
-        return facts
+    async def _stop_sick(self, plugin: Plugin) -> None:
+        log.warning("plugin stopped: unhealthy", plugin=plugin.name)
+        how = await self._containers.stop(plugin.status.container_id or "")
+        await self._exited(plugin, how or Exit(exit_code=None, exited_at_ns=self._clock()))
 
     async def _commit(self, plugin: Plugin, *facts: Fact, end: int | None = None) -> None:
         await self._inventory.commit(Unit(changes=(Change.of(plugin, *facts),), end=end))

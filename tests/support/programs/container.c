@@ -13,6 +13,7 @@
    touch=PATH     make a file
    remove=PATH    unlink a file
    eat=MIB        use memory
+   child_eats=MIB  have a child use memory, and go on without it
    call=NAME      make a system call: add_key, bpf, clone3 or unshare; print "NAME ERRNO"
    fork           leave a child that sleeps for ever
    term=CODE      on SIGTERM, exit with CODE (as pid 1 it is ignored otherwise)
@@ -176,6 +177,12 @@ static void do_one(const char *verb, char *value)
         call(value);
     else if (!strcmp(verb, "eat"))
         eat(atoi(value));
+    else if (!strcmp(verb, "child_eats")) {
+        if (fork() == 0) {
+            eat(atoi(value));
+            exit(0);
+        }
+    }
     else if (!strcmp(verb, "fork")) {
         if (fork() == 0)
             for (;;)

@@ -15,6 +15,7 @@ from services.executor.ports import RuntimeStatus
 from services.executor.service.executor import Executor
 from shared import errdefs
 from shared.contracts.executor import (
+    CheckContainer,
     Container,
     ContainerConfig,
     ContainerExited,
@@ -286,7 +287,7 @@ async def test_an_exit_that_could_not_be_published_is_told_later(scene: Scene) -
 async def test_an_unrecorded_exit_keeps_its_time(scene: Scene) -> None:
     """An exit that nobody recorded has no code, and the same time however often it is told."""
     await scene.start()
-    scene.host.bundles.out_of_memory.add("c-1")
+    scene.host.bundles.run_out_of_memory("c-1")
     scene.host.processes.end(101)
     await scene.settle()
     scene.host.clock.ns += 1_000_000
@@ -328,9 +329,42 @@ async def test_health_is_published_when_it_changes(scene: Scene) -> None:
 
     assert told == [
         (HealthStatus.HEALTHY, ""),
+        (HealthStatus.HEALTHY, "bad"),
         (HealthStatus.UNHEALTHY, "bad"),
         (HealthStatus.HEALTHY, ""),
     ]
+
+
+async def test_health_check_can_be_changed_while_it_runs(scene: Scene) -> None:
+    """Another check begins at once and without a verdict; none leaves no verdict; a repeat is."""
+    scene.host.runtime.exec_answers = ["bad"]
+    await scene.start(health=HealthCheck(exec=("/check",), retries=1))
+    await scene.settle()
+    assert (await scene.get()).health is HealthStatus.UNHEALTHY
+
+    call = HealthCheck(unix_socket="p.sock", call="VolumeDriver.List", interval_s=3600)
+    for _ in range(2):
+        await scene.executor.check_container(
+            CheckContainer(container_id="c-1", health=call), delivery()
+        )
+        await scene.settle()
+
+    now = await scene.get()
+    assert (now.health, now.health_message, now.health_check) == (HealthStatus.HEALTHY, "", call)
+    assert set(scene.host.sockets.called) == {("p.sock", "VolumeDriver.List")}
+    none = CheckContainer(container_id="c-1", health=None)
+    reply = await scene.executor.check_container(none, delivery())
+    assert (reply.container.health, reply.container.health_check) == (HealthStatus.NONE, None)
+
+
+async def test_socket_of_a_health_check_lies_in_the_container_s_folder(scene: Scene) -> None:
+    """A check can't be led elsewhere."""
+    await scene.start()
+
+    with pytest.raises(errdefs.InvalidArgument, match="plain file name"):
+        await scene.executor.check_container(
+            CheckContainer(container_id="c-1", health=HealthCheck(unix_socket="../x")), delivery()
+        )
 
 
 async def test_a_paused_container_is_not_checked(scene: Scene) -> None:

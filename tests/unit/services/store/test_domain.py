@@ -7,8 +7,8 @@ import pytest
 from services.store.domain import ended, runtime
 from services.store.domain.restart import Backoff
 from shared import errdefs
-from shared.contracts.executor import Exit, Seccomp
-from shared.contracts.plugin import Plugin
+from shared.contracts.executor import Exit, HealthStatus, Seccomp
+from shared.contracts.plugin import Plugin, PluginStatus
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import initial_settings
 from tests.support.store import CONFIG
@@ -52,6 +52,25 @@ def test_exited_plugin_is_due_after_its_pause() -> None:
 
     assert plugin.status.restart_at_ns == 5 * 10**9
     assert plugin.status.message == "exited with code 3"
+
+
+@pytest.mark.parametrize(("was_healthy", "restarts"), [(False, 4), (True, 1)])
+def test_run_that_was_never_healthy_has_not_lasted(*, was_healthy: bool, restarts: int) -> None:
+    """However long it took to find out; one that was healthy for long starts counting anew."""
+    sick = PluginStatus(
+        started_at_ns=1,
+        restarts=3,
+        health=HealthStatus.UNHEALTHY,
+        health_message="no answer",
+        was_healthy=was_healthy,
+    )
+    plugin = plugin_of(CONFIG).model_copy(update={"status": sick})
+
+    now = ended.exited(plugin, Exit(exit_code=0, exited_at_ns=3600 * 10**9), Backoff())
+
+    assert now.status.restarts == restarts
+    assert now.status.message == "exited with code 0 while unhealthy: no answer"
+    assert (now.status.health, now.status.was_healthy) == (HealthStatus.NONE, False)
 
 
 def test_container_has_the_plugin_s_config_and_settings() -> None:

@@ -12,7 +12,7 @@ from services.executor.domain import failure, layout, signals
 from services.executor.domain.health import HealthState
 from services.executor.domain.record import Phase, Process, Record
 from shared import errdefs
-from shared.contracts.executor import ContainerStatus, Exit, HealthStatus
+from shared.contracts.executor import ContainerStatus, Exit, HealthCheck, HealthStatus
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "sigterm", "TERM", " term ", "15"])
@@ -47,19 +47,33 @@ def test_health_follows_successes_at_once_and_failures_after_retries() -> None:
     state = HealthState()
     seen = []
     for problem in (None, "x", "x", None, "x", "x", "x", None):
-        state = state.after(problem, retries=3)
+        state = state.after(problem, HealthCheck(retries=3), age_s=0)
         seen.append(state.status)
 
     healthy, unhealthy = HealthStatus.HEALTHY, HealthStatus.UNHEALTHY
     assert seen == [healthy] * 6 + [unhealthy, healthy]
 
 
-def test_never_healthy_stays_none_until_it_is_unhealthy() -> None:
-    """Before the first success a container is not called healthy."""
-    state = HealthState().after("x", retries=2)
+def test_never_healthy_stays_without_a_verdict_until_it_is_unhealthy() -> None:
+    """Before the first success a container is not called healthy; what failed is kept."""
+    check = HealthCheck(retries=2)
+    state = HealthState(status=HealthStatus.STARTING).after("x", check, age_s=0)
 
-    assert state.status is HealthStatus.NONE
-    assert state.after("x", retries=2).status is HealthStatus.UNHEALTHY
+    assert (state.status, state.message) == (HealthStatus.STARTING, "x")
+    assert state.after("y", check, age_s=0) == HealthState(
+        status=HealthStatus.UNHEALTHY, failures=2, message="y"
+    )
+
+
+def test_failures_of_the_start_period_count_only_once_it_was_healthy() -> None:
+    """A slow start is no illness; a relapse is, however early."""
+    check = HealthCheck(retries=1, start_period_s=10)
+    slow = HealthState(status=HealthStatus.STARTING).after("x", check, age_s=9.9)
+
+    assert slow == HealthState(status=HealthStatus.STARTING, message="x")
+    assert slow.after("x", check, age_s=10).status is HealthStatus.UNHEALTHY
+    well = slow.after(None, check, age_s=1)
+    assert well.after("x", check, age_s=2).status is HealthStatus.UNHEALTHY
 
 
 @pytest.mark.parametrize(
