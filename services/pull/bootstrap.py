@@ -7,6 +7,7 @@ import os
 import platform
 
 from services.pull.adapters.content import DiskContent
+from services.pull.adapters.limits import Limits
 from services.pull.adapters.privilege_file import PrivilegeFile
 from services.pull.adapters.registries import ClientRegistries
 from services.pull.adapters.registry.client import Registry
@@ -40,8 +41,9 @@ async def serve(config: PullConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run until *stop* is set; raises errdefs when keys or settings can't be used."""
     opener = Opener(load_or_make_key(config.node.root))
     policies = _policies(config)
-    client = Registry(hosts=_hosts(config), env=config.proxies)
-    workplaces = DiskWorkplaces(config.node.root / "work", jobs=config.jobs)
+    limits = _limits(config)
+    client = Registry(limits=limits.registry, hosts=_hosts(config), env=config.proxies)
+    workplaces = DiskWorkplaces(config.node.root / "work", jobs=config.jobs, limits=limits.unpacked)
     try:
         await _serve(config, bus, stop, opener, ClientRegistries(client), policies, workplaces)
     finally:
@@ -135,6 +137,13 @@ def _policies(config: PullConfig) -> TrustFile:
     policies = TrustFile(named or config.node.root / "trust.json", must_exist=named is not None)
     policies.current()
     return policies
+
+
+def _limits(config: PullConfig) -> Limits:
+    try:
+        return Limits.of(config.limits)
+    except errdefs.InvalidArgument as error:
+        raise errdefs.InvalidArgument(f"WHERRY_PULL_LIMITS: {error.message}") from error
 
 
 def _hosts(config: PullConfig) -> Hosts:

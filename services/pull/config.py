@@ -36,6 +36,8 @@ class PullConfig:
     trust_policy: Path | None
     #: What plugins may need at most; None: anything that is granted.
     privilege_policy: Path | None
+    #: Limits of talking to registries and of unpacking that are not the defaults, by name.
+    limits: Mapping[str, str]
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> PullConfig:
@@ -55,11 +57,20 @@ class PullConfig:
             proxies={name: value for name, value in env.items() if name.upper() in _PROXIES},
             trust_policy=_path(env, "WHERRY_TRUST_POLICY"),
             privilege_policy=_path(env, "WHERRY_PRIVILEGE_POLICY"),
+            limits=_pairs(env, "WHERRY_PULL_LIMITS"),
         )
 
 
 def _words(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in env.get(variable, "").split(",") if word.strip())
+
+
+def _pairs(env: Mapping[str, str], variable: str) -> Mapping[str, str]:
+    pairs = [word.partition("=") for word in _words(env, variable)]
+    for name, equals, value in pairs:
+        if not name or not equals or not value:
+            raise errdefs.InvalidArgument(f"{variable}: {name or value!r} is no name=number")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _count(env: Mapping[str, str], variable: str, default: int) -> int:

@@ -17,10 +17,10 @@ def _refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["message"]
 
 
-def test_the_cli_takes_a_plugin_through_its_life(
+def test_f01_the_cli_takes_a_plugin_through_its_life(
     node: Node, contexts: Contexts, tmp_path: Path
 ) -> None:
-    """F01: a plugin that is enabled is shown so and is not removed; disabled, it goes."""
+    """A plugin that is enabled is shown so and is not removed; disabled, it goes."""
     node.docker("plugin", "create", "p", str(contexts.write(tmp_path)))
 
     assert node.docker("plugin", "enable", "p") == "p"
@@ -91,8 +91,8 @@ def test_a_plugin_that_ignores_sigterm_is_killed(contexts: Contexts, node: Node)
 
 
 @pytest.mark.parametrize("force", ["1", "true", "yes", "anything"])
-def test_force_removes_an_enabled_plugin(node: Node, contexts: Contexts, force: str) -> None:
-    """F02: remove with force stops it first; whatever is not false is true."""
+def test_f02_force_removes_an_enabled_plugin(node: Node, contexts: Contexts, force: str) -> None:
+    """Remove with force stops it first; whatever is not false is true."""
     node.create("p", contexts.tar())
     pid = node.enable("p")["pid"]
 

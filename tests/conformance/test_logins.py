@@ -184,10 +184,10 @@ def test_anybody_may_install_what_is_public(
     _there_and_back(cli, name)
 
 
-def test_a_login_in_the_header(
+def test_c15_a_login_in_the_header(
     node: Node, cli: Cli, basic: RegistryServer, contexts: Contexts
 ) -> None:
-    """C15: an install takes its login from X-Registry-Auth, base64url of JSON."""
+    """An install takes its login from X-Registry-Auth, base64url of JSON."""
     name = f"{basic.authority}/c15/plugin:latest"
     node.create(name, contexts.tar())
     cli(*cli.login(basic.authority))

@@ -35,10 +35,10 @@ def _at(registry: RegistryServer, path: str) -> Content:
     return Content(authority=registry.authority, path=path)
 
 
-def test_a_plugin_is_installed_disabled(
+def test_c13_f05_a_plugin_is_installed_disabled(
     node: Node, hub: RegistryServer, contexts: Contexts
 ) -> None:
-    """C13: what is installed with --disable is found by its whole reference, and does not run."""
+    """What is installed with --disable is found by its whole reference, and runs once enabled."""
     name = f"{hub.authority}/c13/plugin:v1"
     publish(node, name, contexts.tar())
 
@@ -46,12 +46,17 @@ def test_a_plugin_is_installed_disabled(
 
     found = json.loads(node.docker("plugin", "inspect", name))[0]
     assert (found["Name"], found["Enabled"], found["PluginReference"]) == (name, False, name)
+    for verb, shown in (("enable", "true"), ("disable", "false")):
+        node.docker("plugin", verb, name)
+        assert node.docker("plugin", "ls", "--format", "{{.Enabled}}") == shown
+    node.docker("plugin", "rm", name)
+    assert node.get("/plugins") == []
 
 
-def test_a_plugin_is_installed_by_digest(
+def test_c14_a_plugin_is_installed_by_digest(
     node: Node, hub: RegistryServer, contexts: Contexts
 ) -> None:
-    """C14: what was installed by tag and digest is found by its tag."""
+    """What was installed by tag and digest is found by its tag."""
     name = f"{hub.authority}/c14/plugin:latest"
     node.create(name, contexts.tar())
     digest = push(node, name)["Digest"]
@@ -62,10 +67,10 @@ def test_a_plugin_is_installed_by_digest(
     assert node.docker("plugin", "inspect", "-f", "{{.Name}} {{.Enabled}}", name) == f"{name} true"
 
 
-def test_an_insecure_registry_is_spoken_to_in_the_clear(
+def test_c16_an_insecure_registry_is_spoken_to_in_the_clear(
     node: Node, hub: RegistryServer, outside: str, contexts: Contexts
 ) -> None:
-    """C16: an http registry that is not on loopback is used once it is listed as insecure."""
+    """An http registry that is not on loopback is used once it is listed as insecure."""
     publish(node, f"{hub.authority}/c16/plugin", contexts.tar())
 
     node.docker(*_INSTALL, f"{outside}/c16/plugin")
@@ -73,10 +78,10 @@ def test_an_insecure_registry_is_spoken_to_in_the_clear(
     assert node.get(f"/plugins/{outside}/c16/plugin/json")["Enabled"]
 
 
-def test_what_is_pushed_is_a_docker_manifest(
+def test_c19_what_is_pushed_is_a_docker_manifest(
     node: Node, hub: RegistryServer, contexts: Contexts
 ) -> None:
-    """C19: whoever takes only Docker's schema 2 gets one with a single layer, gzip as Docker's."""
+    """Whoever takes only Docker's schema 2 gets one with a single layer, gzip as Docker's."""
     publish(node, f"{hub.authority}/c19/plugin", contexts.tar())
 
     answer = _at(hub, "c19/plugin").manifest(accept=(_DOCKER_MANIFEST,))
@@ -86,8 +91,8 @@ def test_what_is_pushed_is_a_docker_manifest(
     assert [layer["mediaType"] for layer in manifest["layers"]] == [_DOCKER_LAYER]
 
 
-def test_install_takes_settings(node: Node, hub: RegistryServer, contexts: Contexts) -> None:
-    """F08: a variable without a value is set by an argument of the install."""
+def test_f08_install_takes_settings(node: Node, hub: RegistryServer, contexts: Contexts) -> None:
+    """A variable without a value is set by an argument of the install."""
     name = f"{hub.authority}/f08/plugin"
     publish(node, name, contexts.tar(env=[{"name": "DEBUG", "settable": ["value"]}]))
 
@@ -96,8 +101,8 @@ def test_install_takes_settings(node: Node, hub: RegistryServer, contexts: Conte
     assert node.get(f"/plugins/{name}/json")["Settings"]["Env"] == ["DEBUG=1"]
 
 
-def test_an_image_is_no_plugin(node: Node, hub: RegistryServer) -> None:
-    """F09: installing an ordinary image fails, and nothing of it stays."""
+def test_f09_an_image_is_no_plugin(node: Node, hub: RegistryServer) -> None:
+    """Installing an ordinary image fails, and nothing of it stays."""
     image = _at(hub, "f09/image")
     image.put_manifest(
         {
@@ -117,10 +122,10 @@ def test_an_image_is_no_plugin(node: Node, hub: RegistryServer) -> None:
     assert node.get("/plugins") == []
 
 
-def test_an_upgrade_keeps_the_volumes_data(
+def test_f16_an_upgrade_keeps_the_volumes_data(
     node: Node, hub: RegistryServer, quota_volume: Path, tmp_path: Path
 ) -> None:
-    """F16: only a disabled plugin is upgraded; its id and the data of its volumes stay."""
+    """Only a disabled plugin is upgraded; its id and the data of its volumes stay."""
     name = f"{hub.authority}/f16/plugin"
     second = Path(shutil.copytree(quota_volume, tmp_path / "v2"))
     (second / "rootfs" / "new").write_text("of the second version")
@@ -132,14 +137,15 @@ def test_an_upgrade_keeps_the_volumes_data(
     before = node.get("/plugins/f16/json")["Id"]
     note = _mounted(node, "f16", new=True) / "note"
     note.write_text("from before")
-    new = node.root / "plugins" / before / "rootfs" / "new"
+    plugin = node.root / "plugins" / before
 
     said = node.docker_fails(*_UPGRADE, "f16", f"{name}:v2")
     assert "the plugin must be disabled before upgrading" in said
-    assert not new.exists()
+    assert list(plugin.glob("rootfs*/new")) == []
 
     node.docker("plugin", "disable", "-f", "f16")
     node.docker(*_UPGRADE, "f16", f"{name}:v2")
+    [new] = plugin.glob("rootfs*/new")
     assert new.read_text() == "of the second version"
     node.docker("plugin", "enable", "f16")
     after = node.get("/plugins/f16/json")

@@ -40,6 +40,7 @@ from shared.bus.ports import CommandHandler
 from shared.contracts.job import BeginJob, JobEnded, JobKind, JobProgress, JobReply, JobRequest
 from shared.contracts.message import Command, Message
 from shared.contracts.store import Changed
+from shared.oci import unpack
 from shared.oci.digest import Digest
 from shared.sealing import Opener, new_key
 from shared.sqlite import Database
@@ -62,6 +63,8 @@ LIMITS: Final = Limits(
     resume_progress_bytes=256 << 10,
     upload_chunk_bytes=400_000,
 )
+#: Of one layer.
+UNPACKED: Final = unpack.Limits(size=32 << 20, entries=10_000)
 _END_S: Final = 20.0
 #: In memory where that can be: examples are many, and each waits for the disk often.
 _MEMORY: Final = Path("/dev/shm")
@@ -127,7 +130,7 @@ class Worker:
         self, root: Path, name: str, sender: StoreCalls, progress: Mapping[str, FakeWriter]
     ) -> None:
         self.registry: Registry = new_registry(limits=LIMITS)
-        self._workplaces = DiskWorkplaces(root / "work", jobs=4)
+        self._workplaces = DiskWorkplaces(root / "work", jobs=4, limits=UNPACKED)
         content, registries = PullContent(root / "content"), ClientRegistries(self.registry)
         self.runner = JobRunner(
             sender=sender,

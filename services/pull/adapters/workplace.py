@@ -20,7 +20,7 @@ from shared import errdefs
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.root import Root
-from shared.oci.unpack import Unpacked
+from shared.oci.unpack import DEFAULT_LIMITS, Limits, Unpacked
 from shared.oci.unpack import unpack as unpack_layer
 
 #: What the store takes for the plugin's root file system.
@@ -31,9 +31,10 @@ _TOLD_EVERY: Final = 64 << 10  # bytes
 class DiskWorkplaces:
     """ports.Workplaces: the folders of jobs, and the threads that work in them."""
 
-    def __init__(self, work: Path, *, jobs: int) -> None:
-        """Each of *jobs* at a time unpacks one layer."""
+    def __init__(self, work: Path, *, jobs: int, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Each of *jobs* at a time unpacks one layer, within *limits*."""
         self._work = work
+        self._limits = limits
         # Apart, so that those who wait for bytes never keep out those who write them.
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="write")
         self._unpackers = ThreadPoolExecutor(jobs, thread_name_prefix="unpack")
@@ -49,6 +50,7 @@ class DiskWorkplaces:
             writers=self._writers,
             unpackers=self._unpackers,
             syncer=self._syncer,
+            limits=self._limits,
         )
 
     def close(self) -> None:
@@ -67,6 +69,7 @@ class DiskWorkplace:
     writers: ThreadPoolExecutor
     unpackers: ThreadPoolExecutor
     syncer: ThreadPoolExecutor
+    limits: Limits
 
     async def clear(self) -> None:
         """Delete what an earlier attempt left, and make the folder; whole, even if cancelled."""
@@ -149,7 +152,12 @@ class DiskWorkplace:
                 writeback.advance(count)
                 progress(count)
 
-            return unpack_layer(_CountingReader(layer, moved), self._rootfs, checkpoint=checkpoint)
+            return unpack_layer(
+                _CountingReader(layer, moved),
+                self._rootfs,
+                limits=self.limits,
+                checkpoint=checkpoint,
+            )
 
 
 class _CountingReader:

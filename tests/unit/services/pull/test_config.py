@@ -24,6 +24,13 @@ def test_defaults() -> None:
     assert config.insecure_networks == ()
     assert config.trust_policy is None
     assert config.privilege_policy is None
+    assert config.limits == {}
+
+
+def test_limits_are_pairs() -> None:
+    """Names and numbers, in a list like the others."""
+    config = _load(WHERRY_PULL_LIMITS="stall_s=30, unpacked_bytes = 1000")
+    assert config.limits == {"stall_s": "30", "unpacked_bytes": "1000"}
 
 
 def test_registries_are_comma_lists() -> None:
@@ -49,6 +56,8 @@ def test_registries_are_comma_lists() -> None:
         ("WHERRY_PULL_TRANSFERS", "65"),
         ("WHERRY_INSECURE_REGISTRIES", "10.0.0.0/99"),
         ("WHERRY_TRUST_POLICY", "trust.json"),
+        ("WHERRY_PULL_LIMITS", "stall_s"),
+        ("WHERRY_PULL_LIMITS", "=3"),
     ],
 )
 def test_a_bad_value_is_named(variable: str, value: str) -> None:
