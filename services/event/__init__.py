@@ -1,7 +1,7 @@
 """The event feed: what has happened on a node, in one order, kept and searchable.
 
-Owns: event.db (the feed's events, and how far each epoch of the store was taken in).
-Consumes: store.plugin.changed, in order; event.feed.read.
+Owns: event.db (the feed's events, and how far each epoch of its sources was taken in).
+Consumes: store.plugin.changed and volume.volume.changed, each in order; event.feed.read.
 Emits: event.feed.published, once per event; its stream id is the event's number.
 Never: drops an event silently, numbers one twice, changes one that was published.
 """

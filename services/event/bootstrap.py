@@ -50,7 +50,8 @@ async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio
         feed=feed, reached=Reached(await feed.positions()), clock=time.time_ns, added=added
     )
     bus.serve(tables.commands(service), checks=service.checks, version=VERSION)
-    bus.subscribe("store", tables.facts_of_store(service))
+    for source, handlers in tables.facts(service).items():
+        bus.subscribe(source, handlers)
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -1,22 +1,25 @@
-"""What a change of the store means for the feed: which events it adds, and what went missing."""
+"""What a change means for the feed: which events it adds, and what went missing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shared.contracts.event import FeedEvent
+from shared.contracts.message import owner_of
 from shared.contracts.store import Fact, PluginChanged
+from shared.contracts.volume import VolumesChanged
 
 #: Docker's type for what concerns the engine as a whole, and our action for a hole in the feed.
 LOST_TYPE, LOST_ACTION = "daemon", "events-lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """How far one epoch of the store was taken in."""
+#: What services publish of what they own: facts, by dense revisions of an epoch.
+Change = PluginChanged | VolumesChanged
 
-    epoch: str
-    revision: int
+
+def source_of(change: Change) -> str:
+    """Return the service that published a change."""
+    return owner_of(change.TYPE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +51,11 @@ class Happening:
         )
 
 
-def happenings(
-    change: PluginChanged, *, reached: int, node: str, now_ns: int
-) -> tuple[Happening, ...]:
+def happenings(change: Change, *, reached: int, node: str, now_ns: int) -> tuple[Happening, ...]:
     """Return the events that a change adds to a feed that has reached revision *reached*.
 
-    None for a change that was taken in before. Revisions are dense, so a jump means that the
-    store no longer has what lies between: an event says so, before those of the change.
+    None for a change that was taken in before. Revisions are dense, so a jump means that its
+    source no longer has what lies between: an event says so, before those of the change.
     """
     if change.revision <= reached:
         return ()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from services.event.domain import Position
-from shared.contracts.event import FeedEvent, FeedPage, ReadFeed
-from shared.contracts.store import PluginChanged
+from services.event.domain import Change
+from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 
 #: Nanoseconds since the epoch.
 Clock = Callable[[], int]
@@ -16,11 +15,11 @@ Clock = Callable[[], int]
 class Feed(Protocol):
     """The feed's database."""
 
-    async def positions(self) -> tuple[Position, ...]:
-        """Return how far each epoch was taken in, the newest epoch last."""
+    async def positions(self) -> tuple[FeedPosition, ...]:
+        """Return how far each epoch was taken in, the newest of each source last."""
         ...
 
-    async def take_in(self, change: PluginChanged, *, now_ns: int) -> tuple[FeedEvent, ...]:
+    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
         """Add a change's events and return those that are new, once they are on disk.
 
         A repeat adds nothing. Raises ResourceExhausted or Unavailable when the disk fails; then

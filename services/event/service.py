@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from services.event.domain import LOST_ACTION, LOST_TYPE, Position
+from services.event.domain import LOST_ACTION, LOST_TYPE, Change, source_of
 from services.event.ports import Clock, Feed
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.event import FeedPage, ReadFeed
+from shared.contracts.event import FeedPage, FeedPosition, ReadFeed
 from shared.contracts.health import Check
-from shared.contracts.store import PluginChanged
 
 log = structlog.get_logger()
 
@@ -25,38 +24,44 @@ _TRIM_EVERY = 256
 
 
 class Reached:
-    """How far the feed has taken in each epoch of the store, and who waits for more."""
+    """How far the feed has taken in each epoch of each source, and who waits for more."""
 
-    def __init__(self, positions: tuple[Position, ...]) -> None:
-        """Start from what was kept, the newest epoch last."""
-        self._revisions = {position.epoch: position.revision for position in positions}
+    def __init__(self, positions: tuple[FeedPosition, ...]) -> None:
+        """Start from what was kept, the newest epoch of each source last."""
+        self._revisions: dict[str, dict[str, int]] = {}
+        for position in positions:
+            self._note(position)
         self._moved = asyncio.Condition()
 
     def __str__(self) -> str:
-        if not self._revisions:
-            return "no change yet"
-        epoch, revision = list(self._revisions.items())[-1]
-        return f"revision {revision} of epoch {epoch}"
+        newest = [(source, *list(known.items())[-1]) for source, known in self._revisions.items()]
+        said = (f"revision {rev} of epoch {epoch} ({source})" for source, epoch, rev in newest)
+        return ", ".join(said) or "no change yet"
 
-    async def advance(self, epoch: str, revision: int) -> None:
+    async def advance(self, position: FeedPosition) -> None:
         """Note a change that was taken in and wake who waits; a repeat is safe."""
-        self._revisions[epoch] = max(revision, self._revisions.get(epoch, 0))
+        self._note(position)
         async with self._moved:
             self._moved.notify_all()
 
-    async def wait_for(self, epoch: str, revision: int) -> None:
-        """Wait until the feed has reached *revision* of *epoch* (empty: of the newest one)."""
+    async def wait_for(self, wanted: Sequence[FeedPosition]) -> None:
+        """Wait until the feed has reached all positions (an empty epoch: the newest one)."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self._has(epoch, revision))
+            await self._moved.wait_for(lambda: all(map(self._has, wanted)))
 
-    def _has(self, epoch: str, revision: int) -> bool:
-        if revision <= 0:
+    def _note(self, position: FeedPosition) -> None:
+        known = self._revisions.setdefault(position.source, {})
+        known[position.epoch] = max(position.revision, known.get(position.epoch, 0))
+
+    def _has(self, wanted: FeedPosition) -> bool:
+        if wanted.revision <= 0:
             return True
-        newest = next(reversed(self._revisions), "")
-        if self._revisions.get(epoch or newest, 0) >= revision:
+        known = self._revisions.get(wanted.source, {})
+        newest = next(reversed(known), "")
+        if known.get(wanted.epoch or newest, 0) >= wanted.revision:
             return True
         # Changes come in order: after the first of a newer epoch, the older one is complete.
-        return epoch in self._revisions and epoch != newest
+        return wanted.epoch in known and wanted.epoch != newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +74,8 @@ class EventService:
     #: Called with the number of events that were added: they wait to be published.
     added: Callable[[int], None]
 
-    async def plugin_changed(self, change: PluginChanged, delivery: Delivery) -> None:
-        """Take a change of the store in.
+    async def take_in(self, change: Change, delivery: Delivery) -> None:
+        """Take a change of a service in.
 
         A redelivered change adds nothing. Raises Unavailable while the disk is full or fails:
         the bus then keeps the change, and those behind it, and delivers it again.
@@ -84,7 +89,10 @@ class EventService:
             if (event.type, event.action) == (LOST_TYPE, LOST_ACTION):
                 log.error("events lost", epoch=event.epoch, **event.attributes)
         self.added(len(events))
-        await self.reached.advance(change.epoch, change.revision)
+        position = FeedPosition(
+            source=source_of(change), epoch=change.epoch, revision=change.revision
+        )
+        await self.reached.advance(position)
 
     async def read_feed(self, query: ReadFeed, delivery: Delivery) -> FeedPage:
         """Answer with a page of the feed, once it has reached what the query asks for.
@@ -93,7 +101,7 @@ class EventService:
         """
         try:
             async with asyncio.timeout(self._patience_s(delivery)):
-                await self.reached.wait_for(query.epoch, query.min_revision)
+                await self.reached.wait_for(_wanted(query))
         except TimeoutError as error:
             raise self._behind(query) from error
         return await self.feed.page(query)
@@ -113,12 +121,22 @@ class EventService:
         return (delivery.deadline_ns - self.clock()) / 1e9 - _REPLY_TRAVEL_S
 
     def _behind(self, query: ReadFeed) -> errdefs.DeadlineExceeded:
-        epoch = f" of epoch {query.epoch}" if query.epoch else ""
+        wanted = ", ".join(_described(one) for one in _wanted(query) if one.revision)
         return errdefs.DeadlineExceeded(
-            f"the event feed did not reach the store's revision {query.min_revision}{epoch} in "
-            f"time: it has taken in {self.reached}; see the log of the event service, then try "
-            "again"
+            f"the event feed did not reach {wanted} in time: it has taken in {self.reached}; "
+            "see the log of the event service, then try again"
         )
+
+
+def _described(position: FeedPosition) -> str:
+    epoch = f" of epoch {position.epoch}" if position.epoch else ""
+    return f"revision {position.revision}{epoch} ({position.source})"
+
+
+def _wanted(query: ReadFeed) -> tuple[FeedPosition, ...]:
+    """Return what a reader counts on."""
+    store = FeedPosition(source="store", epoch=query.epoch, revision=query.min_revision)
+    return (store, *query.reached)
 
 
 @dataclass(slots=True, kw_only=True)

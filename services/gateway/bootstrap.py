@@ -23,6 +23,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host
 from services.gateway.domain.system_info import Engine
 from services.gateway.entrypoints.app import App
+from services.gateway.entrypoints.disk_usage import DiskUsageRoutes
 from services.gateway.entrypoints.events import EventRoutes
 from services.gateway.entrypoints.http import Application
 from services.gateway.entrypoints.late_app import LateApp
@@ -30,6 +31,7 @@ from services.gateway.entrypoints.plugins import PluginRoutes
 from services.gateway.entrypoints.registry import RegistryRoutes
 from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.system import SystemRoutes
+from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Sender, Vault
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -41,6 +43,7 @@ from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
+from services.gateway.service.volumes import Volumes
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged
@@ -57,7 +60,17 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         changes = StreamChanges(bus=bus, owner="store", model=PluginChanged)
         replica = Replica(sender=bus, changes=changes)
         published = StreamChanges(bus=bus, owner="event", model=EventPublished)
-        feed = Feed(sender=bus, changes=published, position=lambda: replica.inventory.newest)
+        volumes = Volumes(
+            sender=bus,
+            create_timeout_s=config.volume_create_timeout_s,
+            call_timeout_s=config.volume_call_timeout_s,
+            list_timeout_s=config.volume_list_timeout_s,
+        )
+        feed = Feed(
+            sender=bus,
+            changes=published,
+            positions=lambda: (replica.inventory.newest, *volumes.reached),
+        )
         spool = FolderSpool(config.node.root / "staging", limit=config.context_limit)
         spool.prepare(stale_s=CREATE_LIMIT_S)
         programs = InstalledPrograms(_programs(config))
@@ -80,6 +93,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             watch=watch,
             logs=logs,
             look=look,
+            volumes=volumes,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -117,6 +131,7 @@ class Gateway:
     watch: JobWatch
     logs: PluginLogs
     look: PluginLook
+    volumes: Volumes
 
     def app(self) -> App:
         """Return the ASGI application."""
@@ -126,6 +141,7 @@ class Gateway:
             spool=self.spool,
             ready_timeout_s=self.config.ready_timeout_s,
             stop_grace_s=self.config.stop_grace_s,
+            volumes=self.volumes,
         )
         registries = Registries(sender=self.sender, vault=self.vault)
         routes = (
@@ -133,6 +149,8 @@ class Gateway:
             *PluginRoutes(replica=self.replica, verbs=verbs).routes(),
             *self._registry(registries).routes(),
             *EventRoutes(feed=self.feed).routes(),
+            *VolumeRoutes(volumes=self.volumes).routes(),
+            *DiskUsageRoutes(volumes=self.volumes).routes(),
         )
         return App(Router(routes), LateApp(lambda: self._extension(verbs, registries)))
 
@@ -168,6 +186,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry_logs import LogExtension
         from services.gateway.entrypoints.wherry_look import LookExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
+        from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 
         extension = Extension(
             config=self.config,
@@ -187,6 +206,7 @@ class Gateway:
             ),
             logs=LogExtension(logs=self.logs),
             look=LookExtension(look=self.look),
+            volumes=VolumeExtension(volumes=self.volumes),
         )
         return extension.application()
 

@@ -36,6 +36,10 @@ class GatewayConfig:
     #: What the store grants a plugin to become ready and to stop, and so how long to wait for it.
     ready_timeout_s: float = 30.0
     stop_grace_s: float = 10.0
+    #: What the volume service grants drivers, and so how long to wait for it.
+    volume_create_timeout_s: float = 120.0
+    volume_call_timeout_s: float = 60.0
+    volume_list_timeout_s: float = 5.0
     #: The programs that the executor runs: their versions are shown.
     runc: str = "runc"
     conmon: str = "conmon"
@@ -45,7 +49,7 @@ class GatewayConfig:
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
-        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what store, executor and pull read.
+        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what other services read.
 
         Raises InvalidArgument naming the variable that is wrong.
         """
@@ -60,6 +64,9 @@ class GatewayConfig:
             context_limit=_context_limit(env),
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
             stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
+            volume_create_timeout_s=_seconds(env, "WHERRY_VOLUME_CREATE_TIMEOUT_S", 120.0),
+            volume_call_timeout_s=_seconds(env, "WHERRY_VOLUME_CALL_TIMEOUT_S", 60.0),
+            volume_list_timeout_s=_seconds(env, "WHERRY_VOLUME_LIST_TIMEOUT_S", 5.0),
             runc=env.get("WHERRY_RUNC") or "runc",
             conmon=env.get("WHERRY_CONMON") or "conmon",
             registry_mirrors=_words(env, "WHERRY_REGISTRY_MIRRORS"),

@@ -36,7 +36,16 @@ class FeedEvent(Value):
     attributes: dict[str, str] = Field(default_factory=dict)
     scope: str = "local"
     time_ns: int
-    #: The store's epoch and revision that it came from.
+    #: The epoch and revision that it came from, of the service that published it.
+    epoch: str
+    revision: int
+
+
+class FeedPosition(Value):
+    """How far a service's facts have come: a revision of one of its epochs."""
+
+    #: The service that published them.
+    source: str
     epoch: str
     revision: int
 
@@ -126,7 +135,8 @@ class FeedPage(Message):
 class ReadFeed(Command[FeedPage]):
     """Read the kept feed after *after_seq*, within times, through a filter.
 
-    Waits, within its deadline, until the feed has taken in the store's *min_revision*.
+    Waits, within its deadline, until the feed has taken in the store's *min_revision*, and what
+    others have *reached*.
     """
 
     TYPE: ClassVar[str] = "event.feed.read.v1"
@@ -137,4 +147,5 @@ class ReadFeed(Command[FeedPage]):
     filter: FeedFilter = FeedFilter()
     min_revision: int = 0
     epoch: str = ""
+    reached: tuple[FeedPosition, ...] = ()
     limit: int = Field(default=1000, ge=1, le=10_000)

@@ -28,6 +28,8 @@ class GoStruct(BaseModel):
 
     #: Fields that are left out when zero (``omitempty``), by attribute.
     OMIT_EMPTY: ClassVar[frozenset[str]] = frozenset()
+    #: The struct's package, as errors name it.
+    PACKAGE: ClassVar[str] = "types"
 
     @classmethod
     def from_go(cls, value: object) -> Self:
@@ -52,7 +54,7 @@ class GoStruct(BaseModel):
         if value is None:
             return cls()
         if not isinstance(value, dict):
-            raise _mismatch(value, f"types.{cls.__name__}", path, struct=None)
+            raise _mismatch(value, _go_type(cls), path, struct=None)
         names = cls._names()
         decoded = {}
         for key, item in value.items():
@@ -100,6 +102,8 @@ def _core(annotation: Any) -> Any:
 def _convert(value: object, target: Any, path: tuple[str, ...], struct: str) -> object:
     if get_origin(target) is tuple:
         return _convert_slice(value, target, path, struct)
+    if get_origin(target) is dict:
+        return _convert_map(value, target, path, struct)
     if issubclass(target, GoStruct):
         if not isinstance(value, dict | None):
             raise _mismatch(value, _go_type(target), path, struct=struct)
@@ -116,6 +120,13 @@ def _convert_slice(value: object, target: Any, path: tuple[str, ...], struct: st
     return tuple(_convert(item, item_type, path, struct) for item in value)
 
 
+def _convert_map(value: object, target: Any, path: tuple[str, ...], struct: str) -> object:
+    if not isinstance(value, dict):
+        raise _mismatch(value, _go_type(target), path, struct=struct)
+    item_type = _core(get_args(target)[1])
+    return {key: _convert(item, item_type, path, struct) for key, item in value.items()}
+
+
 def _convert_scalar(value: object, target: Any, path: tuple[str, ...], struct: str) -> object:
     if value is None:
         return target()
@@ -129,8 +140,11 @@ def _convert_scalar(value: object, target: Any, path: tuple[str, ...], struct: s
 def _go_type(target: Any) -> str:
     if get_origin(target) is tuple:
         return f"[]{_go_type(_core(get_args(target)[0]))}"
+    if get_origin(target) is dict:
+        key, item = map(_go_type, get_args(target))
+        return f"map[{key}]{item}"
     names = {str: "string", bool: "bool", int: "uint32"}
-    return names.get(target) or f"types.{target.__name__}"
+    return names.get(target) or f"{getattr(target, 'PACKAGE', 'types')}.{target.__name__}"
 
 
 def _mismatch(

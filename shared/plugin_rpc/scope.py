@@ -23,7 +23,7 @@ def host_path(plugin: Plugin | None, path: str, home: Path) -> Path:
         mount = _absolute(propagated)
         if inside == mount or inside.startswith(mount.rstrip("/") + "/"):
             return home / "propagated-mount" / posixpath.relpath(inside, mount)
-    return home / "rootfs" / inside.lstrip("/")
+    return home / plugin.rootfs / inside.lstrip("/")
 
 
 def _absolute(path: str) -> str:

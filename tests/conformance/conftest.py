@@ -35,6 +35,7 @@ def shared_node(hub: RegistryServer, outside: str) -> Iterator[Node]:
         "WHERRY_STOP_GRACE_S": "1",
         "WHERRY_REGISTRY_MIRRORS": f"http://{hub.authority}",
         "WHERRY_INSECURE_REGISTRIES": outside,
+        "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
     }
     with running_node(settings) as node:
         yield node
@@ -44,12 +45,13 @@ def shared_node(hub: RegistryServer, outside: str) -> Iterator[Node]:
 
 @pytest.fixture
 def node(shared_node: Node) -> Iterator[Node]:
-    """Give the test the node, and take away the plugins that it made."""
+    """Give the test the node, and take away the volumes and plugins that it made."""
     with shared_node.log_shown():
         yield shared_node
         shared_node.remove_all()
         shared_node.wait_for_files(set())
     assert shared_node.containers() == []
+    assert shared_node.volumes() == []
 
 
 @pytest.fixture(scope="session")

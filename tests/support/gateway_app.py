@@ -22,6 +22,7 @@ from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
 from services.gateway.service.look import PluginLook
 from services.gateway.service.replica import Replica
+from services.gateway.service.volumes import Volumes
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory
 from shared.node.config import NodeConfig
@@ -93,7 +94,14 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     changes, published, kept = FakeChanges(), FakeChanges(), FakeFeed()
     sender = FakeSender({GetInventory: snapshot(4, plugin("a")), ReadFeed: kept.answer})
     replica = Replica(sender=sender, changes=changes, patience_s=0.2)
-    feed = Feed(sender=sender, changes=published, position=lambda: replica.inventory.newest)
+    volumes = Volumes(
+        sender=sender, create_timeout_s=120.0, call_timeout_s=60.0, list_timeout_s=5.0
+    )
+    feed = Feed(
+        sender=sender,
+        changes=published,
+        positions=lambda: (replica.inventory.newest, *volumes.reached),
+    )
     spool = FolderSpool(root / "staging", limit=1000)
     spool.prepare(stale_s=60)
     vault, follower = FakeVault(), FakeFollower()
@@ -114,6 +122,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         watch=watch,
         logs=PluginLogs(replica=replica, streams=streams),
         look=look,
+        volumes=volumes,
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]

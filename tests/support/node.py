@@ -146,6 +146,10 @@ class Node(NodeApi):
             assert time.monotonic() < deadline, self.files() ^ expected
             time.sleep(0.01)
 
+    def wait_for_owners(self, plugin: str, expected: list[str]) -> None:
+        """Wait until these hold a plugin."""
+        eventually(lambda: self.owners(plugin) == expected, f"{plugin} is held by {expected}")
+
     def docker(self, *args: str) -> str:
         """Run the docker CLI, which must succeed, and return what it printed."""
         done = self._run("docker", *args)

@@ -57,8 +57,35 @@ class NodeApi:
         response = self.http.delete(f"/plugins/{name}", params={"force": "1" if force else ""})
         assert response.status_code == 200, response.text
 
+    def mount(self, volume: str, owner: str) -> Path:
+        """Mount a volume for an owner and return where the host sees it."""
+        response = self.http.post(f"/wherry/v1/volumes/{volume}/mounts", json={"owner": owner})
+        assert response.status_code == 200, response.text
+        return Path(response.json()["mountpoint"])
+
+    def unmount(self, volume: str, owner: str) -> None:
+        """End an owner's mount."""
+        response = self.http.delete(f"/wherry/v1/volumes/{volume}/mounts/{owner}")
+        assert response.status_code == 204, response.text
+
+    def owners(self, plugin: str) -> list[str]:
+        """Return who holds a plugin."""
+        listed = self.get(f"/wherry/v1/plugins/{plugin}/references")["references"]
+        return [reference["owner"] for reference in listed]
+
+    def volumes(self) -> list[str]:
+        """Return the names of all volumes."""
+        return [volume["Name"] for volume in self.get("/volumes")["Volumes"]]
+
+    def remove_volume(self, name: str, *, force: bool = False) -> None:
+        """Remove a volume."""
+        response = self.http.delete(f"/volumes/{name}", params={"force": "1" if force else ""})
+        assert response.status_code == 204, response.text
+
     def remove_all(self) -> None:
-        """Remove all plugins."""
+        """Remove all volumes and plugins."""
+        for name in self.volumes():
+            self.remove_volume(name, force=True)
         for plugin in self.get("/plugins"):
             self.remove(plugin["Id"], force=True)
 

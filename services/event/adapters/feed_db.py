@@ -6,9 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.event.domain import Position, happenings
-from shared.contracts.event import FeedEvent, FeedPage, ReadFeed
-from shared.contracts.store import PluginChanged
+from services.event.domain import Change, happenings, source_of
+from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.sqlite import Database
 
 #: Folder of the schema's steps.
@@ -41,11 +40,11 @@ class FeedDb:
         """Return the next events after number *seq*, oldest first."""
         return await self._database.read(lambda connection: _after(connection, seq, limit))
 
-    async def positions(self) -> tuple[Position, ...]:
-        """Return how far each epoch was taken in, the newest epoch last."""
+    async def positions(self) -> tuple[FeedPosition, ...]:
+        """Return how far each epoch was taken in, the newest of each source last."""
         return await self._database.read(_positions)
 
-    async def take_in(self, change: PluginChanged, *, now_ns: int) -> tuple[FeedEvent, ...]:
+    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
         """Add a change's events, and the position that it reaches, in one transaction."""
 
         def transaction(connection: sqlite3.Connection) -> tuple[FeedEvent, ...]:
@@ -61,7 +60,7 @@ class FeedDb:
                 ],
             )
             if change.revision > reached:
-                _reach(connection, change.epoch, change.revision)
+                _reach(connection, change)
             return events
 
         return await self._database.write(transaction)
@@ -104,9 +103,12 @@ def _after(connection: sqlite3.Connection, seq: int, limit: int) -> list[FeedEve
     return [FeedEvent.model_validate_json(row["body"]) for row in rows]
 
 
-def _positions(connection: sqlite3.Connection) -> tuple[Position, ...]:
-    rows = connection.execute("SELECT epoch, revision FROM positions ORDER BY ordinal")
-    return tuple(Position(epoch=row["epoch"], revision=row["revision"]) for row in rows)
+def _positions(connection: sqlite3.Connection) -> tuple[FeedPosition, ...]:
+    rows = connection.execute("SELECT source, epoch, revision FROM positions ORDER BY ordinal")
+    return tuple(
+        FeedPosition(source=row["source"], epoch=row["epoch"], revision=row["revision"])
+        for row in rows
+    )
 
 
 def _reached(connection: sqlite3.Connection, epoch: str) -> int:
@@ -114,11 +116,11 @@ def _reached(connection: sqlite3.Connection, epoch: str) -> int:
     return int(row["revision"]) if row else 0
 
 
-def _reach(connection: sqlite3.Connection, epoch: str, revision: int) -> None:
+def _reach(connection: sqlite3.Connection, change: Change) -> None:
     connection.execute(
-        "INSERT INTO positions (epoch, revision) VALUES (?, ?) "
+        "INSERT INTO positions (source, epoch, revision) VALUES (?, ?, ?) "
         "ON CONFLICT (epoch) DO UPDATE SET revision = excluded.revision",
-        (epoch, revision),
+        (source_of(change), change.epoch, change.revision),
     )
 
 

@@ -10,6 +10,7 @@ from shared.bus.ports import CommandHandler, FactHandler
 from shared.contracts.event import ReadFeed
 from shared.contracts.message import Command, Message
 from shared.contracts.store import PluginChanged
+from shared.contracts.volume import VolumesChanged
 
 
 def commands(service: EventService) -> Mapping[type[Command[Any]], CommandHandler]:
@@ -17,6 +18,9 @@ def commands(service: EventService) -> Mapping[type[Command[Any]], CommandHandle
     return {ReadFeed: service.read_feed}
 
 
-def facts_of_store(service: EventService) -> Mapping[type[Message], FactHandler]:
-    """Return the handler of each fact of the store that becomes events."""
-    return {PluginChanged: service.plugin_changed}
+def facts(service: EventService) -> Mapping[str, Mapping[type[Message], FactHandler]]:
+    """Return, by the service that publishes them, the handlers of what becomes events."""
+    return {
+        "store": {PluginChanged: service.take_in},
+        "volume": {VolumesChanged: service.take_in},
+    }

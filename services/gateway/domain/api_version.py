@@ -37,6 +37,11 @@ def check(version: str) -> None:
         )
 
 
+def is_below(version: str, other: str) -> bool:
+    """Tell whether a request's version is older than another; one that says none is not."""
+    return bool(version) and _numbers(version) < _numbers(other)
+
+
 def has_plain_errors(version: str) -> bool:
     """Say whether clients of *version* expect errors as bare text instead of JSON."""
     return bool(version) and _numbers(version) <= _numbers(_PLAIN_TEXT_ERRORS)

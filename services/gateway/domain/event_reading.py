@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.gateway.domain.event_time import Window
-from services.gateway.domain.inventory import Position
-from shared.contracts.event import FeedEvent, FeedFilter, ReadFeed
+from shared.contracts.event import FeedEvent, FeedFilter, FeedPosition, ReadFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +17,8 @@ class Reading:
     #: Read on after this number; None: not asked for.
     after_seq: int | None = None
     opened_ns: int
-    #: Where the inventory was at that moment.
-    position: Position
+    #: What the client could know of at that moment.
+    positions: tuple[FeedPosition, ...]
 
     @property
     def has_history(self) -> bool:
@@ -33,18 +32,17 @@ class Reading:
 
     def first_page(self) -> ReadFeed:
         """Return the command that begins; with an end, nothing before it may be missing."""
-        reached = self.position if self.window.until_ns is not None else None
+        reached = self.positions if self.window.until_ns is not None else ()
         return self.page(after_seq=self.after_seq or 0, reached=reached)
 
-    def page(self, *, after_seq: int, reached: Position | None = None) -> ReadFeed:
+    def page(self, *, after_seq: int, reached: tuple[FeedPosition, ...] = ()) -> ReadFeed:
         """Return the command that reads on, once the feed has taken in what was *reached*."""
         return ReadFeed(
             after_seq=after_seq,
             since_ns=self.window.since_ns,
             until_ns=self.window.until_ns,
             filter=self.filter,
-            min_revision=reached.revision if reached else 0,
-            epoch=reached.epoch if reached else "",
+            reached=reached,
         )
 
     def shows(self, event: FeedEvent) -> bool:
@@ -52,10 +50,11 @@ class Reading:
         return self._is_news(event) and self._is_in_time(event) and self.filter.matches(event)
 
     def _is_news(self, event: FeedEvent) -> bool:
-        # What the client could see in the inventory before it asked is the past, however late
-        # it is published.
-        known = self.position
-        is_known = event.epoch == known.epoch and event.revision <= known.revision
+        # What the client could see before it asked is the past, however late it is published.
+        is_known = any(
+            event.epoch == known.epoch and event.revision <= known.revision
+            for known in self.positions
+        )
         return self.has_history or not is_known
 
     def _is_in_time(self, event: FeedEvent) -> bool:

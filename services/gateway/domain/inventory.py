@@ -9,19 +9,12 @@ from types import MappingProxyType
 from services.gateway.domain import docker_json
 from services.gateway.domain.plugin_filter import PluginFilter
 from shared.contracts import plugin as plugins
+from shared.contracts.event import FeedPosition
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Inventory as Snapshot
 from shared.contracts.store import PluginChanged
 
 _SHOWS_ALL = PluginFilter()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """A revision of an epoch."""
-
-    epoch: str
-    revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +52,10 @@ class Inventory:
         return MappingProxyType(self._entries)
 
     @property
-    def newest(self) -> Position:
+    def newest(self) -> FeedPosition:
         """Return the newest revision that is known of."""
-        return Position(epoch=self.epoch, revision=max(self._ahead, default=self.revision))
+        newest = max(self._ahead, default=self.revision)
+        return FeedPosition(source="store", epoch=self.epoch, revision=newest)
 
     def contains(self, epoch: str, revision: int) -> bool:
         """Tell whether what happened at *revision* is part of the picture."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from services.gateway.domain.volume_options import CreateOptions
 from shared import errdefs
 from shared.oci import go_json
 from shared.oci.go_struct import GoTypeError
@@ -38,6 +39,18 @@ def privileges(body: bytes, *, content_type: str, has_length: bool) -> tuple[Plu
         raise _mismatch(value, "types.PluginPrivileges")
     try:
         return tuple(PluginPrivilege.from_go(item) for item in value or ())
+    except GoTypeError as error:
+        raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
+
+
+def volume(body: bytes, *, content_type: str, has_length: bool) -> CreateOptions:
+    """Read what POST /volumes/create wishes; no body wishes an anonymous volume.
+
+    Raises InvalidArgument in dockerd's words.
+    """
+    value = _read(body, content_type, has_length=has_length)
+    try:
+        return CreateOptions.from_go(value)
     except GoTypeError as error:
         raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
 

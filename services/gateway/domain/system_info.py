@@ -11,6 +11,7 @@ from services.gateway.domain import api_version, registry_info
 from services.gateway.domain.host import Host, Versions
 from services.gateway.domain.plugin_filter import capabilities
 from shared.contracts.plugin import Plugin
+from shared.contracts.volume import LOCAL
 from shared.version import VERSION
 
 #: Docker's kinds of drivers, and the capability that makes a plugin one.
@@ -122,6 +123,7 @@ def _plugins(plugins: Iterable[Plugin]) -> dict[str, Any]:
         return sorted(name for name, has in enabled if capability in has)
 
     drivers: dict[str, Any] = {kind: having(capability) for kind, capability in _DRIVERS.items()}
+    drivers["Volume"].insert(0, LOCAL)
     return {**drivers, "Authorization": having(_AUTHORIZATION) or None}
 
 

@@ -81,7 +81,7 @@ class App:
                 return _refusal(_NOT_FOUND, version)
             exchange.route = match.route.template
             api_version.check(version)
-            request = Request(exchange.scope, exchange.receive, match.params)
+            request = Request(exchange.scope, exchange.receive, match.params, version=version)
             return await match.route.handler(request)
         except errdefs.Error as error:
             return _refusal(error, version)

@@ -33,7 +33,7 @@ class EventRoutes:
             window=window,
             filter=FeedFilter(terms=dict(terms)),
             opened_ns=self.feed.clock(),
-            position=self.feed.position(),
+            positions=self.feed.positions(),
         )
         return Stream(chunks=_lines(await self.feed.open(reading)))
 

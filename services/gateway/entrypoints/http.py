@@ -41,10 +41,14 @@ class ClientGoneError(Exception):
 class Request:
     """A request to a Docker route, its version taken off the path."""
 
-    def __init__(self, scope: Scope, receive: Receive, params: Mapping[str, str]) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, params: Mapping[str, str], *, version: str = ""
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self.params = params
+        #: Of the API, as the path said it; empty: the newest.
+        self.version = version
 
     @property
     def method(self) -> str:
@@ -59,6 +63,10 @@ class Request:
     def form(self, key: str) -> str:
         """Return the first value of a query parameter, empty when there is none."""
         return self._form.get(key, "")
+
+    def forms(self, key: str) -> tuple[str, ...]:
+        """Return all values of a query parameter."""
+        return tuple(value for name, value in self._pairs if name == key)
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name."""
@@ -100,10 +108,13 @@ class Request:
         return bytes(gathered)
 
     @cached_property
-    def _form(self) -> dict[str, str]:
+    def _pairs(self) -> list[tuple[str, str]]:
         query = self._scope["query_string"].decode("utf-8", "replace")
-        pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
-        return dict(reversed(pairs))
+        return parse_qsl(query, keep_blank_values=True, errors="replace")
+
+    @cached_property
+    def _form(self) -> dict[str, str]:
+        return dict(reversed(self._pairs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from services.gateway.entrypoints.wherry_look import LookExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
+from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -59,6 +60,7 @@ class Extension:
     references: ReferenceExtension
     logs: LogExtension
     look: LookExtension
+    volumes: VolumeExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -84,6 +86,7 @@ class Extension:
         router.get("/plugins")(self.list_plugins)
         self.jobs.add_to(router)
         self.references.add_to(router)
+        self.volumes.add_to(router)
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         self.logs.add_to(router)
         SupervisionExtension(replica=self.replica, verbs=self.verbs).add_to(router)
@@ -157,7 +160,7 @@ class Extension:
             filter=FeedFilter(terms=dict(filters.parse(filters_))),
             after_seq=after,
             opened_ns=self.feed.clock(),
-            position=self.feed.position(),
+            positions=self.feed.positions(),
         )
         batches = await self.feed.open(reading)
         if _SERVER_SENT in accept:

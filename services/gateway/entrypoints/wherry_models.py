@@ -13,6 +13,7 @@ from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.upgrade import UpgradeStrategy
+from shared.contracts.volume import Mount
 from shared.oci.privileges import PluginPrivilege
 
 
@@ -116,6 +117,37 @@ class AcquireRequest(BaseModel):
     )
     capability: str = Field(description="what it is used as, such as `volumedriver`")
     ttl_s: int = Field(description="seconds that it lasts unless it is renewed, up to a week")
+
+
+class MountRequest(BaseModel):
+    """A volume to mount."""
+
+    owner: str = Field(
+        description="who uses it: free text without a slash; a plugin is told it as the id"
+    )
+
+
+class MountedVolume(BaseModel):
+    """Where an owner has a volume."""
+
+    volume: str
+    owner: str
+    #: On the host.
+    mountpoint: str
+
+
+class Mounts(BaseModel):
+    """Who has a volume mounted, by owner."""
+
+    volume: str
+    mounts: tuple[Mount, ...]
+
+
+class VolumePath(BaseModel):
+    """Where a volume is on the host."""
+
+    volume: str
+    mountpoint: str
 
 
 class Garbage(BaseModel):

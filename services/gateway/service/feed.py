@@ -14,10 +14,9 @@ import structlog
 from services.gateway import ports
 from services.gateway.domain.event_cursor import Cursor, Gap
 from services.gateway.domain.event_reading import Reading
-from services.gateway.domain.inventory import Position
 from services.gateway.service.subscription import Subscription
 from shared import errdefs
-from shared.contracts.event import EventPublished, FeedEvent, FeedPage, ReadFeed
+from shared.contracts.event import EventPublished, FeedEvent, FeedPage, FeedPosition, ReadFeed
 
 _PAGE_LIMIT_S: Final = 10.0
 #: How long the last page may hold up a stream that has come to its end.
@@ -37,7 +36,7 @@ log = structlog.get_logger()
 class Feed:
     """Follows the event service once and serves any number of readings.
 
-    *position* tells where the inventory is, so that a reading with an end misses nothing.
+    *positions* tells what clients were shown, so that a reading with an end misses nothing.
     """
 
     def __init__(
@@ -45,13 +44,13 @@ class Feed:
         *,
         sender: ports.Sender,
         changes: ports.Changes,
-        position: Callable[[], Position],
+        positions: Callable[[], tuple[FeedPosition, ...]],
         clock: Callable[[], int] = time.time_ns,
         retry_s: float = 1.0,
     ) -> None:
         self._sender = sender
         self._changes = changes
-        self.position = position
+        self.positions = positions
         self.clock = clock
         self._retry_s = retry_s
         # Weak: a reading that was opened and never begun goes with its generator.
@@ -159,7 +158,7 @@ class Feed:
         """Read what happened in time and was not published in time."""
         if cursor.seq is None:
             return None
-        command = cursor.reading.page(after_seq=cursor.seq, reached=self.position())
+        command = cursor.reading.page(after_seq=cursor.seq, reached=self.positions())
         try:
             return await self._read(command, _LAST_PAGE_LIMIT_S)
         except errdefs.Error as error:

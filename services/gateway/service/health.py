@@ -14,7 +14,7 @@ from shared import errdefs
 from shared.contracts.health import Check, CheckHealth, ServiceHealth
 from shared.version import VERSION
 
-_SERVICES: Final = ("store", "executor", "pull", "event")
+_SERVICES: Final = ("store", "volume", "executor", "pull", "event")
 _ANSWER_LIMIT_S: Final = 2.0
 
 

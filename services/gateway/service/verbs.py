@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from services.gateway import ports
 from services.gateway.service.replica import Replica
+from services.gateway.service.volumes import Volumes
 from shared import errdefs
 from shared.contracts.executor import Resources
 from shared.contracts.message import Command
@@ -26,6 +29,8 @@ from shared.contracts.store import (
     SupervisePlugin,
 )
 from shared.contracts.supervision import Part, Supervision
+
+log = structlog.get_logger()
 
 #: Unpacking and compressing a context of many gigabytes.
 CREATE_LIMIT_S: Final = 1800.0
@@ -50,6 +55,7 @@ class Verbs:
     spool: ports.Spool
     ready_timeout_s: float
     stop_grace_s: float
+    volumes: Volumes
 
     async def create(self, name: str, context: AsyncIterator[bytes]) -> None:
         """Create a plugin from a context that is kept in a file meanwhile."""
@@ -95,7 +101,12 @@ class Verbs:
         await self._do(RemovePlugin(name=name, force=force), limit_s)
 
     async def shut_down(self) -> None:
-        """Stop all plugins of the node, still wanted."""
+        """End all mounts of volumes, then stop all plugins of the node, still wanted."""
+        try:
+            await self.volumes.release_node()
+        except errdefs.Error as error:
+            # What is left of them goes with the node's own mounts, or is named by the executor.
+            log.warning("volumes stay mounted", reason=error.message)
         await self.sender.send(ShutDownNode(), timeout_s=_SHUT_DOWN_LIMIT_S)
 
     async def collect_garbage(self, *, dry_run: bool) -> Collected:

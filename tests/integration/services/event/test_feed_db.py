@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
-from services.event.domain import Position
 from shared import errdefs
-from shared.contracts.event import FeedEvent, FeedFilter, FeedPage, ReadFeed
+from shared.contracts.event import FeedEvent, FeedFilter, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.store import Fact, PluginChanged
 from shared.sqlite import Database
 from tests.support.small_disk import small_disk
@@ -105,8 +104,8 @@ async def test_a_change_without_facts_moves_the_position(feed: FeedDb) -> None:
     await take_in(feed, change(1, epoch="z"), change(1, "create", epoch="a"), change(2, epoch="a"))
 
     assert await feed.positions() == (
-        Position(epoch="z", revision=1),
-        Position(epoch="a", revision=2),
+        FeedPosition(source="store", epoch="z", revision=1),
+        FeedPosition(source="store", epoch="a", revision=2),
     )
     assert await feed.last_seq() == 1
 
@@ -129,7 +128,7 @@ async def test_a_restart_keeps_all(tmp_path: Path) -> None:
 
     async with feed_at(tmp_path) as feed:
         assert await feed.epoch() == epoch
-        assert await feed.positions() == (Position(epoch="e1", revision=1),)
+        assert await feed.positions() == (FeedPosition(source="store", epoch="e1", revision=1),)
         (event,) = await take_in(feed, change(1, "create"), change(2, "enable"))
         assert event.seq == 2
 
@@ -267,7 +266,7 @@ async def test_a_full_disk_loses_nothing() -> None:
             big = change(2, *["enable"] * 2000)
             with pytest.raises(errdefs.ResourceExhausted):
                 await take_in(feed, big)
-            assert await feed.positions() == (Position(epoch="e1", revision=1),)
+            assert await feed.positions() == (FeedPosition(source="store", epoch="e1", revision=1),)
             assert await feed.last_seq() == 1
             disk.clear()
 

@@ -292,7 +292,7 @@ async def test_health_tells_database_and_position(
             ("database", True),
             ("position", True),
         ]
-        assert health.checks[1].message == "revision 1 of epoch e1"
+        assert health.checks[1].message == "revision 1 of epoch e1 (store)"
 
 
 @pytest.mark.root

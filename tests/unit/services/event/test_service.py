@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from services.event.domain import Position, happenings
+from services.event.domain import Change, happenings
 from services.event.service import EventService, Reached, Retention
 from shared import errdefs
-from shared.contracts.event import FeedEvent, FeedPage, ReadFeed
+from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.store import Fact, PluginChanged
 from tests.support.bus import delivery
 
@@ -28,10 +28,12 @@ class FakeFeed:
         #: What the next trims delete, last first.
         self.old: list[int] = []
 
-    async def positions(self) -> tuple[Position, ...]:
-        return tuple(Position(epoch=e, revision=r) for e, r in self.revisions.items())
+    async def positions(self) -> tuple[FeedPosition, ...]:
+        return tuple(
+            FeedPosition(source="store", epoch=e, revision=r) for e, r in self.revisions.items()
+        )
 
-    async def take_in(self, change: PluginChanged, *, now_ns: int) -> tuple[FeedEvent, ...]:
+    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
         self._raise()
         reached = self.revisions.get(change.epoch, 0)
         new = happenings(change, reached=reached, node="n1", now_ns=now_ns)
@@ -66,7 +68,7 @@ def change(revision: int, *, epoch: str = "e1") -> PluginChanged:
 class Bench:
     """The service under test, its feed, and how often publishing was asked for."""
 
-    def __init__(self, *positions: Position) -> None:
+    def __init__(self, *positions: FeedPosition) -> None:
         self.feed = FakeFeed()
         self.added: list[int] = []
         self.service = EventService(
@@ -78,7 +80,7 @@ class Bench:
 
     async def take_in(self, *changes: PluginChanged) -> None:
         for one in changes:
-            await self.service.plugin_changed(one, delivery())
+            await self.service.take_in(one, delivery())
 
     async def read(self, query: ReadFeed, *, patience_s: float = 10.0) -> FeedPage:
         deadline_ns = time.time_ns() + int(patience_s * SECOND_NS)
@@ -149,7 +151,7 @@ async def test_all_who_wait_are_woken() -> None:
 
 async def test_a_new_epoch_is_waited_for() -> None:
     """A revision of an epoch that never appeared isn't taken for one of the epoch before."""
-    bench = Bench(Position(epoch="e1", revision=500))
+    bench = Bench(FeedPosition(source="store", epoch="e1", revision=500))
     reading = asyncio.create_task(bench.read(ReadFeed(min_revision=1, epoch="e2")))
     await turns()
     assert not reading.done()
@@ -160,14 +162,20 @@ async def test_a_new_epoch_is_waited_for() -> None:
 
 async def test_an_epoch_that_ended_is_not_waited_for() -> None:
     """Changes come in order: after the first of a newer epoch no more of an older one come."""
-    bench = Bench(Position(epoch="e1", revision=5), Position(epoch="e2", revision=1))
+    bench = Bench(
+        FeedPosition(source="store", epoch="e1", revision=5),
+        FeedPosition(source="store", epoch="e2", revision=1),
+    )
 
     assert (await bench.read(ReadFeed(min_revision=9, epoch="e1"))).events == ()
 
 
 async def test_without_an_epoch_the_newest_counts() -> None:
     """A query that names no epoch waits for the revision in the one that is current."""
-    bench = Bench(Position(epoch="e1", revision=500), Position(epoch="e2", revision=3))
+    bench = Bench(
+        FeedPosition(source="store", epoch="e1", revision=500),
+        FeedPosition(source="store", epoch="e2", revision=3),
+    )
 
     await bench.read(ReadFeed(min_revision=3))
     with pytest.raises(errdefs.DeadlineExceeded):
@@ -184,7 +192,7 @@ async def test_a_reader_in_no_hurry_for_a_revision_is_answered_at_once() -> None
 
 async def test_the_deadline_tells_how_far_the_feed_has_got() -> None:
     """A reader whose time runs out is told what the feed has and what it lacks, in time."""
-    bench = Bench(Position(epoch="e0", revision=900))
+    bench = Bench(FeedPosition(source="store", epoch="e0", revision=900))
     await bench.take_in(change(1), change(2))
     begun = time.monotonic()
 

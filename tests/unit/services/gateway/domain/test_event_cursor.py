@@ -5,8 +5,7 @@ from __future__ import annotations
 from services.gateway.domain.event_cursor import Cursor, Gap
 from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.event_time import Window
-from services.gateway.domain.inventory import Position
-from shared.contracts.event import FeedEvent, FeedFilter, FeedPage
+from shared.contracts.event import FeedEvent, FeedFilter, FeedPage, FeedPosition
 from tests.support.gateway import EPOCH, event
 
 
@@ -18,7 +17,7 @@ def _cursor(
         filter=FeedFilter(terms=terms),
         after_seq=after,
         opened_ns=0,
-        position=Position(epoch=EPOCH, revision=revision),
+        positions=(FeedPosition(source="store", epoch=EPOCH, revision=revision),),
     )
     return Cursor(reading=reading, seq=seq)
 

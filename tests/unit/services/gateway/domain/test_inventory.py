@@ -7,9 +7,10 @@ import json
 
 import pytest
 
-from services.gateway.domain.inventory import Inventory, Position
+from services.gateway.domain.inventory import Inventory
 from services.gateway.domain.plugin_filter import PluginFilter
 from shared import errdefs
+from shared.contracts.event import FeedPosition
 from tests.support.gateway import EPOCH, changed, plugin, plugin_id, snapshot
 
 _ALL = PluginFilter()
@@ -57,7 +58,7 @@ def test_change_ahead_is_contained_at_once() -> None:
     assert inventory.contains(EPOCH, 6)
     assert not inventory.contains(EPOCH, 5)
     assert inventory.revision == 4
-    assert inventory.newest == Position(epoch=EPOCH, revision=6)
+    assert inventory.newest == FeedPosition(source="store", epoch=EPOCH, revision=6)
     assert inventory.resolve("a/plugin").plugin.enabled
     inventory.apply(changed(5, plugin("b")))
     assert inventory.revision == 6
@@ -102,7 +103,7 @@ def test_snapshot_of_a_new_epoch_replaces_everything() -> None:
     inventory = _at(9, "a")
     inventory.apply(changed(11, plugin("b")))
     inventory.take(snapshot(2, plugin("c"), epoch="epoch-2"))
-    assert inventory.newest == Position(epoch="epoch-2", revision=2)
+    assert inventory.newest == FeedPosition(source="store", epoch="epoch-2", revision=2)
     assert _names(inventory) == ["c/plugin:latest"]
 
 

@@ -58,7 +58,7 @@ def test_drivers_are_the_enabled_plugins() -> None:
     authz = {"Interface": {"Types": ["docker.authz/1.0"]}}
     info = _info(plugin("a", enabled=True), plugin("b"), plugin("c", enabled=True, config=authz))
     assert info["Plugins"] == {
-        "Volume": ["a/plugin:latest"],
+        "Volume": ["local", "a/plugin:latest"],
         "Network": [],
         "Log": [],
         "Authorization": ["c/plugin:latest"],
@@ -74,7 +74,7 @@ def test_nothing_is_made_up() -> None:
         "",
         "",
     ]
-    assert info["Plugins"] == {"Volume": [], "Network": [], "Log": [], "Authorization": None}
+    assert info["Plugins"] == {"Volume": ["local"], "Network": [], "Log": [], "Authorization": None}
 
 
 def test_warnings() -> None:

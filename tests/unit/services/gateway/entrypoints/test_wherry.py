@@ -20,6 +20,7 @@ from shared.contracts.store import (
     LimitPlugin,
     ShutDownNode,
 )
+from shared.contracts.volume import ReleaseNode
 from tests.support.gateway import changed, event, plugin, plugin_id, reply
 from tests.support.gateway_app import AppWorld
 
@@ -48,6 +49,7 @@ async def test_healthy(world: AppWorld) -> None:
     assert [one["service"] for one in shown["services"]] == [
         "gateway",
         "store",
+        "volume",
         "executor",
         "pull",
         "event",
@@ -58,6 +60,7 @@ async def test_healthy(world: AppWorld) -> None:
         "executor",
         "pull",
         "store",
+        "volume",
     ]
 
 
@@ -169,10 +172,11 @@ async def test_wrong_limits(world: AppWorld, body: dict[str, object], named: str
 
 
 async def test_shut_down(world: AppWorld) -> None:
-    """The node is shut down by the store, which is given a minute."""
+    """Volumes are unmounted first, as well as that goes; then the store has a minute."""
+    world.sender.answers[ReleaseNode] = errdefs.Unavailable("no volume service")
     world.sender.answers[ShutDownNode] = Done()
     assert (await world.client.post("/wherry/v1/node/shutdown")).status_code == 204
-    (call,) = world.sender.calls
+    _, call = world.sender.calls
     assert (call.command, call.timeout_s) == (ShutDownNode(), 60.0)
 
 

@@ -13,12 +13,11 @@ import pytest
 from services.gateway.domain.event_cursor import Gap
 from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.event_time import Window
-from services.gateway.domain.inventory import Position
 from services.gateway.ports import Lost
 from services.gateway.service.feed import Batch, Feed
 from services.gateway.service.subscription import WAITING_LIMIT
 from shared import errdefs
-from shared.contracts.event import EventPublished, FeedEvent, FeedFilter, ReadFeed
+from shared.contracts.event import EventPublished, FeedEvent, FeedFilter, FeedPosition, ReadFeed
 from tests.support.bus import FakeSender
 from tests.support.gateway import EPOCH, FakeChanges, FakeFeed, event
 from tests.support.wait import all_have_run, eventually
@@ -45,7 +44,7 @@ class _World:
                 "window": Window(),
                 "filter": FeedFilter(),
                 "opened_ns": self.now_ns,
-                "position": Position(epoch=EPOCH, revision=self.revision),
+                "positions": (FeedPosition(source="store", epoch=EPOCH, revision=self.revision),),
                 **more,
             }
         )
@@ -61,7 +60,7 @@ async def world() -> AsyncIterator[_World]:
     feed = Feed(
         sender=sender,
         changes=changes,
-        position=lambda: Position(epoch=EPOCH, revision=world.revision),
+        positions=lambda: (FeedPosition(source="store", epoch=EPOCH, revision=world.revision),),
         clock=lambda: world.now_ns,
         retry_s=0.01,
     )
@@ -135,7 +134,7 @@ async def test_past_only(world: _World) -> None:
     batches = await world.open(window=Window(until_ns=3 * 10**9))
     assert await _rest(batches) == [1, 2, 3]
     (query,) = world.kept.queries
-    assert (query.epoch, query.min_revision) == (EPOCH, 7)
+    assert query.reached == (FeedPosition(source="store", epoch=EPOCH, revision=7),)
 
 
 async def test_until_in_the_future(world: _World) -> None:
@@ -148,7 +147,7 @@ async def test_until_in_the_future(world: _World) -> None:
     world.now_ns += 2 * 10**8
     world.revision = 9
     assert await _rest(batches) == [2]
-    assert world.kept.queries[-1].min_revision == 9
+    assert world.kept.queries[-1].reached[0].revision == 9
 
 
 async def test_hole_in_what_is_published(world: _World) -> None:

@@ -1,0 +1,1 @@
+"""The service's doors to the world: its database, the disk, the mount table, plugins."""

@@ -1,0 +1,93 @@
+"""Puts the volume service on its adapters and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from services.volume.adapters.local_driver import LocalDriver
+from services.volume.adapters.plugin_drivers import CallLimits, LatePluginDrivers
+from services.volume.adapters.records import MIGRATIONS, SqliteRecords
+from services.volume.config import VolumeConfig
+from services.volume.entrypoints import bus as messages
+from services.volume.service.catalog import Catalog
+from services.volume.service.drivers import Drivers
+from services.volume.service.service import VolumeService
+from shared.bus.redis_bus import RedisBus
+from shared.bus.relay import Relay
+from shared.contracts.health import Check
+from shared.node.lock import ServiceLock
+from shared.sqlite import Database
+from shared.version import VERSION
+
+#: Commands at once: more than one hung plugin is let keep.
+_CONCURRENCY = 256
+
+
+async def serve(config: VolumeConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+    """Run the service until *stop* is set."""
+    # A second lock, in the data root: nodes with different exec roots may name one by mistake.
+    lock = ServiceLock(config.node.root / "volume" / "volume.lock")
+    lock.acquire()
+    database = Database(config.database, MIGRATIONS)
+    await database.open()
+    try:
+        await _serve(config, bus, SqliteRecords(database, time.time_ns), stop)
+    finally:
+        await database.close()
+        lock.release()
+
+
+async def _serve(
+    config: VolumeConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
+) -> None:
+    local = LocalDriver(config.folder, mount_limit_s=config.create_timeout_s)
+    local.open()
+    plugins = LatePluginDrivers(
+        sender=bus,
+        folders=config.legacy,
+        plugins=config.node.root / "plugins",
+        limits=CallLimits(
+            create_s=config.create_timeout_s,
+            call_s=config.call_timeout_s,
+            list_s=config.list_timeout_s,
+        ),
+    )
+    relay = Relay(
+        bus=bus,
+        epoch=(await records.load()).position.epoch,
+        read_after=records.published_after,
+        last_number=records.last_revision,
+    )
+    service = VolumeService(
+        catalog=Catalog(records, committed=relay.wake),
+        drivers=Drivers(local=local, plugins=plugins, list_timeout_s=config.list_timeout_s),
+        sizes=local,
+        sender=bus,
+        clock=time.time_ns,
+        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+    )
+    bus.serve(
+        messages.commands(service),
+        concurrency=_CONCURRENCY,
+        checks=lambda: _checks(records),
+        version=VERSION,
+    )
+    bus.subscribe("store", messages.facts_of_store(service))
+    bus.on_reconnect(service.renewals.renew_soon)
+    await service.start()
+    await bus.open()
+    relaying = asyncio.create_task(relay.run())
+    await stop.wait()
+    await bus.close()
+    relaying.cancel()
+    await asyncio.wait([relaying])
+    await service.close()
+    await plugins.close()
+    await local.close()
+
+
+async def _checks(records: SqliteRecords) -> tuple[Check, ...]:
+    await records.last_revision()
+    return (Check(name="database", ok=True),)
