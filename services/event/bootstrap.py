@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+from services.event.adapters.collector import PluginCollector
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
 from services.event.config import EventConfig
+from services.event.domain import collector
 from services.event.entrypoints import bus as tables
-from services.event.service import EventService, Reached, Retention
+from services.event.service.collectors import Collectors
+from services.event.service.feed import EventService, Reached, Retention
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.event import EventPublished
 from shared.contracts.message import Message
+from shared.metrics import endpoint
+from shared.metrics.node import NodeMetrics
+from shared.plugins.registrar import CapabilityHandler, Registrar
 from shared.sqlite import Database
 from shared.version import VERSION
 
@@ -26,7 +34,8 @@ async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None
     database = Database(config.database, MIGRATIONS)
     try:
         await database.open()
-        await _serve(FeedDb(database, node=config.node.name), config, bus, stop)
+        async with _showing_metrics(config.node.exec_root):
+            await _serve(FeedDb(database, node=config.node.name), config, bus, stop)
     finally:
         await database.close()
 
@@ -49,15 +58,45 @@ async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio
     service = EventService(
         feed=feed, reached=Reached(await feed.positions()), clock=time.time_ns, added=added
     )
-    bus.serve(tables.commands(service), checks=service.checks, version=VERSION)
+    registrar = _registrar(bus, config.node.exec_root)
+    commands = {**tables.commands(service), **registrar.commands()}
+    bus.serve(commands, checks=service.checks, version=VERSION)
     for source, handlers in tables.facts(service).items():
         bus.subscribe(source, handlers)
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(relay.run()), tasks.create_task(retention.run())]
+            runs = (relay.run(), retention.run(), registrar.run())
+            background = [tasks.create_task(run) for run in runs]
             await stop.wait()
             for task in background:
                 task.cancel()
     finally:
         await bus.close()
+
+
+@asynccontextmanager
+async def _showing_metrics(exec_root: Path) -> AsyncIterator[None]:
+    """Show the node's metrics while the block runs; plugins of any user may read them."""
+    metrics = NodeMetrics.of(exec_root)
+    path = collector.socket_path(metrics.folder)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # Who has no socket bound comes no further than here.
+    metrics.folder.chmod(0o700)
+    link = exec_root / path.name
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.relative_to(exec_root))
+    try:
+        async with endpoint.on_unix_socket(path, metrics.render, mode=0o666):
+            yield
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _registrar(bus: RedisBus, exec_root: Path) -> Registrar:
+    collectors = Collectors(collector=PluginCollector())
+    handler = CapabilityHandler(
+        key=collector.METRICS, started=collectors.started, stopping=collectors.stopping
+    )
+    option = collector.option(bus.service, NodeMetrics.of(exec_root).folder)
+    return Registrar(sender=bus, service=bus.service, handlers=(handler,), options=(option,))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from services.event.domain import Change
+from services.event.domain.feed import Change
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
+from shared.contracts.plugin import Plugin
 
 #: Nanoseconds since the epoch.
 Clock = Callable[[], int]
@@ -40,4 +41,16 @@ class Feed(Protocol):
 
     async def probe(self) -> None:
         """Prove that the database takes writes; raises as take_in does."""
+        ...
+
+
+class Collector(Protocol):
+    """A plugin that collects the node's metrics; raises errdefs while it can't be reached."""
+
+    async def start_metrics(self, plugin: Plugin) -> str:
+        """Have a plugin collect; return what it says against it, nothing when it collects."""
+        ...
+
+    async def stop_metrics(self, plugin: Plugin) -> None:
+        """Have a plugin stop collecting."""
         ...

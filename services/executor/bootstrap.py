@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from prometheus_client import REGISTRY
+
 from services.executor.adapters.bundles import BundleFolders
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.clock import SystemClock
@@ -20,6 +22,7 @@ from services.executor.adapters.runc import RuncRuntime
 from services.executor.adapters.sockets import UnixSockets
 from services.executor.config import ExecutorConfig
 from services.executor.entrypoints.bus import commands
+from services.executor.entrypoints.metrics import ContainerMetrics
 from services.executor.entrypoints.streams import streams
 from services.executor.ports import Host
 from services.executor.service.executor import Executor
@@ -35,6 +38,7 @@ async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> N
     """Run the executor until *stop* is set; its containers go on."""
     host = build_host(config)
     executor = build(config, host, bus)
+    REGISTRY.register(ContainerMetrics(executor))
     await executor.restore()
     bus.serve(
         commands(executor),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host
 from services.gateway.domain.system_info import Engine
+from services.gateway.entrypoints import metrics
 from services.gateway.entrypoints.app import App
 from services.gateway.entrypoints.disk_usage import DiskUsageRoutes
 from services.gateway.entrypoints.events import EventRoutes
@@ -47,6 +48,8 @@ from services.gateway.service.volumes import Volumes
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged
+from shared.metrics import endpoint
+from shared.metrics.node import NodeMetrics
 
 #: How long verbs in hand may go on when the gateway stops; their owners finish them anyway.
 _GRACE_S: Final = 10
@@ -98,7 +101,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with _showing_metrics(config), asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)
                     for work in (
@@ -171,6 +174,7 @@ class Gateway:
             registry_mirrors=self.config.registry_mirrors,
             insecure_registries=self.config.insecure_registries,
         )
+        metrics.describe(engine, lambda: self.feed.listeners)
         return SystemRoutes(
             engine=engine,
             programs=self.programs,
@@ -185,6 +189,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry_jobs import JobExtension
         from services.gateway.entrypoints.wherry_logs import LogExtension
         from services.gateway.entrypoints.wherry_look import LookExtension
+        from services.gateway.entrypoints.wherry_node import NodeExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
         from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 
@@ -199,6 +204,9 @@ class Gateway:
             jobs=JobExtension(
                 replica=self.replica, registries=registries, jobs=self.jobs, watch=self.watch
             ),
+            node=NodeExtension(
+                sender=self.sender, metrics=NodeMetrics.of(self.config.node.exec_root)
+            ),
             references=ReferenceExtension(
                 references=References(
                     sender=self.sender, ready_timeout_s=self.config.ready_timeout_s
@@ -209,6 +217,17 @@ class Gateway:
             volumes=VolumeExtension(volumes=self.volumes),
         )
         return extension.application()
+
+
+@contextlib.asynccontextmanager
+async def _showing_metrics(config: GatewayConfig) -> AsyncIterator[None]:
+    """Show the node's metrics on their own address, if there is one, while the block runs."""
+    if config.metrics is None:
+        yield
+        return
+    render = NodeMetrics.of(config.node.exec_root).render
+    async with endpoint.on_tcp(config.metrics.host, config.metrics.port, render):
+        yield
 
 
 @contextlib.contextmanager

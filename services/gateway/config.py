@@ -19,7 +19,7 @@ _CONTEXT_LIMIT: Final = 16 * 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpAddress:
-    """Where the API is served besides its socket; loopback only."""
+    """Where something is served besides the socket; the API on loopback only."""
 
     host: str
     port: int
@@ -31,6 +31,8 @@ class GatewayConfig:
 
     node: NodeConfig
     tcp: tuple[TcpAddress, ...] = ()
+    #: Where the node's metrics are shown, if anywhere but below /wherry/v1.
+    metrics: TcpAddress | None = None
     #: Bytes of a plugin's context, as it is sent.
     context_limit: int = _CONTEXT_LIMIT
     #: What the store grants a plugin to become ready and to stop, and so how long to wait for it.
@@ -49,7 +51,7 @@ class GatewayConfig:
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
-        """Read WHERRY_HOST and WHERRY_CONTEXT_LIMIT, and what other services read.
+        """Read its own variables, and those of other services that it needs as well.
 
         Raises InvalidArgument naming the variable that is wrong.
         """
@@ -61,6 +63,7 @@ class GatewayConfig:
         return cls(
             node=node,
             tcp=tuple(map(_tcp_address, _words(env, "WHERRY_HOST"))),
+            metrics=_metrics_address(env),
             context_limit=_context_limit(env),
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
             stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
@@ -93,6 +96,18 @@ def _tcp_address(host: str) -> TcpAddress:
             "ssh (docker -H ssh://…) or a proxy that ends TLS"
         )
     return TcpAddress(host="127.0.0.1" if name == "localhost" else name, port=int(found[3]))
+
+
+def _metrics_address(env: Mapping[str, str]) -> TcpAddress | None:
+    value = env.get("WHERRY_METRICS_ADDRESS", "")
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_METRICS_ADDRESS={value}: must be <host>:<port>, such as 127.0.0.1:9323"
+        )
+    return TcpAddress(host=host.strip("[]"), port=int(port))
 
 
 def _is_loopback(name: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from prometheus_client import REGISTRY
+
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from services.store.adapters.job_feed import BusJobFeed
@@ -12,6 +14,7 @@ from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.adapters.registrations import SqliteRegistrations
 from services.store.config import StoreConfig
 from services.store.entrypoints import bus as messages
+from services.store.entrypoints.metrics import InventoryMetrics
 from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared.bus.redis_bus import RedisBus
@@ -49,6 +52,7 @@ async def _serve(
     relay = await _relay(bus, records)
     queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
     inventory = PluginInventory(records, committed=relay.wake)
+    REGISTRY.register(InventoryMetrics(inventory))
     store = build(config, bus, folders, content, inventory, SqliteRegistrations(database), queue)
     bus.serve(messages.commands(store), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))

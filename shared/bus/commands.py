@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared import errdefs
-from shared.bus import settle, tracing
+from shared.bus import metrics, settle, tracing
 from shared.bus.envelope import Envelope, Fields, UnreadableError, decode
 from shared.bus.pending import Claimed
 from shared.bus.ports import CommandHandler, Delivery
+from shared.bus.position import order
 from shared.bus.settle import Settlement
 from shared.contracts.message import Command, Message
 
@@ -65,13 +66,24 @@ class CommandTable:
     async def _run(
         self, handler: CommandHandler, command: Message, envelope: Envelope, arrival: Delivery
     ) -> Settlement:
-        with tracing.handling_command(self._stream, envelope) as span:
+        self._count(arrival)
+        with (
+            tracing.handling_command(self._stream, envelope) as span,
+            metrics.timed(metrics.COMMAND_SECONDS, command.TYPE) as timing,
+        ):
             try:
                 reply: object = await handler(command, arrival)
                 return settle.answered(_checked(reply))
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
                 tracing.note_error(span, error)
+                timing.error = error
                 return settle.failed(error, service=self._service, message_id=arrival.message_id)
+
+    def _count(self, arrival: Delivery) -> None:
+        if arrival.attempt > 1:
+            metrics.REDELIVERED.inc()
+        arrived_ms, _ = order(arrival.stream_id)
+        metrics.COMMAND_WAIT_SECONDS.observe(max(0.0, self._clock_ns() / 1e9 - arrived_ms / 1e3))
 
 
 def _checked(reply: object) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 
-from shared.bus import names
+from shared.bus import metrics, names
 from shared.bus.connection import Words
 from shared.bus.envelope import Fields
 
@@ -21,6 +21,7 @@ def bury(
     length: int,
 ) -> Words:
     """Return the command that keeps an entry, as it was, with what is known of its failure."""
+    metrics.DEAD_LETTERS.inc()
     kept = [part for pair in fields.items() for part in pair]
     trace = "".join(traceback.format_exception(fault))
     about: list[str | bytes] = ["group", group, "stream_id", stream_id, "attempt", str(attempt)]

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from shared import errdefs
-from shared.bus import names, tracing
+from shared.bus import metrics, names, tracing
 from shared.bus.commands import CommandTable, complaints
 from shared.bus.connection import DisconnectedError, Words
 from shared.bus.consumer import CommandConsumer
@@ -65,6 +65,7 @@ class RedisBus:
         self._writer = Writer(self.server)
         self._replies = Replies(self.server)
         self._consumer: CommandConsumer | None = None
+        self._report: HealthReport | None = None
         self._subscriptions: list[Subscription] = []
         self._reading: list[asyncio.Task[None]] = []
         self._handling: list[asyncio.Task[None]] = []
@@ -138,7 +139,11 @@ class RedisBus:
                 deadline_ns=self._clock_ns() + int(timeout_s * 1e9),
             )
             tracing.describe(span, stream, envelope, operation="send")
-            reply = await self._ask(stream, envelope, timeout_s)
+            try:
+                reply = await self._ask(stream, envelope, timeout_s)
+            except errdefs.Error as error:
+                metrics.UNANSWERED.labels(command.TYPE, error.code).inc()
+                raise
             if reply.error is not None:
                 raise reply.error
             return _read_reply(command, reply)
@@ -190,7 +195,7 @@ class RedisBus:
         """
         stream = names.commands(self.node, self.service)
         group = Group(stream=stream, name=self.service)
-        report = HealthReport(
+        report = self._report = HealthReport(
             writer=self._writer,
             group=group,
             node=self.node,
@@ -215,6 +220,11 @@ class RedisBus:
         )
         if self._answering:
             self._reading.append(asyncio.create_task(self._consumer.run()))
+
+    async def measure(self) -> None:
+        """Bring those of the bus's metrics up to date that Redis alone knows."""
+        if self._report is not None and self._answering:
+            await self._report.measure()
 
     def subscribe(
         self,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from shared import errdefs
-from shared.bus import deadletter, settle, tracing
+from shared.bus import deadletter, metrics, settle, tracing
 from shared.bus.commands import binding, delivery
 from shared.bus.connection import (
     Backoff,
@@ -147,11 +147,17 @@ class Subscription:
     async def _run(
         self, envelope: Envelope, fact: Message, handler: FactHandler, arrival: Delivery
     ) -> Exception | None:
-        with tracing.handling_fact(self._group.stream, envelope) as span:
+        if arrival.attempt > 1:
+            metrics.REDELIVERED.inc()
+        with (
+            tracing.handling_fact(self._group.stream, envelope) as span,
+            metrics.timed(metrics.FACT_SECONDS, fact.TYPE) as timing,
+        ):
             try:
                 await handler(fact, arrival)
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
                 tracing.note_error(span, error)
+                timing.error = error
                 return error
         return None
 

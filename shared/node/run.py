@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 import setproctitle
@@ -14,6 +15,8 @@ import structlog
 
 from shared import errdefs, telemetry
 from shared.bus.redis_bus import RedisBus
+from shared.metrics import endpoint, exposition
+from shared.metrics.node import service_socket
 from shared.node.config import NodeConfig
 from shared.node.lock import ServiceLock
 
@@ -60,6 +63,24 @@ def _refused(service: str, error: errdefs.Error) -> int:
     return 1
 
 
+@asynccontextmanager
+async def _showing_metrics(service: str, node: NodeConfig, bus: RedisBus) -> AsyncIterator[None]:
+    """Show the service's metrics while the block runs; it runs without them if need be."""
+
+    async def render() -> str:
+        await bus.measure()
+        return exposition.of_service(service)
+
+    async with AsyncExitStack() as stack:
+        path = service_socket(node.exec_root, service)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await stack.enter_async_context(endpoint.on_unix_socket(path, render))
+        except OSError as error:
+            log.warning("metrics not shown", path=str(path), reason=str(error))
+        yield
+
+
 async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -72,5 +93,6 @@ async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]
         served_by={"executor": node.executor},
     )
     log.info("starting", service=service, pid=os.getpid(), node=node.name)
-    await serve(config, bus, stop)
+    async with _showing_metrics(service, node, bus):
+        await serve(config, bus, stop)
     log.info("stopped", service=service)

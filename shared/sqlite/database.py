@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared import errdefs
+from shared.sqlite.metrics import TRANSACTION_SECONDS
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, path: Path, migrations: Path) -> None:
         """Name the file, and the folder of `NNNN_….sql` files that bring it up to date."""
         self._path = path
+        self._seconds = TRANSACTION_SECONDS.labels(path.stem)
         self._migrations = migrations
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-reader")
@@ -60,7 +62,8 @@ class Database:
         Raises ResourceExhausted when the disk is full and Unavailable when it fails; then, and
         when *change* raises, nothing of it remains.
         """
-        return await self._in(self._writer, lambda: self._transact(change))
+        with self._seconds.time():
+            return await self._in(self._writer, lambda: self._transact(change))
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run *query* on what was last committed: all its statements see the same state."""

@@ -38,11 +38,11 @@ _LIMIT_S = 20.0
 SOCKETS = "/run/docker/plugins"
 
 
-def compile_program(folder: Path) -> Path:
-    """Compile the program that containers run, without any library."""
-    program = folder / "container"
+def compile_program(folder: Path, source: Path = _SOURCE) -> Path:
+    """Compile a program that containers run, without any library."""
+    program = folder / source.stem
     compiler = shutil.which("musl-gcc") or "gcc"
-    subprocess.run([compiler, "-static", "-Os", "-o", program, _SOURCE], check=True)
+    subprocess.run([compiler, "-static", "-Os", "-o", program, source], check=True)
     return program
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.event.domain import Change, happenings, source_of
+from services.event.domain.feed import Change, happenings, source_of
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.sqlite import Database
 

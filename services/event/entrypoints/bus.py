@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.event.service import EventService
+from services.event.service.feed import EventService
 from shared.bus.ports import CommandHandler, FactHandler
 from shared.contracts.event import ReadFeed
 from shared.contracts.message import Command, Message

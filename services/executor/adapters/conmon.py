@@ -16,6 +16,7 @@ from typing import Any
 
 from services.executor.adapters.capabilities import lacking_capabilities
 from services.executor.adapters.cgroups import HostCgroups
+from services.executor.adapters.metrics import RUNC_SECONDS
 from services.executor.adapters.pidfd import identify
 from services.executor.adapters.pipes import open_pipe, read_line
 from services.executor.domain import failure
@@ -46,7 +47,8 @@ class Conmon:
         through; what was made is the caller's to remove.
         """
         bundle = self.layout.bundle(container_id)
-        result = await self._see_through(bundle)
+        with RUNC_SECONDS.labels("create").time():
+            result = await self._see_through(bundle)
         pid = int(result.get("data", -1))
         if pid <= 0:
             lacking = lacking_capabilities(bundle.spec)

@@ -135,7 +135,11 @@ class Executor:
 
     async def list_containers(self, _command: ListContainers, _: Delivery) -> ContainerList:
         """Answer what is observed of all containers."""
-        return ContainerList(containers=tuple(map(self._describe, self._watch.all())))
+        return ContainerList(containers=self.containers())
+
+    def containers(self) -> tuple[Container, ...]:
+        """Return what is observed of all containers."""
+        return tuple(map(self._describe, self._watch.all()))
 
     async def delete_log(self, command: DeleteLog, _: Delivery) -> Done:
         """Delete what deleted containers left in a log; a repeat finds nothing and succeeds."""

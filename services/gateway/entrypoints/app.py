@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from services.gateway.domain import api_version, docker_json
-from services.gateway.entrypoints import tracing
+from services.gateway.entrypoints import metrics, tracing
 from services.gateway.entrypoints.errors import docker_status
 from services.gateway.entrypoints.exchange import CLIENT_GONE, Exchange
 from services.gateway.entrypoints.http import (
@@ -54,6 +54,10 @@ class App:
                 await self._admit_fault(exchange)
             finally:
                 status = exchange.status or CLIENT_GONE
+                seconds = time.perf_counter() - began
+                metrics.observe(
+                    method=scope["method"], route=exchange.route, status=status, seconds=seconds
+                )
                 tracing.finish(span, method=scope["method"], route=exchange.route, status=status)
                 log.info(
                     "request",
@@ -61,7 +65,7 @@ class App:
                     route=exchange.route,
                     path=scope["path"],
                     status=status,
-                    duration_ms=round((time.perf_counter() - began) * 1000, 3),
+                    duration_ms=round(seconds * 1000, 3),
                 )
 
     async def _serve(self, exchange: Exchange) -> None:

@@ -21,6 +21,7 @@ from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.entrypoints.wherry_logs import LogExtension
 from services.gateway.entrypoints.wherry_look import LookExtension
+from services.gateway.entrypoints.wherry_node import NodeExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
@@ -58,6 +59,7 @@ class Extension:
     health: NodeHealth
     jobs: JobExtension
     references: ReferenceExtension
+    node: NodeExtension
     logs: LogExtension
     look: LookExtension
     volumes: VolumeExtension
@@ -87,6 +89,7 @@ class Extension:
         self.jobs.add_to(router)
         self.references.add_to(router)
         self.volumes.add_to(router)
+        self.node.add_to(router)
         RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         self.logs.add_to(router)
         SupervisionExtension(replica=self.replica, verbs=self.verbs).add_to(router)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from services.pull.adapters import threads
+from services.pull.adapters.registry.metrics import RECEIVED_BYTES
 from shared import errdefs
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digester, verify
@@ -79,6 +80,7 @@ class FileIngest:
     async def _flush(self) -> None:
         """Hand the batch to a thread, while the next one arrives."""
         await self._settled()
+        RECEIVED_BYTES.inc(self._batched)
         batch, self._batch, self._batched = self._batch, [], 0
         loop = asyncio.get_running_loop()
         self._appending = loop.run_in_executor(self._threads, self._append, batch)

@@ -1,4 +1,7 @@
-"""A span a request, by OpenTelemetry's conventions for HTTP clients; no query, no header."""
+"""A span a request, by OpenTelemetry's conventions for HTTP clients; no query, no header.
+
+Requests are counted here as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from contextlib import contextmanager
 import httpx
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from services.pull.adapters.registry import metrics
 
 _tracer = trace.get_tracer("wherry.registry")
 
@@ -33,6 +38,7 @@ def requesting(request: httpx.Request, *, resend_count: int) -> Iterator[Span]:
     try:
         yield span
     except httpx.TransportError as error:
+        metrics.REQUESTS.labels("0").inc()
         span.set_attribute("error.type", type(error).__name__)
         span.set_status(Status(StatusCode.ERROR, str(error)))
         raise
@@ -41,7 +47,8 @@ def requesting(request: httpx.Request, *, resend_count: int) -> Iterator[Span]:
 
 
 def note_status(span: Span, status: int) -> None:
-    """Say on the span what was answered."""
+    """Say on the span, and count, what was answered."""
+    metrics.REQUESTS.labels(str(status)).inc()
     span.set_attribute("http.response.status_code", status)
     if status >= 400:
         span.set_attribute("error.type", str(status))

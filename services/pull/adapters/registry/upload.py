@@ -10,6 +10,7 @@ import httpx
 
 from services.pull.adapters.registry import blobs
 from services.pull.adapters.registry.call import Answer, Attempts, Call
+from services.pull.adapters.registry.metrics import SENT_BYTES
 from services.pull.adapters.registry.redirects import joined
 from services.pull.adapters.registry.retry import TRANSIENT
 from services.pull.adapters.registry.session import Session
@@ -112,7 +113,7 @@ class Upload:
             url=call.url,
             what=call.what,
             headers=(*call.headers, _OCTETS, length),
-            content=lambda: self.content.read(start, end),
+            content=lambda: _counted(self.content.read(start, end)),
         )
 
     @property
@@ -128,3 +129,9 @@ class Upload:
         headers = () if "digest" in query else (("Content-Length", "0"),)
         url = f"/v2/{self.path}/blobs/uploads/{suffix}"
         return Call(method="POST", url=url, what=self.what, headers=headers)
+
+
+async def _counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece
+        SENT_BYTES.inc(len(piece))

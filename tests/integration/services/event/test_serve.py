@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,18 +80,25 @@ async def store_on(url: str, epoch: str = "e1") -> AsyncIterator[Store]:
 @asynccontextmanager
 async def event_service(url: str, root: Path, *, events_keep: int = 10_000) -> AsyncIterator[None]:
     """Run the service as its process does, from its configuration to its stop."""
-    node = NodeConfig.from_env(
-        {"WHERRY_NODE": "n1", "WHERRY_ROOT": str(root), "WHERRY_REDIS_URL": url}
-    )
-    config = EventConfig(node=node, events_keep=events_keep)
-    stop = asyncio.Event()
-    bus = RedisBus(url=url, node="n1", service="event")
-    serving = asyncio.create_task(serve(config, bus, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await serving
+    # Short, as AF_UNIX wants it; pytest's tmp_path may be longer.
+    with tempfile.TemporaryDirectory(prefix="we-") as exec_root:
+        node = NodeConfig.from_env(
+            {
+                "WHERRY_NODE": "n1",
+                "WHERRY_ROOT": str(root),
+                "WHERRY_EXEC_ROOT": exec_root,
+                "WHERRY_REDIS_URL": url,
+            }
+        )
+        config = EventConfig(node=node, events_keep=events_keep)
+        stop = asyncio.Event()
+        bus = RedisBus(url=url, node="n1", service="event")
+        serving = asyncio.create_task(serve(config, bus, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await serving
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.event.domain import Happening, happenings
+from services.event.domain.feed import Happening, happenings
 from shared.contracts.store import Fact, PluginChanged
 
 ENABLED = Fact(action="enable", actor_id="p1", attributes={"name": "sshfs:latest"}, time_ns=5)

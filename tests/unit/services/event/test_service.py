@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from services.event.domain import Change, happenings
-from services.event.service import EventService, Reached, Retention
+from services.event.domain.feed import Change, happenings
+from services.event.service.feed import EventService, Reached, Retention
 from shared import errdefs
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.store import Fact, PluginChanged

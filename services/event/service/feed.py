@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.event.domain import LOST_ACTION, LOST_TYPE, Change, source_of
+from services.event.domain.feed import LOST_ACTION, LOST_TYPE, Change, source_of
 from services.event.ports import Clock, Feed
+from services.event.service import metrics
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.event import FeedPage, FeedPosition, ReadFeed
+from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.health import Check
 
 log = structlog.get_logger()
@@ -86,8 +87,7 @@ class EventService:
             # The bus buries what fails again and again, but never what waits for a part to return.
             raise errdefs.Unavailable(error.message) from error
         for event in events:
-            if (event.type, event.action) == (LOST_TYPE, LOST_ACTION):
-                log.error("events lost", epoch=event.epoch, **event.attributes)
+            self._note(event)
         self.added(len(events))
         position = FeedPosition(
             source=source_of(change), epoch=change.epoch, revision=change.revision
@@ -114,6 +114,14 @@ class EventService:
         except errdefs.Error as error:
             database = Check(name="database", ok=False, message=error.message)
         return database, Check(name="position", ok=True, message=str(self.reached))
+
+    def _note(self, event: FeedEvent) -> None:
+        metrics.EVENTS.inc()
+        metrics.LAST_SEQ.set(event.seq)
+        metrics.LAG_SECONDS.observe(max(0.0, (self.clock() - event.time_ns) / 1e9))
+        if (event.type, event.action) == (LOST_TYPE, LOST_ACTION):
+            metrics.LOST.inc()
+            log.error("events lost", epoch=event.epoch, **event.attributes)
 
     def _patience_s(self, delivery: Delivery) -> float:
         if delivery.deadline_ns is None:

@@ -1,0 +1,1 @@
+"""What the event service decides, without I/O."""
