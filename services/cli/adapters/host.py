@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class LocalHost:
 
     node: NodeConfig
     env: Mapping[str, str]
+    platform: str = sys.platform
 
     def check_root(self) -> None:
         """Raise PermissionDenied without root."""
@@ -35,7 +37,16 @@ class LocalHost:
             )
 
     def check(self) -> None:
-        """Raise PermissionDenied without root, Unavailable when a program is missing."""
+        """Raise what keeps a node from running here.
+
+        Unimplemented where the kernel is not Linux, PermissionDenied without root, Unavailable
+        when a program is missing.
+        """
+        if self.platform != "linux":
+            raise errdefs.Unimplemented(
+                "plugins are not supported on this platform: they are containers of Linux; run "
+                "Wherry on a Linux machine, and point DOCKER_HOST there"
+            )
         self.check_root()
         missing = {
             package: program
