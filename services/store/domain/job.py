@@ -18,6 +18,8 @@ from shared.oci import reference
 LEASE_S = 60.0
 #: Workers that may die over a job before it is given up.
 MAX_ATTEMPTS = 3
+#: How long an upgrade asks again where a part that it starts the new version with is away.
+_PATIENCE_S = 120.0
 
 _DOING = {JobKind.PULL: "pulled", JobKind.PUSH: "pushed", JobKind.UPGRADE: "upgraded"}
 
@@ -127,14 +129,17 @@ def can_be_cancelled(record: JobRecord) -> bool:
     return record.is_live and handover.is_revocable(record.job.phase)
 
 
-def handed_over(record: JobRecord, plugin: Plugin, new: Plugin) -> JobRecord:
+def handed_over(record: JobRecord, plugin: Plugin, new: Plugin, now_ns: int) -> JobRecord:
     """Return an upgrade whose worker is done: *plugin*, which is enabled, is to become *new*."""
-    strategy = record.request.strategy
+    phase = handover.first_phase(record.request.strategy)
     journal = Handover(
-        strategy=strategy, old=plugin, new=new, container_id=status.next_container_id(plugin)
+        strategy=record.request.strategy,
+        old=plugin,
+        new=new,
+        container_id=status.next_container_id(plugin),
+        due_ns=due_ns(record, phase, now_ns),
     )
-    phased = _with(record, phase=handover.first_phase(strategy))
-    return phased.model_copy(update={"handover": journal})
+    return _with(record, phase=phase).model_copy(update={"handover": journal})
 
 
 def in_phase(record: JobRecord, phase: UpgradePhase, **changes: Any) -> JobRecord:
@@ -151,8 +156,11 @@ def next_phase(record: JobRecord) -> UpgradePhase:
 
 def due_ns(record: JobRecord, phase: UpgradePhase, now_ns: int) -> int:
     """Return when a phase that begins now is over at the latest; 0 for one without a limit."""
-    request = record.request
-    limit_s = {UpgradePhase.MONITOR: request.monitor_s, UpgradePhase.DRAIN: request.drain_s}
+    limit_s = {
+        UpgradePhase.START: _PATIENCE_S,
+        UpgradePhase.MONITOR: record.request.monitor_s,
+        UpgradePhase.DRAIN: record.request.drain_s,
+    }
     return now_ns + int(limit_s[phase] * 1e9) if phase in limit_s else 0
 
 

@@ -11,6 +11,7 @@ from services.store.domain import ended, handover, job, status
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
 from services.store.service.containers import Containers
+from services.store.service.handlers import Handlers
 from services.store.service.handover_journal import HandoverJournal
 from services.store.service.handover_phases import HandoverPhases
 from services.store.service.inventory import PluginInventory
@@ -34,6 +35,7 @@ class HandoverEnd:
     containers: Containers
     restarts: Restarts
     folders: ports.Folders
+    handlers: Handlers
     phases: HandoverPhases
     journal: HandoverJournal
     clock: ports.Clock
@@ -46,6 +48,7 @@ class HandoverEnd:
         """End what is left of the old version."""
         old, job_id = journal.old, record.job.job_id
         if old.status.container_id is not None:
+            await self.handlers.stopping(old)
             await self.containers.discard(old.status.container_id)
         async with self.lanes.hold(old.plugin_id):
             over = functools.partial(job.done, now_ns=self.clock())

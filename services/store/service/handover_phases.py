@@ -12,6 +12,7 @@ from services.store.domain import handover, job, status
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
 from services.store.service.containers import Containers
+from services.store.service.handlers import Handlers
 from services.store.service.handover_journal import HandoverJournal
 from services.store.service.inventory import PluginInventory
 from services.store.service.references import References
@@ -35,6 +36,7 @@ class HandoverPhases:
     containers: Containers
     restarts: Restarts
     references: References
+    handlers: Handlers
     journal: HandoverJournal
     clock: ports.Clock
 
@@ -46,6 +48,7 @@ class HandoverPhases:
         """Stop the old version."""
         async with self.alone_with(journal.old.plugin_id) as plugin:
             if plugin.status.container_id is not None:
+                await self.handlers.stopping(plugin)
                 await self.containers.discard(plugin.status.container_id)
             await self._advance(record, status.stopped(plugin), old=plugin)
 
@@ -67,11 +70,13 @@ class HandoverPhases:
             await self._advance(record, status.running(started, container), *facts, old=plugin)
 
     async def start(self, record: JobRecord, journal: Handover) -> None:
-        """Start the new version and wait until it is ready."""
+        """Start the new version and wait until it is ready, and taken by those who must take it."""
+        until_ns = self.clock() + int(self.containers.ready_timeout_s * 1e9)
         try:
             container = await self.containers.start(journal.new, journal.container_id)
+            await self.handlers.require(status.running(journal.new, container), until_ns)
         except errdefs.Error as error:
-            if handover.is_passing(error):
+            if handover.is_passing(error) and self.clock() < journal.due_ns:
                 raise
             await self.turn_back(record, error)
             return

@@ -121,7 +121,7 @@ class Installation:
         """Return what begins to replace a plugin that runs: the journal, with a container's id."""
         handover.require_allowed(record.request.strategy, plugin)
         handover.require_allowed(record.request.strategy, upgraded, is_new=True)
-        decided = job.handed_over(record, plugin, upgraded)
+        decided = job.handed_over(record, plugin, upgraded, self.clock())
         begun = status.upgrading(status.counted(plugin), job.upgrading(decided))
         return Unit(changes=(Change.of(begun),), job=decided)
 

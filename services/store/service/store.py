@@ -223,6 +223,7 @@ class Store:
             containers=self.containers,
             restarts=self.restarts,
             references=self.references,
+            handlers=self.registering.handlers,
             journal=journal,
             clock=self.clock,
         )
@@ -232,6 +233,7 @@ class Store:
             containers=self.containers,
             restarts=self.restarts,
             folders=self.folders,
+            handlers=self.registering.handlers,
             phases=phases,
             journal=journal,
             clock=self.clock,

@@ -287,6 +287,24 @@ async def test_start_waits_for_an_executor_that_is_away() -> None:
     await store.close()
 
 
+async def test_start_gives_up_when_the_executor_stays_away() -> None:
+    """After two minutes the old version is kept, and the error says who did not answer."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, START_FIRST)
+    away = errdefs.Unavailable("the executor is away")
+    store.executor.refusals[executor.StartContainer] = away
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.START)
+
+    store.fake_clock.advance(121)
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.queue.failed["j"].message.endswith("the executor is away")
+    await store.close()
+
+
 async def test_old_version_is_drained_until_its_leases_have_moved() -> None:
     """A renewal after the swap counts on the new version; then the old one goes at once."""
     store = StoreUnderTest()
