@@ -31,7 +31,6 @@ def versions(
 ) -> dict[str, str]:
     """Push versions of the sample plugin: an old, a new, and two that are sick."""
     config = json.loads((quota_volume / "config.json").read_text())
-    config["Wherry"] = {"Handover": True}
     old = _context(quota_volume, config)
     config["env"][0]["value"] = "32m"
     keys = {key: config[key] for key in ("interface", "linux", "propagatedMount", "Wherry")}

@@ -42,15 +42,18 @@ def root(tmp_path: Path) -> Path:
 def start(
     context: Path, namespace: Namespace, root: Path, tmp_path: Path
 ) -> Iterator[Callable[..., Plugin]]:
-    """Start plugins with environment variables given by keyword; all are ended afterwards."""
-    socket = tmp_path / "quota.sock"
+    """Start plugins with environment variables given by keyword; all are ended afterwards.
+
+    They share their volumes; a plugin beside another needs the name of a socket of its own.
+    """
     binary = context / "rootfs" / "quota-volume"
 
     out, errors = tmp_path / "out", tmp_path / "errors"
 
     with ExitStack() as stack:
 
-        def run(**env: str) -> Plugin:
+        def run(socket_name: str = "quota.sock", **env: str) -> Plugin:
+            socket = tmp_path / socket_name
             argv = namespace.enter(str(binary), "--root", str(root), "--socket", str(socket))
             # Files, not pipes: a pipe that is full and not read would stop the plugin.
             with out.open("ab") as stdout, errors.open("ab") as stderr:

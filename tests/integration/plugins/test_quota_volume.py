@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,18 @@ def test_operations_are_logged(plugin: Plugin) -> None:
     assert 'VolumeDriver.Mount name="data" id="c1"\n' in plugin.out.read_text()
     assert errors.startswith('VolumeDriver.Create name="a\\u000aforged" error="volume name ')
     assert errors.count("\n") == 1
+
+
+def test_two_processes_lose_nothing_of_one_another(start: Callable[..., Plugin]) -> None:
+    """While one version takes over from another, both change the same volumes in turns."""
+    old, new = start(), start("new.sock")
+    old.call("Create", Name="data", Opts={"size": "1m"})
+
+    def hold(number: int) -> str:
+        return (old, new)[number % 2].error("Mount", Name="data", ID=f"c{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(hold, range(60))) == {""}
+
+    for plugin in (old, new):
+        assert plugin.call("Get", Name="data")["Volume"]["Status"]["holders"] == 60

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "json.h"
+#include "record.h"
 
 struct call {
 	const struct volumes *all;
@@ -251,7 +252,9 @@ static int call_method(const struct volumes *all, const struct method *method,
 	call.id = string_of(arguments, "ID", &good);
 	if (!good)
 		return refuse(method, answer, "the body must be an object whose Name and ID are strings");
+	record_lock(all->records);
 	run_method(method, &call);
+	record_unlock(all->records);
 	*answer = call.answer;
 	return 200;
 }

@@ -85,8 +85,10 @@ static void open_volumes(struct volumes *all, const char *root)
 	all->records = record_open_dir(root);
 	if (all->records < 0)
 		die("cannot open the records below", root, strerror(errno));
+	record_lock(all->records);
 	if (!volume_adopt(all, &why))
 		die("cannot take up the volumes below", root, buf_text(&why));
+	record_unlock(all->records);
 }
 
 /*

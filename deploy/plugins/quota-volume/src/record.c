@@ -7,10 +7,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* No volume's name begins with a dot. One process serves a root, so one name is enough. */
+/* No volume's name begins with a dot. One process at a time has the lock, so one name is enough. */
 static const char temporary[] = ".new";
 
 int record_open_dir(const char *root)
@@ -21,6 +22,18 @@ int record_open_dir(const char *root)
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return -1;
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* While one version of the plugin takes over from another, two processes serve a root. */
+void record_lock(int dir)
+{
+	while (flock(dir, LOCK_EX) && errno == EINTR)
+		;
+}
+
+void record_unlock(int dir)
+{
+	flock(dir, LOCK_UN);
 }
 
 static int read_all(int file, struct buf *text)

@@ -20,6 +20,10 @@ struct record {
 /* Open the folder of records below root, making it when it is missing; -1 and errno on failure. */
 int record_open_dir(const char *root);
 
+/* Keep other processes that serve the same root out, from one to the other. */
+void record_lock(int dir);
+void record_unlock(int dir);
+
 /* Read a record; 0 or an errno, ENOENT when there is none, EINVAL when it is damaged. */
 int record_read(int dir, const char *name, struct record *record);
 
