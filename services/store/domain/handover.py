@@ -123,8 +123,18 @@ def well(container: Container | None, container_id: str) -> Container:
         memory = ": it used more memory than its limit" if ended and ended.oom_killed else ""
         raise errdefs.Conflict(f"the new version ended with exit code {code}{memory}")
     if container.health is HealthStatus.UNHEALTHY:
-        raise errdefs.Conflict("the new version became unhealthy")
+        told = f": {container.health_message}" if container.health_message else ""
+        raise errdefs.Conflict(f"the new version became unhealthy{told}")
     return container
+
+
+def is_undecided(container: Container | None) -> bool:
+    """Tell whether a running container's health check has come to no verdict yet."""
+    return (
+        container is not None
+        and container.status is not ContainerStatus.EXITED
+        and container.health is HealthStatus.STARTING
+    )
 
 
 def counts_on_old(lease: Reference, journal: Handover) -> bool:

@@ -18,10 +18,14 @@ from services.store.service.inventory import PluginInventory
 from services.store.service.references import References
 from services.store.service.restarts import Restarts
 from shared import errdefs
+from shared.contracts.executor import Container
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 from shared.tasks.lanes import Lanes
+
+#: Where there is no moment to wait for: a fact that should have woken us may be lost.
+_LOOK_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,8 @@ class HandoverPhases:
 
     async def swap(self, record: JobRecord, journal: Handover) -> None:
         """Make the record the new version's, whose container runs already or is to be started."""
+        if not await self._is_decided(record, journal):
+            return
         async with self.alone_with(journal.old.plugin_id) as plugin:
             new = journal.new.model_copy(update={"status": plugin.status})
             facts = job.upgrade_facts(record, self.clock())
@@ -93,9 +99,9 @@ class HandoverPhases:
             try:
                 handover.well(found, journal.container_id)
             except errdefs.Conflict as ailment:
-                await self.turn_back(record, ailment)
+                await self.turn_back(record, ailment, found)
                 return
-            if self.clock() >= journal.due_ns:
+            if self.clock() >= journal.due_ns and not handover.is_undecided(found):
                 async with self.lanes.hold(journal.old.plugin_id):
                     await self._advance(record, self._plugin(journal))
                 return
@@ -108,11 +114,15 @@ class HandoverPhases:
         async with self.lanes.hold(journal.old.plugin_id):
             await self._advance(record, self._plugin(journal))
 
-    async def turn_back(self, record: JobRecord, why: errdefs.Error) -> None:
-        """Commit that the upgrade is to be rolled back."""
+    async def turn_back(
+        self, record: JobRecord, why: errdefs.Error, found: Container | None = None
+    ) -> None:
+        """Commit that the upgrade is to be rolled back, and how the new version was *found*."""
         async with self.lanes.hold(record.job.plugin_id or ""):
             plugin = self.inventory.require(record.job.plugin_id or "", record.job.name)
-            await self._turn_back(record, plugin, why)
+            ended = None if found is None else found.exit
+            facts = () if ended is None else status.died(plugin, ended, self.clock())
+            await self._turn_back(record, plugin, why, *facts)
 
     @asynccontextmanager
     async def alone_with(self, plugin_id: str) -> AsyncIterator[Plugin]:
@@ -128,9 +138,11 @@ class HandoverPhases:
         due_ns = job.due_ns(record, phase, self.clock())
         await self.journal.enter(record.job.job_id, phase, plugin, *facts, due_ns=due_ns, **changes)
 
-    async def _turn_back(self, record: JobRecord, plugin: Plugin, why: errdefs.Error) -> None:
+    async def _turn_back(
+        self, record: JobRecord, plugin: Plugin, why: errdefs.Error, *facts: Fact
+    ) -> None:
         await self.journal.enter(
-            record.job.job_id, UpgradePhase.ROLLBACK, plugin, error=why.to_wire()
+            record.job.job_id, UpgradePhase.ROLLBACK, plugin, *facts, error=why.to_wire()
         )
 
     def _plugin(self, journal: Handover) -> Plugin:
@@ -140,9 +152,19 @@ class HandoverPhases:
         held = self.references.held(journal.old.plugin_id)
         return any(handover.counts_on_old(one, journal) for one in held)
 
+    async def _is_decided(self, record: JobRecord, journal: Handover) -> bool:
+        """Wait for a verdict on the new version's health; tell whether nobody cancelled it."""
+        while self._is_to_go_on(record):
+            if not handover.is_undecided(await self.containers.get(journal.container_id)):
+                return True
+            await self._wait(journal)
+        return False
+
     async def _wait(self, journal: Handover) -> None:
-        left_s = max(0.0, (journal.due_ns - self.clock()) / 1e9)
-        await self.inventory.nudges.wait(journal.old.plugin_id, left_s)
+        left_s = (journal.due_ns - self.clock()) / 1e9
+        await self.inventory.nudges.wait(
+            journal.old.plugin_id, left_s if left_s > 0 else _LOOK_AGAIN_S
+        )
 
     def _is_to_go_on(self, record: JobRecord) -> bool:
         now = self.inventory.require_job(record.job.job_id)

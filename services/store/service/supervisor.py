@@ -122,7 +122,9 @@ class Supervisor:
             if plugin is None or not plugin.enabled or self._closed:
                 return
             if self._inventory.is_upgraded_alone(plugin_id):
-                return  # what follows an exit is its upgrade's to decide
+                # What follows an exit, or a bad verdict on its health, is its upgrade's to decide.
+                await self._only_observe(plugin)
+                return
             match plugin.status.state:
                 case PluginState.RUNNING:
                     await self._compare_one(plugin, await self._container_of(plugin))
@@ -145,6 +147,12 @@ class Supervisor:
             now = await self._observations.take_in(plugin, container)
             if ended.is_to_be_stopped(now):
                 await self._stop_sick(now)
+
+    async def _only_observe(self, plugin: Plugin) -> None:
+        if plugin.status.state is PluginState.RUNNING:
+            container = await self._container_of(plugin)
+            if container is not None and container.status is not ContainerStatus.EXITED:
+                await self._observations.take_in(plugin, container)
 
     async def _exited(self, plugin: Plugin, how: Exit) -> None:
         container_id = plugin.status.container_id or ""

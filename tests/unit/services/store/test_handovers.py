@@ -8,7 +8,13 @@ import pytest
 
 from shared import errdefs
 from shared.contracts import executor, job
-from shared.contracts.executor import ContainerExited, ContainerStatus, Exit, HealthStatus
+from shared.contracts.executor import (
+    ContainerExited,
+    ContainerObserved,
+    ContainerStatus,
+    Exit,
+    HealthStatus,
+)
 from shared.contracts.job import JobKind, JobState
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.reference import GetMode, GetPlugin
@@ -21,6 +27,9 @@ STOP_FIRST, START_FIRST = UpgradeStrategy.STOP_FIRST, UpgradeStrategy.START_FIRS
 BOTH = pytest.mark.parametrize("strategy", [STOP_FIRST, START_FIRST])
 OLD = CONFIG.replace(b'"description": "d"', b'"description": "d", "wherry": {"handover": true}')
 NEW = OLD.replace(b'"value": "0"', b'"value": "9"')
+CHECKED = NEW.replace(
+    b'"handover": true', b'"handover": true, "health": {"test": ["CONNECT"], "retries": 2}'
+)
 REMOTE = "registry.example/p:v2"
 
 
@@ -224,6 +233,7 @@ async def test_new_version_that_does_not_last_is_rolled_back(
     plugin = await upgrading(store, strategy)
     new = store.now(plugin).status.container_id or ""
 
+    assert new != plugin.status.container_id
     match how:
         case "ends":
             await tell_exit(store, new)
@@ -245,6 +255,7 @@ async def test_new_version_that_does_not_last_is_rolled_back(
     assert store.queue.failed["j"].message == expected
     actions = store.records.actions()
     assert actions[:3] == ["enable", "pull", "upgrade"]
+    assert ("die" in actions) == (how == "ends")
     assert actions[-1] == "rollback"
     if strategy is START_FIRST:
         assert store.now(plugin).status.container_id == plugin.status.container_id
@@ -266,6 +277,49 @@ async def test_new_version_that_does_not_start_is_rolled_back(strategy: UpgradeS
     assert store.queue.failed["j"].message.endswith(": exited with code 7")
     if strategy is START_FIRST:
         assert store.records.actions() == ["enable", "rollback"]
+    await store.close()
+
+
+@BOTH
+async def test_new_version_with_a_health_check_has_to_be_found_healthy(
+    strategy: UpgradeStrategy,
+) -> None:
+    """Ready is not enough: start-first swaps, and stop-first is done, after a good verdict."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, strategy, monitor_s=0, drain_s=0)
+    await hand_over(store, CHECKED)
+    waits = UpgradePhase.MONITOR if strategy is STOP_FIRST else UpgradePhase.SWAP
+    await eventually(lambda: phase(store) is waits)
+    new = f"{plugin.plugin_id[:12]}-2"
+    assert store.executor.containers[new].health is HealthStatus.STARTING
+
+    store.executor.change(new, health=HealthStatus.HEALTHY)
+    observed = ContainerObserved(container_id=new, degraded=False, health=HealthStatus.HEALTHY)
+    await store.supervisor.container_observed(observed, delivery())
+
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    await eventually(lambda: store.now(plugin).status.health is HealthStatus.HEALTHY)
+    await store.close()
+
+
+async def test_start_first_does_not_swap_to_what_is_found_unhealthy() -> None:
+    """The old version was never left."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, START_FIRST)
+    await hand_over(store, CHECKED)
+    await eventually(lambda: phase(store) is UpgradePhase.SWAP)
+    new = f"{plugin.plugin_id[:12]}-2"
+
+    store.executor.change(new, health=HealthStatus.UNHEALTHY, health_message="no answer")
+    store.inventory.nudges.nudge(plugin.plugin_id)
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.queue.failed["j"].message.endswith("the new version became unhealthy: no answer")
+    assert store.records.actions() == ["enable", "rollback"]
     await store.close()
 
 
