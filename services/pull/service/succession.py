@@ -27,19 +27,23 @@ class Succession:
     queue: ports.JobQueue
 
     async def run(self) -> None:
-        """Queue all jobs that run, once store and queue answer; a second message does no harm."""
+        """Queue all jobs that are not over, once store and queue answer.
+
+        Of one that waits, the dead process may have had the message, and not taken the job yet.
+        A second message does no harm.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                return await self._queue_running()
+                return await self._queue_live()
             except (errdefs.Unavailable, errdefs.DeadlineExceeded) as error:
                 log.warning("jobs not taken up yet", reason=error.message, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _queue_running(self) -> None:
+    async def _queue_live(self) -> None:
         found = await self.sender.send(ListJobs(), timeout_s=_ASK_LIMIT_S)
         for job in found.jobs:
-            if job.state is JobState.RUNNING:
+            if job.state in (JobState.QUEUED, JobState.RUNNING):
                 log.info("job taken up", job_id=job.job_id, attempt=job.attempt)
                 await self.queue.enqueue(job.job_id)

@@ -25,14 +25,14 @@ def job(job_id: str, state: JobState) -> Job:
     return Job(job_id=job_id, kind=JobKind.PULL, state=state, name="p", remote="r", created_at_ns=0)
 
 
-async def test_jobs_that_ran_are_queued_again() -> None:
-    """What another process had in its hands is queued; what waits or is over is not."""
+async def test_jobs_that_are_not_over_are_queued_again() -> None:
+    """What another process had in its hands, or its message, is queued; what is over is not."""
     jobs = tuple(job(state.value, state) for state in JobState)
     queue = Queue()
 
     await Succession(sender=FakeSender({ListJobs: JobList(jobs=jobs)}), queue=queue).run()
 
-    assert queue.queued == ["running"]
+    assert queue.queued == ["queued", "running"]
 
 
 async def test_a_store_that_is_away_is_asked_again() -> None:
