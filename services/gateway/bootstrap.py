@@ -145,6 +145,7 @@ class Gateway:
             ready_timeout_s=self.config.ready_timeout_s,
             stop_grace_s=self.config.stop_grace_s,
             volumes=self.volumes,
+            shutdown_timeout_s=self.config.shutdown_timeout_s,
         )
         registries = Registries(sender=self.sender, vault=self.vault)
         routes = (

@@ -35,13 +35,14 @@ class GatewayConfig:
     metrics: TcpAddress | None = None
     #: Bytes of a plugin's context, as it is sent.
     context_limit: int = _CONTEXT_LIMIT
-    #: What the store grants a plugin to become ready and to stop, and so how long to wait for it.
+    #: What the store grants a plugin to become ready and to stop, and all of them to be stopped.
     ready_timeout_s: float = 30.0
     stop_grace_s: float = 10.0
     #: What the volume service grants drivers, and so how long to wait for it.
     volume_create_timeout_s: float = 120.0
     volume_call_timeout_s: float = 60.0
     volume_list_timeout_s: float = 5.0
+    shutdown_timeout_s: float = 30.0
     #: The programs that the executor runs: their versions are shown.
     runc: str = "runc"
     conmon: str = "conmon"
@@ -70,6 +71,7 @@ class GatewayConfig:
             volume_create_timeout_s=_seconds(env, "WHERRY_VOLUME_CREATE_TIMEOUT_S", 120.0),
             volume_call_timeout_s=_seconds(env, "WHERRY_VOLUME_CALL_TIMEOUT_S", 60.0),
             volume_list_timeout_s=_seconds(env, "WHERRY_VOLUME_LIST_TIMEOUT_S", 5.0),
+            shutdown_timeout_s=_seconds(env, "WHERRY_SHUTDOWN_TIMEOUT_S", 30.0),
             runc=env.get("WHERRY_RUNC") or "runc",
             conmon=env.get("WHERRY_CONMON") or "conmon",
             registry_mirrors=_words(env, "WHERRY_REGISTRY_MIRRORS"),

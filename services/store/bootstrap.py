@@ -88,7 +88,12 @@ def build(
         queue=queue,
         feed=BusJobFeed(bus),
         clock=time.time_ns,
-        times=Times(ready_timeout_s=config.ready_timeout_s, stop_grace_s=config.stop_grace_s),
+        times=Times(
+            ready_timeout_s=config.ready_timeout_s,
+            stop_grace_s=config.stop_grace_s,
+            shutdown_timeout_s=config.shutdown_timeout_s,
+            requires_timeout_s=config.requires_timeout_s,
+        ),
         seccomp=config.seccomp,
     )
 

@@ -10,6 +10,9 @@ from shared import errdefs
 from shared.contracts.executor import Seccomp
 from shared.node.config import NodeConfig
 
+#: `wherry down` waits little longer.
+_LONGEST_SHUTDOWN_S = 240.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
@@ -20,19 +23,24 @@ class StoreConfig:
     ready_timeout_s: float
     #: Seconds between SIGTERM and SIGKILL when a plugin is stopped.
     stop_grace_s: float
+    #: Seconds for all plugins to end when the node is shut down; then they are killed.
+    shutdown_timeout_s: float
+    #: Seconds that a plugin waits for what it requires before that is told as a failed start.
+    requires_timeout_s: float
     #: Which system calls plugins may make.
     seccomp: Seccomp
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> StoreConfig:
-        """Read WHERRY_READY_TIMEOUT_S, WHERRY_STOP_GRACE_S and WHERRY_PLUGIN_SECCOMP.
-
-        Raises InvalidArgument.
-        """
+        """Read WHERRY_PLUGIN_SECCOMP and the variables of times; raises InvalidArgument."""
         return cls(
             node=node,
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
             stop_grace_s=_seconds(env, "WHERRY_STOP_GRACE_S", 10.0),
+            shutdown_timeout_s=_seconds(
+                env, "WHERRY_SHUTDOWN_TIMEOUT_S", 30.0, most=_LONGEST_SHUTDOWN_S
+            ),
+            requires_timeout_s=_seconds(env, "WHERRY_REQUIRES_TIMEOUT_S", 60.0),
             seccomp=_seccomp(env, "WHERRY_PLUGIN_SECCOMP"),
         )
 
@@ -51,7 +59,9 @@ def _seccomp(env: Mapping[str, str], variable: str) -> Seccomp:
         raise errdefs.InvalidArgument(f"{variable}={text}: must be {known}") from error
 
 
-def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:
+def _seconds(
+    env: Mapping[str, str], variable: str, default: float, *, most: float = 86_400.0
+) -> float:
     text = env.get(variable)
     if not text:
         return default
@@ -59,6 +69,8 @@ def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < 86_400:
-        raise errdefs.InvalidArgument(f"{variable}={text}: must be seconds, above 0, below a day")
+    if not 0 < seconds <= most:
+        raise errdefs.InvalidArgument(
+            f"{variable}={text}: must be seconds, above 0, at most {most:g}"
+        )
     return seconds

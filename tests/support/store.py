@@ -313,8 +313,11 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.now_ns = 10**18
+        #: How much passes from one look to the next.
+        self.passing_s = 0.0
 
     def __call__(self) -> int:
+        self.advance(self.passing_s)
         return self.now_ns
 
     def advance(self, seconds: float) -> None:
@@ -342,12 +345,14 @@ class StoreUnderTest(Store):
         records: FakeRecords | None = None,
         executor: FakeExecutor | None = None,
         backoff: Backoff | None = None,
+        requires_timeout_s: float = 5,
         fake_folders: FakeFolders | None = None,
         registrations: FakeRegistrations | None = None,
     ) -> None:
         self.records = records or FakeRecords()
         self.executor = executor or FakeExecutor()
         self.fake_clock = FakeClock()
+        self.requires_timeout_s = requires_timeout_s
         self.fake_folders = fake_folders or FakeFolders()
         self.content = FakeContent()
         self.queue = FakeQueue()
@@ -361,7 +366,12 @@ class StoreUnderTest(Store):
             registrations=self.fake_registrations,
             feed=self.queue,
             clock=self.fake_clock,
-            times=Times(ready_timeout_s=1, stop_grace_s=1, backoff=backoff or Backoff()),
+            times=Times(
+                ready_timeout_s=1,
+                stop_grace_s=1,
+                requires_timeout_s=requires_timeout_s,
+                backoff=backoff or Backoff(),
+            ),
         )
 
     async def install(
@@ -399,6 +409,7 @@ class StoreUnderTest(Store):
         again = StoreUnderTest(
             self.records,
             self.executor,
+            requires_timeout_s=self.requires_timeout_s,
             fake_folders=self.fake_folders,
             registrations=self.fake_registrations,
         )

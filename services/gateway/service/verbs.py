@@ -37,7 +37,6 @@ CREATE_LIMIT_S: Final = 1800.0
 _SET_LIMIT_S: Final = 30.0
 #: Deleting a large root file system.
 _REMOVE_LIMIT_S: Final = 120.0
-_SHUT_DOWN_LIMIT_S: Final = 60.0
 #: What goes around a start or a stop: messages, mounts, unmounts, the queue behind other verbs.
 _MARGIN_S: Final = 30.0
 _LONGEST_START_S: Final = 86_400
@@ -56,6 +55,7 @@ class Verbs:
     ready_timeout_s: float
     stop_grace_s: float
     volumes: Volumes
+    shutdown_timeout_s: float
 
     async def create(self, name: str, context: AsyncIterator[bytes]) -> None:
         """Create a plugin from a context that is kept in a file meanwhile."""
@@ -107,7 +107,8 @@ class Verbs:
         except errdefs.Error as error:
             # What is left of them goes with the node's own mounts, or is named by the executor.
             log.warning("volumes stay mounted", reason=error.message)
-        await self.sender.send(ShutDownNode(), timeout_s=_SHUT_DOWN_LIMIT_S)
+        limit_s = self.shutdown_timeout_s + 2 * _MARGIN_S
+        await self.sender.send(ShutDownNode(), timeout_s=limit_s)
 
     async def collect_garbage(self, *, dry_run: bool) -> Collected:
         """Delete blobs that nothing needs; *dry_run* only tells which."""

@@ -55,6 +55,11 @@ def put_off(plugin: Plugin, now_ns: int, message: str, backoff: Backoff) -> Plug
     return _again(plugin, plugin.status.restarts, now_ns, message, backoff)
 
 
+def waiting(plugin: Plugin, why: str) -> Plugin:
+    """Return the record of a plugin that is due, and waits for what it requires."""
+    return status.changed(plugin, message=f"waits: {why}")
+
+
 def due_now(plugin: Plugin, now_ns: int) -> Plugin:
     """Return the record of a wished plugin that is to be started at once."""
     return _restarting(plugin, plugin.status.restarts, now_ns, "", plugin.status.last_exit)

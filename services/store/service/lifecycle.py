@@ -14,12 +14,16 @@ from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
 from services.store.service.recovery import Recovery
 from services.store.service.references import References
+from services.store.service.requirements import Requirements
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
 from shared.tasks.lanes import Lanes
+
+#: What a start has at least, however long it waited for others.
+_LEAST_START_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Lifecycle:
     supervisor: Supervisor
     recovery: Recovery
     references: References
+    requirements: Requirements
     handlers: Handlers
     clock: ports.Clock
 
@@ -48,14 +53,18 @@ class Lifecycle:
                     f"plugin already enabled: plugin {plugin.name} is enabled",
                     detail={"plugin": plugin.name},
                 )
-            return await self._enable(plugin, command.timeout_s, delivery.message_id)
+            timeout_s = command.timeout_s or self.containers.ready_timeout_s
+            left_s = await self._wait_for_required(plugin, timeout_s)
+            return await self._enable(plugin, left_s, delivery.message_id)
 
     async def disable(self, command: DisablePlugin, delivery: Delivery) -> Changed:
         """Stop a plugin and wish it stopped; *force* does so while it is in use."""
         plugin = self.inventory.resolve(command.name)
         plugin_id = plugin.plugin_id
         if not command.force:
-            self.references.require_unused(plugin)  # before a restart is called off for nothing
+            # Before a restart is called off for nothing.
+            self.references.require_unused(plugin)
+            self.requirements.require_unneeded(plugin)
         async with (
             self.supervisor.interrupted(plugin_id),
             self.lanes.hold(plugin_id, delivery.deadline_ns),
@@ -63,6 +72,7 @@ class Lifecycle:
             plugin = self.inventory.require_idle(plugin_id, command.name)
             if not command.force:
                 self.references.require_unused(plugin)
+                self.requirements.require_unneeded(plugin)
             if not plugin.enabled:
                 raise errdefs.Conflict(
                     f"plugin is already disabled: plugin {plugin.name} found but disabled",
@@ -122,6 +132,12 @@ class Lifecycle:
         undone = ended.still_exited if plugin.enabled else status.stopped
         stopped = undone(plugin, message=why)
         await self.inventory.commit(Unit(changes=(Change.of(stopped),), end=operation.token))
+
+    async def _wait_for_required(self, plugin: Plugin, timeout_s: float) -> float:
+        """Wait until what a plugin requires is ready; return how much of the time is left."""
+        began_ns = self.clock()
+        await self.requirements.require(plugin, timeout_s)
+        return max(_LEAST_START_S, timeout_s - (self.clock() - began_ns) / 1e9)
 
     async def _enable(self, plugin: Plugin, timeout_s: float, message_id: str) -> Changed:
         begin = Operation(

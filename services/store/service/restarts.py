@@ -15,6 +15,7 @@ from services.store.domain.restart import Backoff
 from services.store.service.containers import Containers
 from services.store.service.inventory import PluginInventory
 from services.store.service.recovery import Recovery
+from services.store.service.requirements import Requirements
 from shared import errdefs
 from shared.contracts.executor import Container
 from shared.contracts.plugin import Plugin, PluginState
@@ -38,6 +39,7 @@ class Restarts:
         lanes: Lanes,
         containers: Containers,
         recovery: Recovery,
+        requirements: Requirements,
         clock: ports.Clock,
         backoff: Backoff,
     ) -> None:
@@ -45,6 +47,7 @@ class Restarts:
         self._lanes = lanes
         self._containers = containers
         self._recovery = recovery
+        self._requirements = requirements
         self._clock = clock
         self._backoff = backoff
         self._tasks = Tasks()
@@ -88,13 +91,41 @@ class Restarts:
             self._tasks.ensure(plugin_id, work)
 
     async def _restart_when_due(self, plugin_id: str) -> None:
+        told = ""
         while self._is_due_some_time(plugin_id):
             plugin = self._inventory.require(plugin_id, plugin_id)
             due_ns = plugin.status.restart_at_ns or 0
             await asyncio.sleep(max(0.0, (due_ns - self._clock()) / 1e9))
+            lacking = await self._wait_for_required(plugin_id)
             async with self._slots, self._lanes.hold(plugin_id):
-                if self._is_due_some_time(plugin_id):
+                if not self._is_due_some_time(plugin_id):
+                    return
+                if lacking:
+                    await self._put_off(plugin_id, lacking, is_told=lacking == told)
+                    told = lacking
+                else:
                     await self._called_off_whole(plugin_id)
+
+    async def _wait_for_required(self, plugin_id: str) -> str:
+        """Wait until what a plugin requires is ready; return what is not, in the end."""
+        lacking = self._requirements.unmet(plugin_id)
+        if not lacking:
+            return ""
+        async with self._lanes.hold(plugin_id):
+            plugin = self._inventory.get(plugin_id)
+            if plugin is not None and self._is_due_some_time(plugin_id):
+                waiting = ended.waiting(plugin, lacking)
+                if waiting != plugin:
+                    await self._commit(waiting)
+        return await self._requirements.until_met(plugin_id)
+
+    async def _put_off(self, plugin_id: str, lacking: str, *, is_told: bool) -> None:
+        """Tell once that a plugin was not started; it goes on waiting."""
+        plugin = self._inventory.require(plugin_id, plugin_id)
+        if not is_told:
+            log.warning("plugin not started", plugin=plugin.name, reason=lacking)
+            fact = status.fact(plugin, "start_failed", self._clock(), error=lacking)
+            await self._commit(ended.waiting(plugin, lacking), fact)
 
     def _is_due_some_time(self, plugin_id: str) -> bool:
         plugin = self._inventory.get(plugin_id)

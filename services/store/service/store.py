@@ -26,8 +26,10 @@ from services.store.service.recovery import Recovery
 from services.store.service.references import References
 from services.store.service.registrations import Registering
 from services.store.service.removal import Removal
+from services.store.service.requirements import Requirements
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
+from services.store.service.shutdown import Shutdown
 from services.store.service.supervision import SupervisionChange
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Sender
@@ -42,6 +44,8 @@ class Times:
 
     ready_timeout_s: float
     stop_grace_s: float
+    shutdown_timeout_s: float = 30.0
+    requires_timeout_s: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -82,10 +86,12 @@ class Store:
             seccomp=seccomp,
             options=self.registering.options,
         )
+        self.requirements = Requirements(inventory=inventory, timeout_s=times.requires_timeout_s)
         self.restarts = Restarts(
             inventory=inventory,
             lanes=self.lanes,
             containers=self.containers,
+            requirements=self.requirements,
             recovery=self.recovery,
             clock=clock,
             backoff=times.backoff,
@@ -109,13 +115,17 @@ class Store:
         )
         self.settings = SettingsChange(inventory=inventory, lanes=self.lanes, clock=clock)
         self.supervision = SupervisionChange(
-            inventory=inventory, lanes=self.lanes, supervisor=self.supervisor, clock=clock
+            inventory=inventory,
+            lanes=self.lanes,
+            supervisor=self.supervisor,
+            requirements=self.requirements,
+            clock=clock,
         )
         self.grants = Grants(inventory=inventory, lanes=self.lanes, clock=clock)
         self.lifecycle = self._lifecycle()
         self.removal = self._removal()
         self.handovers = self._handovers(feed)
-        self.node = self._node()
+        self.node = self._node(times)
         self.installation = Installation(
             inventory=inventory,
             lanes=self.lanes,
@@ -198,6 +208,7 @@ class Store:
             supervisor=self.supervisor,
             recovery=self.recovery,
             references=self.references,
+            requirements=self.requirements,
             handlers=self.registering.handlers,
             clock=self.clock,
         )
@@ -242,13 +253,19 @@ class Store:
         )
         return Handovers(inventory=self.inventory, phases=phases, end=end)
 
-    def _node(self) -> Node:
+    def _node(self, times: Times) -> Node:
         return Node(
             inventory=self.inventory,
-            lanes=self.lanes,
             containers=self.containers,
+            shutdown=Shutdown(
+                inventory=self.inventory,
+                lanes=self.lanes,
+                containers=self.containers,
+                handlers=self.registering.handlers,
+                clock=self.clock,
+                timeout_s=times.shutdown_timeout_s,
+            ),
             supervisor=self.supervisor,
             handovers=self.handovers,
             gate=self.gate,
-            handlers=self.registering.handlers,
         )

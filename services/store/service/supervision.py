@@ -8,6 +8,7 @@ from services.store import ports
 from services.store.domain import ended, status
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
+from services.store.service.requirements import Requirements
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
@@ -23,6 +24,7 @@ class SupervisionChange:
     inventory: PluginInventory
     lanes: Lanes
     supervisor: Supervisor
+    requirements: Requirements
     clock: ports.Clock
 
     async def supervise(self, command: SupervisePlugin, delivery: Delivery) -> Changed:
@@ -30,7 +32,10 @@ class SupervisionChange:
         plugin_id = self.inventory.resolve(command.name).plugin_id
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
             plugin = self.inventory.require_idle(plugin_id, command.name)
-            changed = ended.under_new_policy(_supervised(plugin, command), self.clock())
+            changed = _supervised(plugin, command)
+            if changed.supervised.requires != plugin.supervised.requires:
+                self.requirements.require_no_cycle(changed)
+            changed = ended.under_new_policy(changed, self.clock())
             now_ns = self.clock()
             facts = [status.fact(changed, "update", now_ns)]
             if changed.status.state is not plugin.status.state:

@@ -33,6 +33,8 @@ def test_plugins_may_be_unconfined() -> None:
         ("WHERRY_PLUGIN_SECCOMP", "/etc/profile.json"),
         ("WHERRY_STOP_GRACE_S", "0"),
         ("WHERRY_READY_TIMEOUT_S", "soon"),
+        ("WHERRY_SHUTDOWN_TIMEOUT_S", "241"),
+        ("WHERRY_REQUIRES_TIMEOUT_S", "-1"),
     ],
 )
 def test_a_wrong_value_is_named(variable: str, text: str) -> None:

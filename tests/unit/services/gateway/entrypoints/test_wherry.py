@@ -172,12 +172,12 @@ async def test_wrong_limits(world: AppWorld, body: dict[str, object], named: str
 
 
 async def test_shut_down(world: AppWorld) -> None:
-    """Volumes are unmounted first, as well as that goes; then the store has a minute."""
+    """Volumes are unmounted first, as well as that goes; then the store has time, and a margin."""
     world.sender.answers[ReleaseNode] = errdefs.Unavailable("no volume service")
     world.sender.answers[ShutDownNode] = Done()
     assert (await world.client.post("/wherry/v1/node/shutdown")).status_code == 204
     _, call = world.sender.calls
-    assert (call.command, call.timeout_s) == (ShutDownNode(), 60.0)
+    assert (call.command, call.timeout_s) == (ShutDownNode(), 90.0)
 
 
 async def test_collect_garbage(world: AppWorld) -> None:
