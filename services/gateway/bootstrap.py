@@ -7,11 +7,12 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from services.gateway.adapters.changes import StreamChanges
 from services.gateway.adapters.engine_id import read_engine_id
 from services.gateway.adapters.host import LinuxMachine, read_host
+from services.gateway.adapters.left_out import LeftOutFile
 from services.gateway.adapters.listener import UnixListener, listen_on_tcp
 from services.gateway.adapters.programs import InstalledPrograms
 from services.gateway.adapters.progress import StreamFollower
@@ -25,6 +26,7 @@ from services.gateway.domain.system_info import Engine
 from services.gateway.entrypoints import metrics
 from services.gateway.entrypoints.app import App
 from services.gateway.entrypoints.disk_usage import DiskUsageRoutes
+from services.gateway.entrypoints.dispatch import Dispatch
 from services.gateway.entrypoints.events import EventRoutes
 from services.gateway.entrypoints.http import Application
 from services.gateway.entrypoints.late_app import LateApp
@@ -50,6 +52,9 @@ from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged
 from shared.metrics import endpoint
 from shared.metrics.node import NodeMetrics
+
+if TYPE_CHECKING:
+    from services.gateway.service.authorization import Authorization
 
 #: How long verbs in hand may go on when the gateway stops; their owners finish them anyway.
 _GRACE_S: Final = 10
@@ -111,7 +116,9 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         _close(stop, feed, watch, look, logs),
                     )
                 ]
-                await serve_http(gateway.app(), sockets, stop=stop, grace_s=_GRACE_S)
+                async with _authorizing(config, replica) as authorization:
+                    app = gateway.app(authorization)
+                    await serve_http(app, sockets, stop=stop, grace_s=_GRACE_S)
                 for task in background:
                     task.cancel()
         finally:
@@ -136,8 +143,8 @@ class Gateway:
     look: PluginLook
     volumes: Volumes
 
-    def app(self) -> App:
-        """Return the ASGI application."""
+    def app(self, authorization: Authorization | None = None) -> App:
+        """Return the ASGI application; *authorization* is asked about every request."""
         verbs = Verbs(
             sender=self.sender,
             replica=self.replica,
@@ -156,7 +163,15 @@ class Gateway:
             *VolumeRoutes(volumes=self.volumes).routes(),
             *DiskUsageRoutes(volumes=self.volumes).routes(),
         )
-        return App(Router(routes), LateApp(lambda: self._extension(verbs, registries)))
+        health = NodeHealth(
+            sender=self.sender,
+            replica=self.replica,
+            node=self.config.node.name,
+            authorization=authorization,
+        )
+        extension = LateApp(lambda: self._extension(verbs, registries, health))
+        served = Dispatch(Router(routes), extension)
+        return App(_authorized(served, authorization) if authorization else served)
 
     def _registry(self, registries: Registries) -> RegistryRoutes:
         return RegistryRoutes(
@@ -184,7 +199,7 @@ class Gateway:
             feed=self.feed,
         )
 
-    def _extension(self, verbs: Verbs, registries: Registries) -> Application:
+    def _extension(self, verbs: Verbs, registries: Registries, health: NodeHealth) -> Application:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
@@ -201,7 +216,7 @@ class Gateway:
             replica=self.replica,
             feed=self.feed,
             verbs=verbs,
-            health=NodeHealth(sender=self.sender, replica=self.replica, node=self.config.node.name),
+            health=health,
             jobs=JobExtension(
                 replica=self.replica, registries=registries, jobs=self.jobs, watch=self.watch
             ),
@@ -229,6 +244,46 @@ async def _showing_metrics(config: GatewayConfig) -> AsyncIterator[None]:
     render = NodeMetrics.of(config.node.exec_root).render
     async with endpoint.on_tcp(config.metrics.host, config.metrics.port, render):
         yield
+
+
+@contextlib.asynccontextmanager
+async def _authorizing(
+    config: GatewayConfig, replica: Replica
+) -> AsyncIterator[Authorization | None]:
+    """Give the chain of authorization plugins, if there is one, and take it apart at the end."""
+    if not config.authorization_plugins:
+        yield None
+        return
+    # Imported when it is needed: few nodes need it, and it brings an HTTP client.
+    from services.gateway.service.authorization import Authorization
+    from shared.plugin_rpc.endpoints import Endpoints
+    from shared.plugin_rpc.legacy import LegacyPlugins
+    from shared.plugin_rpc.lookup import Lookup
+
+    endpoints, left_out = Endpoints(), LeftOutFile(config.node.exec_root)
+    lookup = Lookup(
+        resolve=lambda name: replica.inventory.resolve(name).plugin,
+        managed=lambda: [entry.plugin for entry in replica.inventory.entries.values()],
+        endpoints=endpoints,
+        legacy=LegacyPlugins(config.legacy_plugins, endpoints),
+    )
+    try:
+        yield Authorization(
+            config.authorization_plugins,
+            replica=replica,
+            lookup=lookup,
+            left_out=left_out,
+            limit_s=config.authorization_timeout_s,
+        )
+        left_out.close()
+    finally:
+        await endpoints.close()
+
+
+def _authorized(served: Application, authorization: Authorization) -> Application:
+    from services.gateway.entrypoints.authorization import Authorized
+
+    return Authorized(served, authorization)
 
 
 @contextlib.contextmanager

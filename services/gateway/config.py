@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared import errdefs
 from shared.node.config import NodeConfig
+from shared.plugin_rpc.legacy_folders import LegacyFolders
 
 #: AF_UNIX ends at 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 107
@@ -49,6 +50,11 @@ class GatewayConfig:
     #: What the pull service was told of registries, which is shown as well.
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    #: Who is asked about every request, in order.
+    authorization_plugins: tuple[str, ...] = ()
+    #: How long one of them may think.
+    authorization_timeout_s: float = 10.0
+    legacy_plugins: LegacyFolders = field(default_factory=LegacyFolders)
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
@@ -76,6 +82,9 @@ class GatewayConfig:
             conmon=env.get("WHERRY_CONMON") or "conmon",
             registry_mirrors=_words(env, "WHERRY_REGISTRY_MIRRORS"),
             insecure_registries=_words(env, "WHERRY_INSECURE_REGISTRIES"),
+            authorization_plugins=_words(env, "WHERRY_AUTHORIZATION_PLUGINS"),
+            authorization_timeout_s=_seconds(env, "WHERRY_AUTHORIZATION_TIMEOUT_S", 10.0),
+            legacy_plugins=LegacyFolders.from_env(env),
         )
 
 

@@ -16,6 +16,7 @@ from shared.contracts.message import Message, StreamRequest
 __all__ = [
     "Changes",
     "JobFollower",
+    "LeftOut",
     "Lost",
     "Machine",
     "Programs",
@@ -140,4 +141,20 @@ class Machine(Protocol):
 
     def forwards_ipv4(self) -> bool:
         """Say whether the kernel forwards IPv4."""
+        ...
+
+
+class LeftOut(Protocol):
+    """Authorization plugins that were disabled while in force; survives a crash of the gateway."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether the plugin is left out."""
+        ...
+
+    def add(self, name: str) -> None:
+        """Leave it out from now on."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Take it in again; safe to repeat."""
         ...

@@ -1,19 +1,10 @@
-"""What a plugin says it can do."""
+"""What a plugin must be able to do."""
 
 from __future__ import annotations
 
 from shared import errdefs
 from shared.contracts.plugin import Plugin
-from shared.oci.plugin_config import PluginInterfaceType
-
-_PREFIX = "docker"
-
-
-def provides(plugin: Plugin, capability: str) -> bool:
-    """Tell whether a managed plugin names the capability, in whatever version."""
-    types = (plugin.config.get("Interface") or {}).get("Types") or ()
-    named = {(one.prefix, one.capability) for one in map(PluginInterfaceType.parse, types)}
-    return (_PREFIX, capability.lower()) in named
+from shared.contracts.reference import provides
 
 
 def require(plugin: Plugin, capability: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared import errdefs
 from shared.contracts.plugin import Plugin
+from shared.contracts.reference import provides
 from shared.plugin_rpc import backoff, capability, endpoint
 from shared.plugin_rpc.client import PluginClient
 from shared.plugin_rpc.endpoints import Endpoints
@@ -46,16 +47,30 @@ class Lookup:
         try:
             plugin = self.resolve(name)
         except errdefs.NotFound:
-            return await self._legacy(name, wanted, patience_s)
+            return await self.get_legacy(name, wanted, patience_s=patience_s)
         if not plugin.enabled:
             raise errdefs.Conflict(f"plugin {name} found but disabled", detail={"plugin": name})
         capability.require(plugin, wanted)
         return self._found(plugin)
 
+    async def get_legacy(
+        self, name: str, wanted: str, *, patience_s: float = backoff.PATIENCE_S
+    ) -> Found:
+        """Return the legacy plugin of a name that implements a capability."""
+        try:
+            client = await self.legacy.get(name, wanted, patience_s=patience_s)
+        except errdefs.NotFound:
+            raise
+        except errdefs.Error as error:
+            # A new one: who waited for the same handshake got the same.
+            told = {"message": f"legacy plugin: {error.message}", "docker_unclassed": True}
+            raise errdefs.from_wire(error.to_wire() | told) from error
+        return Found(name=name, client=client)
+
     def get_managed_by(self, wanted: str) -> list[Found]:
         """Return the managed plugins of a capability that are enabled and run, by name."""
         ready = (p for p in self.managed() if p.enabled and p.status.socket_dir is not None)
-        fitting = [p for p in ready if capability.provides(p, wanted)]
+        fitting = [p for p in ready if provides(p, wanted)]
         return [self._found(plugin) for plugin in sorted(fitting, key=lambda p: p.name)]
 
     async def get_all_by(self, wanted: str) -> list[Found]:
@@ -67,14 +82,3 @@ class Lookup:
     def _found(self, plugin: Plugin) -> Found:
         client = self.endpoints.client(endpoint.managed(plugin))
         return Found(name=plugin.name, client=client, plugin=plugin)
-
-    async def _legacy(self, name: str, wanted: str, patience_s: float) -> Found:
-        try:
-            client = await self.legacy.get(name, wanted, patience_s=patience_s)
-        except errdefs.NotFound:
-            raise
-        except errdefs.Error as error:
-            # A new one: who waited for the same handshake got the same.
-            told = {"message": f"legacy plugin: {error.message}", "docker_unclassed": True}
-            raise errdefs.from_wire(error.to_wire() | told) from error
-        return Found(name=name, client=client)

@@ -84,6 +84,19 @@ class Node(NodeApi):
 
     def up(self) -> None:
         """Start a parent and wait until the node is healthy."""
+        self.start()
+        self.wait_healthy()
+
+    def restart(self, **settings: str) -> None:
+        """End the services, not the plugins, and start them with other settings."""
+        assert self._parent is not None
+        self._parent.terminate()
+        assert self._parent.wait(timeout=_LIMIT_S) == 0
+        self._settings |= settings
+        self.start()
+
+    def start(self) -> None:
+        """Start a parent."""
         with (self.folder / "log").open("ab") as log:
             self._parent = subprocess.Popen(
                 [sys.executable, "-m", "services.parent"],
@@ -94,7 +107,6 @@ class Node(NodeApi):
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait_healthy()
 
     def wait_healthy(self) -> None:
         """Wait until every service is well, and a child of the parent that runs now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -28,11 +29,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _is_in_head = False
     _head_bytes = 0
+    #: ASGI's TLS extension, where the client has shown a certificate.
+    _tls: dict[object, object] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note whose certificate was verified."""
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        if shown:
+            self._tls = {"client_cert_chain": (ssl.DER_cert_to_PEM_cert(shown),)}
 
     def on_message_begin(self) -> None:
         """Begin to count."""
         self._is_in_head, self._head_bytes = True, 0
         super().on_message_begin()
+        if self._tls is not None:
+            self.scope["extensions"] = {"tls": self._tls}
 
     def on_headers_complete(self) -> None:
         """Stop counting."""

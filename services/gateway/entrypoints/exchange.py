@@ -1,4 +1,4 @@
-"""One request and its answer on the wire: headers that all carry, streams, what is logged."""
+"""Answers on the wire: headers that all carry, whole answers, streams."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from typing import Final
 
 from services.gateway.domain import api_version
-from services.gateway.entrypoints.http import ASGIMessage, Receive, Response, Scope, Send, Stream
+from services.gateway.entrypoints.http import ASGIMessage, Receive, Response, Send, Stream
 
 #: What nginx writes for a client that hung up; nobody is sent it.
 CLIENT_GONE: Final = 499
-_COMMON: Final = (
+COMMON: Final = (
     (b"server", f"Docker/{api_version.ENGINE} (linux)".encode()),
     (b"api-version", api_version.CURRENT.encode()),
     (b"ostype", b"linux"),
@@ -19,15 +19,11 @@ _COMMON: Final = (
 
 
 class Exchange:
-    """Sends an answer and remembers what it was."""
+    """Gives every answer the common headers, and remembers what it was."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, trace_id: bytes) -> None:
-        self.scope = scope
-        self.receive = receive
+    def __init__(self, send: Send, *, trace_id: bytes) -> None:
         self._send = send
-        self._headers = [*_COMMON, *([(b"wherry-trace-id", trace_id)] if trace_id else [])]
-        #: The route's template; empty while none was found.
-        self.route = ""
+        self._headers = [*COMMON, *([(b"wherry-trace-id", trace_id)] if trace_id else [])]
         #: The status that was sent; 0 before.
         self.status = 0
 
@@ -38,23 +34,19 @@ class Exchange:
             message = {**message, "headers": [*self._headers, *message.get("headers", ())]}
         await self._send(message)
 
-    async def answer(self, answer: Response | Stream) -> None:
-        """Send a whole answer, or a stream until it ends or the client hangs up."""
-        if isinstance(answer, Response):
-            await self._respond(answer)
-        else:
-            await send_stream(answer, self.receive, self.send)
 
-    async def _respond(self, response: Response) -> None:
-        headers = list(response.headers)
-        if response.content_type:
-            headers.append((b"content-type", response.content_type))
-        if response.status != 204:
-            headers.append((b"content-length", str(len(response.body)).encode()))
-        await self.send(
-            {"type": "http.response.start", "status": response.status, "headers": headers}
-        )
-        await self.send({"type": "http.response.body", "body": response.body})
+async def send_answer(answer: Response | Stream, receive: Receive, send: Send) -> None:
+    """Send a whole answer, or a stream until it ends or the client hangs up."""
+    if isinstance(answer, Stream):
+        await send_stream(answer, receive, send)
+        return
+    headers = list(answer.headers)
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type))
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def send_stream(stream: Stream, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@
    delay=MS       sleep
    bind=PATH      make a unix socket, listening on it only after the next listen
    listen=PATH    make a unix socket and listen on it; the parent folder exists
+   relay=PATH     hand every connection to what is listened on on to the unix socket at PATH, for ever
    link=A:B       make a symlink at A that points to B
    mount=PATH     mount a tmpfs at PATH and put a file "inside" there
    open=PATH      open a file for reading; print "opened PATH" or "not opened PATH"
@@ -24,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -89,6 +91,47 @@ static int bind_at(const char *path)
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         fail(path);
     return fd;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        fail(path);
+    return fd;
+}
+
+static int pass_on(int from, int to)
+{
+    char bytes[65536];
+    ssize_t got = read(from, bytes, sizeof(bytes));
+    for (ssize_t done = 0, put; done < got; done += put)
+        if ((put = write(to, bytes + done, got - done)) < 0)
+            return 0;
+    return got > 0;
+}
+
+static void relay(const char *path)
+{
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        int client = accept(listening, NULL, NULL);
+        if (client < 0 || fork()) {
+            close(client);
+            continue;
+        }
+        int server = connect_to(path);
+        struct pollfd ends[] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+        for (;;) {
+            poll(ends, 2, -1);
+            if (ends[0].revents && !pass_on(client, server))
+                _exit(0);
+            if (ends[1].revents && !pass_on(server, client))
+                _exit(0);
+        }
+    }
 }
 
 static void make_link(char *pair)
@@ -161,7 +204,9 @@ static void do_one(const char *verb, char *value)
         listening = bound >= 0 ? bound : bind_at(value);
         if (listen(listening, 16) < 0)
             fail(value);
-    } else if (!strcmp(verb, "link"))
+    } else if (!strcmp(verb, "relay"))
+        relay(value);
+    else if (!strcmp(verb, "link"))
         make_link(value);
     else if (!strcmp(verb, "mount"))
         mount_at(value);

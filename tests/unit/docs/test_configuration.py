@@ -10,7 +10,8 @@ _VARIABLE = re.compile(r"\bWHERRY_[A-Z0-9_]+\b")
 
 def variables_read() -> set[str]:
     """Return the variables that modules of settings name in quotes."""
-    modules = [_REPOSITORY / "shared" / "node" / "config.py"]
+    shared = _REPOSITORY / "shared"
+    modules = [shared / "node" / "config.py", shared / "plugin_rpc" / "legacy_folders.py"]
     modules += (_REPOSITORY / "services").glob("*/config.py")
     quoted = re.compile(rf'"({_VARIABLE.pattern})"')
     return {name for module in modules for name in quoted.findall(module.read_text())}
