@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo.leftovers import mounts_below
-from deploy.demo.plugin_calls import VolumePlugin
 from tests.support.node import Node
 from tests.support.plugin_context import Contexts
 from tests.support.published import publish, push
@@ -135,7 +133,8 @@ def test_f16_an_upgrade_keeps_the_volumes_data(
         node.docker("plugin", "rm", f"{name}:{tag}")
     node.docker(*_INSTALL, "--alias", "f16", f"{name}:v1")
     before = node.get("/plugins/f16/json")["Id"]
-    note = _mounted(node, "f16", new=True) / "note"
+    node.docker("volume", "create", "-d", "f16", "-o", "size=1m", "v")
+    note = node.mount("v", "first") / "note"
     note.write_text("from before")
     plugin = node.root / "plugins" / before
 
@@ -150,8 +149,12 @@ def test_f16_an_upgrade_keeps_the_volumes_data(
     node.docker("plugin", "enable", "f16")
     after = node.get("/plugins/f16/json")
     assert (after["Id"], after["PluginReference"]) == (before, f"{name}:v2")
-    assert _mounted(node, "f16") / "note" == note
+    assert node.mount("v", "second") / "note" == note
     assert note.read_text() == "from before"
+    assert node.get("/wherry/v1/volumes/v/path")["mountpoint"] == str(note.parent)
+    for owner in ("first", "second"):
+        node.unmount("v", owner)
+    node.docker("volume", "rm", "v")
 
 
 def test_an_enabled_plugin_is_not_upgraded(
@@ -235,13 +238,3 @@ def test_events_of_pulls(node: Node, hub: RegistryServer, contexts: Contexts) ->
     node.docker(*_UPGRADE, "told-pull", name)
 
     assert node.told("told-pull:latest") == ["pull", "enable", "disable", "pull"]
-
-
-def _mounted(node: Node, name: str, *, new: bool = False) -> Path:
-    """Mount the plugin's volume and return its place on the host."""
-    with VolumePlugin(Path(node.status(name)["socket_dir"]) / "quota.sock") as plugin:
-        if new:
-            plugin.call("Create", Name="v", Opts={"size": "1m"})
-        plugin.call("Mount", Name="v", ID="test")
-    (found,) = {path for path in mounts_below(node.folder) if path.endswith("/v")}
-    return Path(found)
