@@ -135,15 +135,16 @@ def test_install_and_upgrade_tell_of_layers(docker_py: docker.DockerClient, sshf
     reason="DOCKER_PY_REPO names no checkout of github.com/docker/docker-py",
 )
 @pytest.mark.usefixtures("sshfs")
-def test_docker_pys_own_tests_pass(node: Node, tmp_path: Path) -> None:
-    """What docker-py tests of plugins on a dockerd holds here, without a change."""
+@pytest.mark.parametrize(("module", "count"), [("api_plugin_test", 11), ("api_volume_test", 9)])
+def test_docker_pys_own_tests_pass(node: Node, tmp_path: Path, module: str, count: int) -> None:
+    """What docker-py tests of plugins and volumes on a dockerd holds here, without a change."""
     if importlib.util.find_spec("paramiko") is None:
         # Its tests import it for ssh, which none of these use.
         (tmp_path / "paramiko.py").write_text("Channel = type(None)\n")
     options = ("--noconftest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-rA")
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "tests/integration/api_plugin_test.py"],
+        [sys.executable, "-m", "pytest", *options, f"tests/integration/{module}.py"],
         cwd=os.environ["DOCKER_PY_REPO"],
         # Its conftest pulls an image first, which these tests do not need.
         env={**node.environment, "PYTHONPATH": str(tmp_path)},
@@ -153,4 +154,4 @@ def test_docker_pys_own_tests_pass(node: Node, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    assert "11 passed" in done.stdout
+    assert f"{count} passed" in done.stdout

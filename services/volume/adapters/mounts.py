@@ -71,7 +71,7 @@ def _with_address(wanted: MountPlan) -> MountPlan:
         return wanted
     try:
         address = str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise errdefs.Error(
             f"error resolving passed in network volume address: {host}: {error}"
         ) from error
