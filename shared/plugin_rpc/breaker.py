@@ -69,15 +69,16 @@ class Breaker:
             self._fail(tries=tries)
             raise
         except Exception:
-            self._succeed()
+            self.reset()
             raise
         else:
-            self._succeed()
+            self.reset()
         finally:
             if tries:
                 self._is_tried = False
 
-    def _succeed(self) -> None:
+    def reset(self) -> None:
+        """Forget all: what is called from now on is another process."""
         self._failures = 0
         self._open_until = None
         self._pause_s = self._settings.pause_s

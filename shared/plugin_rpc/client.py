@@ -7,20 +7,20 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import structlog
 
 from shared import errdefs
 from shared.oci import go_json
-from shared.plugin_rpc import answer, backoff, tracing, transport
+from shared.plugin_rpc import backoff, tracing
 from shared.plugin_rpc.breaker import Breaker, BreakerOpen, BreakerSettings
 from shared.plugin_rpc.endpoint import Endpoint
+from shared.plugin_rpc.wire import Wire
 
-#: What Docker sends; some plugins look at it.
-ACCEPT: Final = "application/vnd.docker.plugins.v1.2+json"
-_HEADERS: Final = {"Accept": ACCEPT, "Accept-Encoding": "identity", "User-Agent": "wherry"}
+#: Says where a plugin is now; raises errdefs when it is nowhere.
+Locate = Callable[[], Endpoint]
 
 log = structlog.get_logger()
 
@@ -44,27 +44,26 @@ class PluginClient:
         endpoint: Endpoint,
         *,
         limits: ClientLimits | None = None,
-        wire: httpx.AsyncBaseTransport | None = None,
+        dial: Callable[[Endpoint], Wire] = Wire,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Take where the plugin is; raises InvalidArgument when its TLS files can't be read."""
-        self.endpoint = endpoint
         self._limits = limits or ClientLimits()
-        self._http = httpx.AsyncClient(
-            transport=wire or transport.make(endpoint),
-            base_url=endpoint.url,
-            headers=_HEADERS,
-            timeout=None,  # noqa: S113 - the deadline of each call bounds it
-            trust_env=False,
-        )
+        self._dial = dial
+        self._wire = dial(endpoint)
+        #: Asked before a call is sent again.
+        self.locate: Locate | None = None
         self._breaker = Breaker(self._limits.breaker, clock)
         self._slots = asyncio.Semaphore(self._limits.calls)
         self._clock = clock
         self._sleep = sleep
-        self._under_way = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Return where the plugin is called."""
+        return self._wire.endpoint
 
     @property
     def retry_in_s(self) -> float | None:
@@ -84,31 +83,33 @@ class PluginClient:
         """
         body = b"" if args is None else go_json.encode(dict(args)) + b"\n"
         began = self._clock()
-        self._enter()
-        try:
-            with tracing.calling(self.endpoint.name, method):
-                await self._take_slot(method, deadline_s)
-                try:
-                    left_s = deadline_s - (self._clock() - began)
-                    return await self._judged(method, body, left_s, deadline_s)
-                finally:
-                    self._slots.release()
-        finally:
-            self._leave()
+        with tracing.calling(self.endpoint.name, method):
+            await self._take_slot(method, deadline_s)
+            try:
+                left_s = deadline_s - (self._clock() - began)
+                return await self._judged(method, body, left_s, deadline_s)
+            finally:
+                self._slots.release()
+
+    def move(self, endpoint: Endpoint) -> None:
+        """Call the plugin elsewhere from now on: another process, of which nothing is known.
+
+        Calls under way end where they are; those that fail to reach it are sent again there.
+        """
+        moved = self._dial(endpoint)
+        self._close_later(self._wire)
+        self._wire = moved
+        self._breaker.reset()
 
     async def close(self) -> None:
         """Close the connections once the calls under way have ended."""
-        await self._is_idle.wait()
-        await self._http.aclose()
+        self._close_later(self._wire)
+        await asyncio.gather(*self._closing)
 
-    def _enter(self) -> None:
-        self._under_way += 1
-        self._is_idle.clear()
-
-    def _leave(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self._is_idle.set()
+    def _close_later(self, wire: Wire) -> None:
+        task = asyncio.create_task(wire.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _take_slot(self, method: str, deadline_s: float) -> None:
         try:
@@ -158,8 +159,10 @@ class PluginClient:
         began = self._clock()
         patience_s = min(limit_s, backoff.PATIENCE_S)
         for retries in itertools.count():
+            if retries:
+                self._follow()
             try:
-                return await self._exchange(method, body)
+                return await self._wire.exchange(method, body, self._limits.answer_bytes)
             except httpx.TransportError as error:
                 pause_s = backoff.pause_s(retries)
                 if backoff.gives_up(self._clock() - began, pause_s, patience_s):
@@ -182,21 +185,13 @@ class PluginClient:
             docker_unclassed=True,
         )
 
-    async def _exchange(self, method: str, body: bytes) -> dict[str, Any]:
-        async with self._http.stream("POST", f"/{method}", content=body) as response:
-            said = await self._read(method, response)
-        if response.status_code != httpx.codes.OK:
-            raise answer.read_error(method, response.status_code, said)
-        return answer.read(method, response.status_code, said)
-
-    async def _read(self, method: str, response: httpx.Response) -> bytes:
-        said = bytearray()
-        async for piece in response.aiter_raw():
-            said += piece
-            if len(said) > self._limits.answer_bytes:
-                raise answer.RemoteError(
-                    method,
-                    f"the answer has more than {self._limits.answer_bytes} bytes",
-                    status=response.status_code,
-                )
-        return bytes(said)
+    def _follow(self) -> None:
+        if self.locate is None:
+            return
+        try:
+            found = self.locate()
+        except errdefs.Error as error:
+            log.info("plugin is nowhere now", plugin=self.endpoint.name, error=error.message)
+            return
+        if found != self.endpoint:
+            self.move(found)

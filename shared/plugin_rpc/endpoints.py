@@ -5,41 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from shared.plugin_rpc.client import PluginClient
+from shared.plugin_rpc.client import Locate, PluginClient
 from shared.plugin_rpc.endpoint import Endpoint
 
 
 class Endpoints:
-    """Keeps clients by the plugin's name, for as long as the plugin stays where it is."""
+    """Keeps clients by the plugin's name."""
 
     def __init__(self, make: Callable[[Endpoint], PluginClient] = PluginClient) -> None:
         self._make = make
         self._clients: dict[str, PluginClient] = {}
-        self._closing: set[asyncio.Task[None]] = set()
 
-    def client(self, endpoint: Endpoint) -> PluginClient:
-        """Return the client of an endpoint.
+    def client(self, endpoint: Endpoint, locate: Locate | None = None) -> PluginClient:
+        """Return the plugin's client, which calls it at this endpoint from now on.
 
-        A plugin that was started anew has another socket: the client before, and what its breaker
-        knew, are forgotten; calls that are under way with it end as they may.
+        A plugin that was started anew has another socket: what the breaker knew is forgotten.
+        *locate* is asked where it is by then, before a call that did not reach it is sent again.
         """
-        known = self._clients.get(endpoint.name)
-        if known is not None and known.endpoint == endpoint:
-            return known
-        self.forget(endpoint.name)
-        made = self._clients[endpoint.name] = self._make(endpoint)
-        return made
-
-    def forget(self, name: str) -> None:
-        """Close the client of a plugin that is gone, once its calls have ended."""
-        client = self._clients.pop(name, None)
-        if client is not None:
-            task = asyncio.create_task(client.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        client = self._clients.get(endpoint.name)
+        if client is None:
+            client = self._clients[endpoint.name] = self._make(endpoint)
+        elif client.endpoint != endpoint:
+            client.move(endpoint)
+        client.locate = locate
+        return client
 
     async def close(self) -> None:
         """Close all clients, once their calls have ended."""
-        for name in list(self._clients):
-            self.forget(name)
-        await asyncio.gather(*self._closing)
+        clients, self._clients = self._clients, {}
+        await asyncio.gather(*(client.close() for client in clients.values()))

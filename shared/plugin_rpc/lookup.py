@@ -80,5 +80,7 @@ class Lookup:
         return [*self.get_managed_by(wanted), *found]
 
     def _found(self, plugin: Plugin) -> Found:
-        client = self.endpoints.client(endpoint.managed(plugin))
+        client = self.endpoints.client(
+            endpoint.managed(plugin), lambda: endpoint.managed(self.resolve(plugin.plugin_id))
+        )
         return Found(name=plugin.name, client=client, plugin=plugin)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
 
 from shared.plugin_rpc.client import ClientLimits, PluginClient
 from shared.plugin_rpc.endpoint import Endpoint
+from shared.plugin_rpc.wire import Wire
 
 ENDPOINT = Endpoint(name="p:latest", address="unix:///run/x/p.sock")
 
@@ -67,15 +69,25 @@ class FakePlugin(httpx.AsyncBaseTransport):
 
 
 def client(
-    plugin: FakePlugin,
+    plugin: FakePlugin | Callable[[Endpoint], FakePlugin],
     time: FakeTime | None = None,
     *,
     endpoint: Endpoint = ENDPOINT,
     limits: ClientLimits | None = None,
 ) -> PluginClient:
-    """Return a client of a stand-in."""
+    """Return a client of a stand-in, or of those that are found at each endpoint."""
     time = time or FakeTime()
-    return PluginClient(endpoint, limits=limits, wire=plugin, clock=time, sleep=time.sleep)
+
+    def dial(found: Endpoint) -> Wire:
+        return Wire(found, plugin if isinstance(plugin, FakePlugin) else plugin(found))
+
+    return PluginClient(
+        endpoint,
+        limits=limits,
+        dial=dial,
+        clock=time,
+        sleep=time.sleep,
+    )
 
 
 def refused() -> httpx.ConnectError:

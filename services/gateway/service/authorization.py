@@ -10,8 +10,10 @@ import structlog
 
 from services.gateway import ports
 from services.gateway.domain.authorization import Question
+from services.gateway.domain.inventory import Inventory
 from services.gateway.service.replica import Replica
 from shared import errdefs
+from shared.contracts.plugin import PluginState
 from shared.contracts.reference import provides
 from shared.plugin_rpc.lookup import Found, Lookup
 
@@ -20,6 +22,10 @@ _BEFORE: Final = "AuthZPlugin.AuthZReq"
 _AFTER: Final = "AuthZPlugin.AuthZRes"
 #: Of what can't be asked, these are told as they are; the rest is the node's own fault.
 _PASSING: Final = ("unavailable", "deadline_exceeded")
+
+_STARTING: Final = (PluginState.STARTING, PluginState.RESTARTING)
+#: A plugin that ended is started again at once; a request waits for that.
+_RESTART_LIMIT_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -54,6 +60,7 @@ class Authorization:
         self._lookup = lookup
         self._left_out = left_out
         self._limit_s = limit_s
+        self._wait_s = min(limit_s, _RESTART_LIMIT_S)
         #: Names that were found enabled, by this process.
         self._in_force: set[str] = set()
         #: Names of legacy plugins that were asked: no managed plugin takes their place.
@@ -106,6 +113,7 @@ class Authorization:
         return not self._left_out.has(name)
 
     async def _member(self, name: str) -> _Member:
+        await self._replica.until(lambda inventory: not _is_starting(inventory, name), self._wait_s)
         get = self._lookup.get_legacy if name in self._legacy else self._lookup.get
         try:
             found = await get(name, CAPABILITY, patience_s=0)
@@ -136,6 +144,14 @@ class Authorization:
         if error := verdict.get("Err", ""):
             raise errdefs.Internal(f"{method}: {error}")
         return verdict
+
+
+def _is_starting(inventory: Inventory, name: str) -> bool:
+    try:
+        plugin = inventory.resolve(name).plugin
+    except errdefs.Error:
+        return False
+    return plugin.enabled and plugin.status.state in _STARTING
 
 
 def _failed(name: str, error: errdefs.Error) -> errdefs.Error:

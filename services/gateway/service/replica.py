@@ -73,6 +73,10 @@ class Replica:
             )
         return self._inventory
 
+    async def until(self, is_true: Callable[[Inventory], bool], limit_s: float) -> None:
+        """Return once it holds of the picture, or when the time has run out."""
+        await self._until(lambda: is_true(self._inventory), limit_s)
+
     async def settle(self, reply: Changed) -> None:
         """Take in what a verb has changed, and return when its revision is part of the picture."""
         for change in reply.changes:
@@ -135,9 +139,9 @@ class Replica:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def _until(self, is_true: Callable[[], bool]) -> bool:
+    async def _until(self, is_true: Callable[[], bool], limit_s: float | None = None) -> bool:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._patience_s if limit_s is None else limit_s):
                 while not is_true():
                     await self._moved.wait()
         return is_true()

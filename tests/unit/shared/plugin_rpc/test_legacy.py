@@ -26,7 +26,9 @@ class World:
         self.plugins: dict[str, FakePlugin] = {}
         self._folder = folder
         endpoints = Endpoints(
-            lambda endpoint: client(self.plugins[endpoint.name], self.time, endpoint=endpoint)
+            lambda endpoint: client(
+                lambda found: self.plugins[found.name], self.time, endpoint=endpoint
+            )
         )
         folders = LegacyFolders(sockets=folder / "none", specs=(folder,))
         self.legacy = LegacyPlugins(folders, endpoints, clock=self.time, sleep=self.time.sleep)

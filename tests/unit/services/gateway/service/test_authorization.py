@@ -14,7 +14,7 @@ from services.gateway.ports import Lost
 from services.gateway.service.authorization import Authorization
 from services.gateway.service.replica import Replica
 from shared import errdefs
-from shared.contracts.plugin import Plugin, PluginStatus
+from shared.contracts.plugin import Plugin, PluginState, PluginStatus
 from shared.contracts.store import GetInventory
 from shared.plugin_rpc.client import PluginClient
 from shared.plugin_rpc.endpoint import Endpoint
@@ -61,10 +61,18 @@ class World:
         self._sender = FakeSender({GetInventory: snapshot(0)})
         self.replica = Replica(sender=self._sender, changes=self.changes, patience_s=1)
 
-    def put(self, letter: str, *, enabled: bool = True, types: str = "docker.authz/1.0") -> None:
+    def put(
+        self,
+        letter: str,
+        *,
+        enabled: bool = True,
+        types: str = "docker.authz/1.0",
+        state: PluginState = PluginState.RUNNING,
+    ) -> None:
         """Have a plugin, as a change of the store."""
         revision = self.replica.inventory.revision + 1
-        self.replica._apply(changed(revision, _plugin(letter, types, enabled=enabled)))
+        one = _plugin(letter, types, enabled=enabled, state=state)
+        self.replica._apply(changed(revision, one))
 
     def remove(self, letter: str) -> None:
         """Have no such plugin any more."""
@@ -95,12 +103,13 @@ class World:
         return client(self.wires[endpoint.name], self._time, endpoint=endpoint)
 
 
-def _plugin(letter: str, types: str, *, enabled: bool) -> Plugin:
+def _plugin(letter: str, types: str, *, enabled: bool, state: PluginState) -> Plugin:
+    runs = enabled and state == PluginState.RUNNING
     return plugin(
         letter,
         enabled=enabled,
         config={"Interface": {"Socket": "p.sock", "Types": [types]}},
-        status=PluginStatus(socket_dir=f"/e/{letter}/s" if enabled else None),
+        status=PluginStatus(state=state, socket_dir=f"/e/{letter}/s" if runs else None),
     )
 
 
@@ -273,6 +282,25 @@ async def test_no_managed_plugin_takes_a_legacy_one_s_place(world: World) -> Non
     world.replica._apply(changed(revision, plugin("a", name="old:latest")))
     assert await chain.before(_QUESTION) == ("old",)
     assert wire.called == ["Plugin.Activate", *["AuthZPlugin.AuthZReq"] * 2]
+
+
+async def test_a_plugin_that_is_restarted_is_waited_for(world: World) -> None:
+    """A request that comes while the plugin's process is started anew is asked of the new one."""
+    world.put("a", state=PluginState.RESTARTING)
+    wire = world.answer("a/plugin:latest", _ALLOW)
+    asking = asyncio.create_task(world.chain("a/plugin").before(_QUESTION))
+    await asyncio.sleep(0)
+    world.put("a")
+    assert await asking == ("a/plugin:latest",)
+    assert wire.called == ["AuthZPlugin.AuthZReq"]
+
+
+async def test_a_plugin_that_does_not_run_allows_nothing(world: World) -> None:
+    """A plugin whose process ended for good is not waited for."""
+    world.put("a", state=PluginState.EXITED)
+    error = await _error(world.chain("a/plugin"))
+    assert isinstance(error, errdefs.Unavailable)
+    assert "plugin a/plugin:latest is not running now (exited)" in error.message
 
 
 async def test_a_silent_plugin_is_a_problem(world: World) -> None:

@@ -1,0 +1,67 @@
+"""Requests to a plugin at one endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import httpx
+
+from shared.plugin_rpc import answer, transport
+from shared.plugin_rpc.endpoint import Endpoint
+
+#: What Docker sends; some plugins look at it.
+ACCEPT: Final = "application/vnd.docker.plugins.v1.2+json"
+_HEADERS: Final = {"Accept": ACCEPT, "Accept-Encoding": "identity", "User-Agent": "wherry"}
+
+
+class Wire:
+    """Posts methods and reads answers, once each and without a deadline: those are the caller's."""
+
+    def __init__(self, endpoint: Endpoint, medium: httpx.AsyncBaseTransport | None = None) -> None:
+        """Take the endpoint; raises InvalidArgument when its TLS files can't be read."""
+        self.endpoint = endpoint
+        self._http = httpx.AsyncClient(
+            transport=medium or transport.make(endpoint),
+            base_url=endpoint.url,
+            headers=_HEADERS,
+            timeout=None,  # noqa: S113 - the deadline of each call bounds it
+            trust_env=False,
+        )
+        self._under_way = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    async def exchange(self, method: str, body: bytes, limit: int) -> dict[str, Any]:
+        """Call a method and read its answer of at most *limit* bytes.
+
+        Raises RemoteError for what the plugin answered, httpx.TransportError when nothing did.
+        """
+        self._under_way += 1
+        self._is_idle.clear()
+        try:
+            async with self._http.stream("POST", f"/{method}", content=body) as response:
+                said = await _read(method, response, limit)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._is_idle.set()
+        if response.status_code != httpx.codes.OK:
+            raise answer.read_error(method, response.status_code, said)
+        return answer.read(method, response.status_code, said)
+
+    async def close(self) -> None:
+        """Close the connections once the calls under way have ended."""
+        await self._is_idle.wait()
+        await self._http.aclose()
+
+
+async def _read(method: str, response: httpx.Response, limit: int) -> bytes:
+    said = bytearray()
+    async for piece in response.aiter_raw():
+        said += piece
+        if len(said) > limit:
+            raise answer.RemoteError(
+                method, f"the answer has more than {limit} bytes", status=response.status_code
+            )
+    return bytes(said)
