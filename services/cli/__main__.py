@@ -20,6 +20,7 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -85,6 +86,11 @@ class _Parts:
         from services.cli.bootstrap import build_display
 
         return build_display(click.echo, is_terminal=sys.stdout.isatty())
+
+    def exec_run(self) -> ExecRun:
+        from services.cli.bootstrap import build_exec_run
+
+        return build_exec_run(os.environ)
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         from services.cli.bootstrap import build_table

@@ -14,8 +14,10 @@ from services.cli.adapters.docker_config import DockerConfig
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
+from services.cli.adapters.terminal import StandardTerminal
 from services.cli.ports import Api, Display, TableDisplay
 from services.cli.service.down import Down
+from services.cli.service.exec import ExecRun
 from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
@@ -66,6 +68,11 @@ def build_plugin_jobs(
 ) -> PluginJobs:
     """Construct what begins jobs, with Docker's logins; raises InvalidArgument."""
     return PluginJobs(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
+
+
+def build_exec_run(env: Mapping[str, str]) -> ExecRun:
+    """Construct what runs a process in a plugin; raises InvalidArgument."""
+    return ExecRun(api=build_api(env), terminal=StandardTerminal())
 
 
 def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:

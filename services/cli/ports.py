@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.health import NodeHealth, ServiceHealth
 from services.cli.domain.job import Job, Step
@@ -79,6 +81,22 @@ class Host(Protocol):
         """Remove what the node left in its exec root; return what is there and stays."""
 
 
+class Connection(Protocol):
+    """Raw bytes both ways."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes; raises OSError when nobody takes them."""
+
+    def end(self) -> None:
+        """Send no more."""
+
+    def receive(self) -> bytes:
+        """Wait for bytes and return them; nothing at the end."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
 class Api(Protocol):
     """What the gateway does with plugins and jobs; all raise what it answers, or Unavailable."""
 
@@ -96,6 +114,24 @@ class Api(Protocol):
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         """Yield what all enabled plugins use, each second or once."""
+
+    def create_exec(self, name: str, wish: ExecWish) -> str:
+        """Make a process beside a plugin's own, yet to be started; return its id."""
+
+    def attach_exec(self, exec_id: str, size: Size | None) -> Connection:
+        """Start an exec; what is sent and received from here on is its input and output."""
+
+    def detach_exec(self, exec_id: str) -> None:
+        """Start an exec that goes on by itself."""
+
+    def exit_code(self, exec_id: str) -> int | None:
+        """Return the exit code of an exec; None while it runs."""
+
+    def resize_exec(self, exec_id: str, size: Size) -> None:
+        """Say how large the terminal of an exec is."""
+
+    def signal_exec(self, exec_id: str, signal: str) -> None:
+        """Send a signal to an exec."""
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
@@ -156,3 +192,27 @@ class TableDisplay(Protocol):
 
     def close(self) -> None:
         """Leave what is shown as it is."""
+
+
+class Terminal(Protocol):
+    """What the person types and sees."""
+
+    def is_terminal(self) -> bool:
+        """Tell whether a person types."""
+
+    def size(self) -> Size | None:
+        """Return its size; None where it has none."""
+
+    def raw(self) -> AbstractContextManager[None]:
+        """Hand on every key in the block, Ctrl-C, too."""
+
+    def read(self) -> bytes:
+        """Wait for input and return it; nothing at its end."""
+
+    def write(self, data: bytes, *, is_error: bool) -> None:
+        """Show output."""
+
+    def on_signals(
+        self, tell: Callable[[str], None], resized: Callable[[], None] | None
+    ) -> AbstractContextManager[None]:
+        """Tell of signals in the block instead of heeding them, and of another size."""

@@ -11,6 +11,7 @@ from services.executor.adapters.bundles import BundleFolders
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.clock import SystemClock
 from services.executor.adapters.conmon import Conmon
+from services.executor.adapters.exec import RuncExecs
 from services.executor.adapters.inotify import FolderEvents
 from services.executor.adapters.kept_logs import KeptLogs
 from services.executor.adapters.logs import LogFiles
@@ -66,6 +67,7 @@ def build_host(config: ExecutorConfig) -> Host:
     """Construct the adapters; raises Unavailable when runc or conmon is not installed."""
     layout = config.layout
     runc = find_program(config.runc, "WHERRY_RUNC")
+    client = Runc(command=runc, root=layout.state_root)
     cgroups = HostCgroups(layout=layout)
     events = FolderEvents()
     return Host(
@@ -75,7 +77,7 @@ def build_host(config: ExecutorConfig) -> Host:
             runc=runc,
             cgroups=cgroups,
         ),
-        runtime=RuncRuntime(runc=Runc(command=runc, root=layout.state_root)),
+        runtime=RuncRuntime(runc=client),
         processes=PidfdProcesses(),
         # Of its own: who follows a log wants more of the same folder.
         bundles=BundleFolders(layout=layout, events=FolderEvents()),
@@ -89,6 +91,7 @@ def build_host(config: ExecutorConfig) -> Host:
             events=events,
         ),
         ps=ProcpsPs(),
+        execs=RuncExecs(layout=layout, runc=client, cgroups=cgroups),
         clock=SystemClock(),
     )
 

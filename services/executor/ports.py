@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from services.executor.domain.record import Process, Record
-from shared.contracts.executor import ContainerConfig, ContainerFigures, Exit, LogLine
+from shared.contracts.executor import ContainerConfig, ContainerFigures, ExecConfig, Exit, LogLine
 
 
 class RuntimeStatus(StrEnum):
@@ -287,6 +287,88 @@ class Ps(Protocol):
         ...
 
 
+class Terminal(Protocol):
+    """Who gives an exec its input, and takes its output."""
+
+    async def read(self) -> bytes:
+        """Return input, at least a byte; nothing once there is no more."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Take output, slowly perhaps; raises ConnectionError when nobody takes it any more."""
+        ...
+
+    def end(self) -> None:
+        """Hear that there is no more output."""
+        ...
+
+
+class Output(Protocol):
+    """What a process writes."""
+
+    async def read(self, most: int, /) -> bytes:
+        """Return what has come, at least a byte; nothing at the end."""
+        ...
+
+    def at_eof(self) -> bool:
+        """Tell whether the end was read."""
+        ...
+
+
+class RunningExec(Protocol):
+    """A process that was put beside a container's own."""
+
+    @property
+    def outputs(self) -> Mapping[int, Output]:
+        """Return standard output and error by number; with a terminal there is only 1."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Give it input, waiting while it does not take any; after its end that is lost."""
+        ...
+
+    def end_input(self) -> None:
+        """Let it find the end of its input."""
+        ...
+
+    def resize(self, height: int, width: int) -> None:
+        """Change the size of its terminal."""
+        ...
+
+    def process(self) -> Process | None:
+        """Return its process; None before it runs, and where that was never."""
+        ...
+
+    async def ended(self) -> int:
+        """Return its exit code once it has ended.
+
+        Raises InvalidArgument with the runtime's words if it could not be run at all.
+        """
+        ...
+
+    async def kill(self) -> None:
+        """Kill it, and all that it started; then it ends."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing of it once it has ended; what it started is the container's now."""
+        ...
+
+
+class Execs(Protocol):
+    """Puts processes beside those of containers."""
+
+    async def run(
+        self, container_id: str, exec_id: str, config: ExecConfig, *, height: int, width: int
+    ) -> RunningExec:
+        """Run a process in a container; raises InvalidArgument for a user that is not there."""
+        ...
+
+    async def kill_all(self, container_id: str) -> None:
+        """Kill what an executor that died has left running beside a container's own process."""
+        ...
+
+
 class Clock(Protocol):
     """The time."""
 
@@ -312,4 +394,5 @@ class Host:
     cgroups: Cgroups
     logs: Logs
     ps: Ps
+    execs: Execs
     clock: Clock

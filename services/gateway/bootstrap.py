@@ -36,6 +36,7 @@ from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Sender, Vault
+from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
@@ -87,6 +88,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         streams = ExecutorStreams(socket=config.node.exec_root / "executor.sock")
         logs = PluginLogs(replica=replica, streams=streams)
         look = PluginLook(sender=bus, replica=replica)
+        execs = PluginExecs(sender=bus, replica=replica, streams=streams)
         watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
         gateway = Gateway(
             config=config,
@@ -102,6 +104,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             logs=logs,
             look=look,
             volumes=volumes,
+            execs=execs,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -113,7 +116,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         replica.run(),
                         feed.run(),
                         programs.look(),
-                        _close(stop, feed, watch, look, logs),
+                        _close(stop, feed, watch, look, logs, execs),
                     )
                 ]
                 async with _authorizing(config, replica) as authorization:
@@ -142,6 +145,7 @@ class Gateway:
     logs: PluginLogs
     look: PluginLook
     volumes: Volumes
+    execs: PluginExecs
 
     def app(self, authorization: Authorization | None = None) -> App:
         """Return the ASGI application; *authorization* is asked about every request."""
@@ -202,6 +206,7 @@ class Gateway:
     def _extension(self, verbs: Verbs, registries: Registries, health: NodeHealth) -> Application:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
+        from services.gateway.entrypoints.wherry_exec import ExecExtension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
         from services.gateway.entrypoints.wherry_logs import LogExtension
         from services.gateway.entrypoints.wherry_look import LookExtension
@@ -231,6 +236,7 @@ class Gateway:
             logs=LogExtension(logs=self.logs),
             look=LookExtension(look=self.look),
             volumes=VolumeExtension(volumes=self.volumes),
+            execs=ExecExtension(execs=self.execs),
         )
         return extension.application()
 
@@ -300,13 +306,19 @@ def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
 
 
 async def _close(
-    stop: asyncio.Event, feed: Feed, watch: JobWatch, look: PluginLook, logs: PluginLogs
+    stop: asyncio.Event,
+    feed: Feed,
+    watch: JobWatch,
+    look: PluginLook,
+    logs: PluginLogs,
+    execs: PluginExecs,
 ) -> None:
     await stop.wait()
     feed.close()
     watch.close()
     look.close()
     await logs.close()
+    await execs.close()
 
 
 def _programs(config: GatewayConfig) -> tuple[tuple[str, str], ...]:

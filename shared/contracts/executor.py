@@ -387,6 +387,109 @@ class MeasureContainers(Command[FiguresList]):
     container_ids: tuple[str, ...]
 
 
+class ExecConfig(Value):
+    """A process beside the container's own; what is empty is as the container's own process."""
+
+    args: tuple[str, ...] = ()
+    #: On top of the container's.
+    env: tuple[str, ...] = ()
+    #: `name|uid[:group|gid]`, looked up in the container's own files.
+    user: str = ""
+    cwd: str = ""
+    tty: bool = False
+    #: Whether it is given input; without, it finds an end at once.
+    stdin: bool = False
+
+
+class ExecState(StrEnum):
+    """How far an exec is."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+class Exec(Value):
+    """An exec as the executor sees it."""
+
+    exec_id: str
+    container_id: str
+    args: tuple[str, ...]
+    tty: bool
+    stdin: bool
+    state: ExecState
+    #: On the host; None while it does not run.
+    pid: int | None = None
+    exit_code: int | None = None
+
+
+class ExecReply(Message):
+    """The exec after the command."""
+
+    TYPE: ClassVar[str] = "executor.exec.reply.v1"
+
+    exec: Exec
+
+
+class CreateExec(StreamRequest):
+    """Make an exec that is yet to be started; answered with one line, an Exec.
+
+    Not sent over Redis, as people give secrets in the environment. A repeat with the same id
+    finds it. One that is not started, or that ended, is forgotten after five minutes.
+    """
+
+    TYPE: ClassVar[str] = "executor.exec.create.v1"
+
+    exec_id: str
+    container_id: str
+    config: ExecConfig
+
+
+class StartExec(StreamRequest):
+    """Start an exec, once. Its input goes in, its output comes out, as Docker has it.
+
+    Without a terminal the output comes in frames of eight bytes and what they announce: a
+    stream's number, three zeros, a length. Who hangs up ends the process, and all that it
+    started.
+    """
+
+    TYPE: ClassVar[str] = "executor.exec.start.v1"
+
+    exec_id: str
+    #: Go on without a reader; the stream ends when the process has begun.
+    detach: bool = False
+    #: Of a terminal.
+    height: int = Field(default=0, ge=0, le=65_535)
+    width: int = Field(default=0, ge=0, le=65_535)
+
+
+class GetExec(Command[ExecReply]):
+    """Ask for one exec."""
+
+    TYPE: ClassVar[str] = "executor.exec.get.v1"
+
+    exec_id: str
+
+
+class ResizeExec(Command[Done]):
+    """Say how large the terminal of a running exec is."""
+
+    TYPE: ClassVar[str] = "executor.exec.resize.v1"
+
+    exec_id: str
+    height: int = Field(ge=1, le=65_535)
+    width: int = Field(ge=1, le=65_535)
+
+
+class SignalExec(Command[Done]):
+    """Send a signal to the process of a running exec."""
+
+    TYPE: ClassVar[str] = "executor.exec.signal.v1"
+
+    exec_id: str
+    signal: str
+
+
 class UnmountTree(Command[Done]):
     """Unmount all mounts at and below a host folder, deepest first; none there is success."""
 

@@ -39,9 +39,10 @@ class Duplex:
         await self._writer.drain()
 
     def end(self) -> None:
-        """Send no more; a peer that is gone is fine."""
+        """Send no more; a peer that is gone, or a stream that has no halves, is fine."""
         with contextlib.suppress(OSError):
-            self._writer.write_eof()
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
 
     async def gone(self) -> None:
         """Return once the peer has hung up wholly, and not only sends no more."""

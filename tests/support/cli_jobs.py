@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
@@ -59,6 +61,28 @@ SUPERVISION: Mapping[str, Any] = {
 
 
 @dataclass
+class FakeConnection:
+    """A ports.Connection that receives what the test says."""
+
+    receives: list[bytes]
+    sent: bytes = b""
+    has_ended: threading.Event = field(default_factory=threading.Event)
+    is_closed: bool = False
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    def end(self) -> None:
+        self.has_ended.set()
+
+    def receive(self) -> bytes:
+        return self.receives.pop(0) if self.receives else b""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@dataclass
 class FakeApi:
     """A ports.Api of one plugin and one job."""
 
@@ -75,6 +99,13 @@ class FakeApi:
     #: What each reading of the output yields; an exception in it is raised.
     logged: list[Sequence[LogEntry | BaseException]] = field(default_factory=list)
     log_wishes: list[LogWish] = field(default_factory=list)
+    exec_wishes: list[ExecWish] = field(default_factory=list)
+    #: What an exec is attached to, and how it ends.
+    connection: FakeConnection | None = None
+    code: int | None = 0
+    sizes: list[Size | None] = field(default_factory=list)
+    signals: list[str] = field(default_factory=list)
+    detached: list[str] = field(default_factory=list)
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         return Garbage(digests=("sha256:aa",), size_bytes=7, is_deleted=not dry_run)
@@ -104,6 +135,27 @@ class FakeApi:
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         yield ()
+
+    def create_exec(self, name: str, wish: ExecWish) -> str:
+        self.exec_wishes.append(wish)
+        return "x"
+
+    def attach_exec(self, exec_id: str, size: Size | None) -> FakeConnection:
+        assert self.connection is not None
+        self.sizes.append(size)
+        return self.connection
+
+    def detach_exec(self, exec_id: str) -> None:
+        self.detached.append(exec_id)
+
+    def exit_code(self, exec_id: str) -> int | None:
+        return self.code
+
+    def resize_exec(self, exec_id: str, size: Size) -> None:
+        self.sizes.append(size)
+
+    def signal_exec(self, exec_id: str, signal: str) -> None:
+        self.signals.append(signal)
 
     def references(self, name: str) -> References:
         return References(plugin=self.plugin(name).name, references=())

@@ -16,6 +16,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
 from services.gateway.ports import Lost
+from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
@@ -123,6 +124,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         logs=PluginLogs(replica=replica, streams=streams),
         look=look,
         volumes=volumes,
+        execs=PluginExecs(sender=sender, replica=replica, streams=streams),
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]

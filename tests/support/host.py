@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host, RuntimeStatus
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, ContainerFigures, Exit, LogLine
+from shared.contracts.executor import ContainerConfig, ContainerFigures, ExecConfig, Exit, LogLine
 
 
 class FakeProcesses:
@@ -375,6 +375,108 @@ class FakePs:
         return self.output
 
 
+class FakeExecOutput:
+    """ports.Output that the test writes to."""
+
+    def __init__(self) -> None:
+        self._reader = asyncio.StreamReader()
+
+    def feed(self, data: bytes) -> None:
+        """Write."""
+        self._reader.feed_data(data)
+
+    def end(self) -> None:
+        """Write no more."""
+        self._reader.feed_eof()
+
+    async def read(self, most: int, /) -> bytes:
+        """Return what has come."""
+        return await self._reader.read(most)
+
+    def at_eof(self) -> bool:
+        """Tell whether the end was read."""
+        return self._reader.at_eof()
+
+
+class FakeExec:
+    """ports.RunningExec: it ends when the test says so, or when it is killed."""
+
+    def __init__(self, process: Process | None) -> None:
+        self.outputs = {1: FakeExecOutput(), 2: FakeExecOutput()}
+        self.input = b""
+        self.has_input_ended = False
+        self.sizes: list[tuple[int, int]] = []
+        self.is_killed = False
+        self.is_closed = False
+        self._process = process
+        self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def end(self, code: int) -> None:
+        """End it with a code."""
+        for output in self.outputs.values():
+            output.end()
+        if not self._code.done():
+            self._code.set_result(code)
+
+    def fail(self, message: str) -> None:
+        """Have it never have run."""
+        for output in self.outputs.values():
+            output.end()
+        self._code.set_exception(errdefs.InvalidArgument(message))
+
+    async def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.input += data
+
+    def end_input(self) -> None:
+        """Note it."""
+        self.has_input_ended = True
+
+    def resize(self, height: int, width: int) -> None:
+        """Note it."""
+        self.sizes.append((height, width))
+
+    def process(self) -> Process | None:
+        """Return the process that the test gave."""
+        return self._process
+
+    async def ended(self) -> int:
+        """Wait for the end."""
+        return await asyncio.shield(self._code)
+
+    async def kill(self) -> None:
+        """Note it, and end."""
+        self.is_killed = True
+        self.end(137)
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
+class FakeExecs:
+    """ports.Execs that keeps what was run; its processes have pids from 900 on."""
+
+    def __init__(self, processes: FakeProcesses) -> None:
+        self._processes = processes
+        self.run_ones: list[FakeExec] = []
+        self.killed: list[str] = []
+        self.error: errdefs.Error | None = None
+
+    async def run(
+        self, container_id: str, exec_id: str, config: ExecConfig, *, height: int, width: int
+    ) -> FakeExec:
+        """Run one, or raise *error*."""
+        if self.error is not None:
+            raise self.error
+        self.run_ones.append(FakeExec(self._processes.begin(900 + len(self.run_ones))))
+        return self.run_ones[-1]
+
+    async def kill_all(self, container_id: str) -> None:
+        """Note it."""
+        self.killed.append(container_id)
+
+
 class FakeClock:
     """ports.Clock that passes with every sleep, at once."""
 
@@ -404,6 +506,7 @@ class FakeHost:
         self.cgroups = FakeCgroups()
         self.logs = FakeLogs()
         self.ps = FakePs()
+        self.execs = FakeExecs(self.processes)
         self.clock = FakeClock()
 
     def host(self) -> Host:
@@ -418,5 +521,6 @@ class FakeHost:
             cgroups=self.cgroups,
             logs=self.logs,
             ps=self.ps,
+            execs=self.execs,
             clock=self.clock,
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from services.cli.adapters.unix_http import UnixConnection
+from services.cli.adapters.unix_http import HijackedConnection, UnixConnection
+from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
@@ -62,6 +63,45 @@ class UnixApi:
         with self._answer("GET", path, limit_s=None) as response:
             for line in response:
                 yield tuple(map(Stats.from_json, json.loads(line)))
+
+    def create_exec(self, name: str, wish: ExecWish) -> str:
+        """Make a process beside a plugin's own, yet to be started; return its id."""
+        made = self._ask("POST", f"/plugins/{quote(name)}/exec", body=wish.to_json())
+        return str(made["exec_id"])
+
+    def attach_exec(self, exec_id: str, size: Size | None) -> HijackedConnection:
+        """Start an exec; what is sent and received from here on is its input and output."""
+        body = {"height": size.height, "width": size.width} if size else {}
+        try:
+            return HijackedConnection(
+                self.socket, f"/wherry/v1/exec/{quote(exec_id, safe='')}/start", body
+            )
+        except _FAILURES as error:
+            raise self._silent(error) from error
+
+    def detach_exec(self, exec_id: str) -> None:
+        """Start an exec that goes on by itself."""
+        path = f"/exec/{quote(exec_id, safe='')}/start"
+        with self._answer("POST", path, body={"detach": True}, limit_s=_ANSWER_LIMIT_S):
+            pass
+
+    def exit_code(self, exec_id: str) -> int | None:
+        """Return the exit code of an exec; None while it runs."""
+        code = self._ask("GET", f"/exec/{quote(exec_id, safe='')}")["exit_code"]
+        return None if code is None else int(code)
+
+    def resize_exec(self, exec_id: str, size: Size) -> None:
+        """Say how large the terminal of an exec is."""
+        query = urlencode({"h": size.height, "w": size.width})
+        path = f"/exec/{quote(exec_id, safe='')}/resize?{query}"
+        with self._answer("POST", path, limit_s=_ANSWER_LIMIT_S):
+            pass
+
+    def signal_exec(self, exec_id: str, signal: str) -> None:
+        """Send a signal to an exec."""
+        path = f"/exec/{quote(exec_id, safe='')}/signal?{urlencode({'signal': signal})}"
+        with self._answer("POST", path, limit_s=_ANSWER_LIMIT_S):
+            pass
 
     def references(self, name: str) -> References:
         """Return who holds a plugin."""
@@ -157,6 +197,9 @@ class UnixApi:
                         raise errdefs.from_wire(json.loads(response.read()))
                     yield response
         except _FAILURES as error:
-            raise errdefs.Unavailable(
-                f"the gateway does not answer on {self.socket}: {error}; `wherry status` says more"
-            ) from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> errdefs.Error:
+        return errdefs.Unavailable(
+            f"the gateway does not answer on {self.socket}: {error}; `wherry status` says more"
+        )

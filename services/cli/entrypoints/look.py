@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -15,7 +16,7 @@ _INTERRUPTED = 130
 
 def add_to(plugin: click.Group) -> None:
     """Add the commands to `wherry plugin`."""
-    for command in (logs, top, stats):
+    for command in (logs, top, stats, exec_):
         plugin.add_command(command)
 
 
@@ -97,6 +98,46 @@ def stats(parts: Parts, names: tuple[str, ...], *, no_stream: bool) -> None:
         sys.exit(_INTERRUPTED)
     finally:
         table.close()
+
+
+@click.command("exec", context_settings={"allow_interspersed_args": False})
+@click.option("-i", "--interactive", is_flag=True, help="Give it what is typed, or piped in.")
+@click.option("-t", "--tty", is_flag=True, help="Give it a terminal.")
+@click.option("-d", "--detach", is_flag=True, help="Start it and leave it alone.")
+@click.option("-u", "--user", default="", help="name|uid[:group|gid]")
+@click.option("-w", "--workdir", default="", help="Where in the plugin it begins.")
+@click.option("-e", "--env", multiple=True, help="KEY=value; KEY alone is taken from here.")
+@click.argument("name")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def exec_(
+    parts: Parts,
+    name: str,
+    command: tuple[str, ...],
+    *,
+    interactive: bool,
+    tty: bool,
+    detach: bool,
+    user: str,
+    workdir: str,
+    env: tuple[str, ...],
+) -> None:
+    """Run COMMAND in a plugin, beside its own process, and exit as it does.
+
+    Ctrl-C reaches it. When this command is killed, so is COMMAND, with all that it started.
+    """
+    from services.cli.domain.exec import ExecWish, read_env
+
+    wish = ExecWish(
+        args=command,
+        env=read_env(env, os.environ),
+        user=user,
+        cwd=workdir,
+        tty=tty,
+        stdin=interactive,
+    )
+    run = parts.exec_run()
+    sys.exit(run.detached(name, wish) if detach else run.attached(name, wish))
 
 
 def _tail(given: str) -> str:

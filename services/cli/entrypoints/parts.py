@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -24,3 +25,6 @@ class Parts(Protocol):
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         """Return what shows a table that changes."""
+
+    def exec_run(self) -> ExecRun:
+        """Return what runs a process in a plugin."""

@@ -17,6 +17,8 @@ from services.executor.domain.record import Process
 from shared import errdefs
 from shared.contracts.executor import ContainerFigures
 
+#: How the cgroups of execs begin, below their container's.
+_EXEC = "exec-"
 #: A new cpuset takes no process before these are set.
 _CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
 
@@ -55,6 +57,38 @@ class HostCgroups:
         pids = {int(pid) for file in files for pid in _read(file).split()}
         found = (identify(pid) for pid in sorted(pids))
         return [process for process in found if process is not None]
+
+    def make_exec(self, container_id: str, exec_id: str) -> str:
+        """Make a cgroup below the container's, and return its name there."""
+        name = f"{_EXEC}{exec_id}"
+        for hierarchy in self._hierarchies:
+            above = hierarchy / self.layout.cgroup_of(container_id).lstrip("/")
+            if above.exists():
+                (above / name).mkdir(exist_ok=True)
+                for setting in _CPUSET_FILES:
+                    _inherit(hierarchy, above / name, setting)
+        return name
+
+    def exec_processes(self, container_id: str, exec_id: str = "*") -> list[Process]:
+        """Return the processes in an exec's cgroup, or in those of all execs of a container."""
+        files = (
+            below / "cgroup.procs"
+            for above in self._folders(self.layout.cgroup_of(container_id))
+            for below in above.glob(f"{_EXEC}{exec_id}")
+        )
+        pids = {int(pid) for file in files for pid in _read(file).split()}
+        found = (identify(pid) for pid in sorted(pids))
+        return [process for process in found if process is not None]
+
+    def dissolve_execs(self, container_id: str, exec_id: str = "*") -> None:
+        """Move what runs in an exec's cgroup to the container's own, and remove it."""
+        for above in self._folders(self.layout.cgroup_of(container_id)):
+            for below in above.glob(f"{_EXEC}{exec_id}"):
+                while pids := _read(below / "cgroup.procs").split():
+                    for pid in pids:
+                        with contextlib.suppress(ProcessLookupError):
+                            (above / "cgroup.procs").write_text(pid)
+                _rmdir(below)
 
     def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
         """Return what the container uses; all zero once its cgroups are gone."""

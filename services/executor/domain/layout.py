@@ -62,6 +62,15 @@ class Bundle:
         return self.path / "ctl"
 
     @property
+    def execs(self) -> Path:
+        """What runs, or ran, beside the container's own process: one folder each."""
+        return self.path / "x"
+
+    def exec_folder(self, exec_id: str) -> Path:
+        """Return the folder of one exec."""
+        return self.execs / exec_id
+
+    @property
     def exit_file(self) -> Path:
         """The exit status, written by conmon just before it ends."""
         return self.path / "exit"
@@ -114,6 +123,15 @@ def check_container_id(container_id: str) -> None:
         raise errdefs.InvalidArgument(
             f"container id {container_id!r}: must be up to 64 letters, digits, dots, dashes or "
             f"underscores, begin with a letter or digit, and not be {SUPERVISORS!r}"
+        )
+
+
+def check_exec_id(exec_id: str) -> None:
+    """Refuse an id that is no safe name of a folder and a cgroup; raises InvalidArgument."""
+    if not _CONTAINER_ID.fullmatch(exec_id):
+        raise errdefs.InvalidArgument(
+            f"exec id {exec_id!r}: must be up to 64 letters, digits, dots, dashes or underscores, "
+            "and begin with a letter or digit"
         )
 
 

@@ -24,6 +24,9 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.DeleteLog: executor.delete_log,
         messages.ListProcesses: executor.look.list_processes,
         messages.MeasureContainers: executor.look.measure,
+        messages.GetExec: executor.execs.get_exec,
+        messages.ResizeExec: executor.execs.resize_exec,
+        messages.SignalExec: executor.execs.signal_exec,
         messages.UnmountTree: executor.unmount_tree,
         messages.ReleaseNode: executor.release_node,
     }

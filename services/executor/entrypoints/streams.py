@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from services.executor.domain import layout
 from services.executor.service.executor import Executor
-from shared.contracts.executor import FollowLog
+from shared.contracts.executor import CreateExec, FollowLog, StartExec
 from shared.contracts.message import StreamRequest
 from shared.streams import Incoming, StreamHandler
 
@@ -23,7 +23,18 @@ def streams(executor: Executor) -> Mapping[type[StreamRequest], StreamHandler]:
         await stream.accept()
         await stream.unless_gone(_send_log(executor, request, stream))
 
-    return {FollowLog: follow_log}
+    async def create_exec(request: CreateExec, stream: Incoming) -> None:
+        made = executor.execs.create(request)
+        await stream.accept()
+        await stream.write(made.model_dump_json().encode() + b"\n")
+
+    async def start_exec(request: StartExec, stream: Incoming) -> None:
+        async with executor.execs.started(request) as running:
+            await stream.accept()
+            if running is not None:
+                await stream.unless_gone(running.attach(stream))
+
+    return {FollowLog: follow_log, CreateExec: create_exec, StartExec: start_exec}
 
 
 async def _send_log(executor: Executor, request: FollowLog, stream: Incoming) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from services.executor.domain import layout, signals
 from services.executor.ports import Host
+from services.executor.service.exec import Execs
 from services.executor.service.health import HealthLoops
 from services.executor.service.logs import Logs
 from services.executor.service.look import Look
@@ -54,6 +55,7 @@ class Executor:
         )
         self.logs = Logs(host=host, watch=self._watch)
         self.look = Look(host=host, watch=self._watch)
+        self.execs = Execs(host=host, watch=self._watch)
         self._rotation: asyncio.Task[None] | None = None
 
     async def restore(self) -> None:
@@ -79,6 +81,7 @@ class Executor:
             self._rotation.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
+        await self.execs.close()
         await self._watch.close()
 
     async def start_container(self, command: StartContainer, _: Delivery) -> ContainerReply:

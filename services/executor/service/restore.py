@@ -33,9 +33,17 @@ class Restorer:
                 await self._clean_up(container_id)
             else:
                 held = self.watch.hold(record, committed=True)
+                await self._end_execs(container_id)
                 if record.phase is Phase.RUNNING:
                     self.health.begin(held)
                 log.info("taken up", container_id=container_id, pid=record.init)
+
+    async def _end_execs(self, container_id: str) -> None:
+        """End what an earlier executor put beside the container: nobody knows it any more."""
+        try:
+            await self.host.execs.kill_all(container_id)
+        except (errdefs.Error, OSError) as error:
+            log.warning("execs left", container_id=container_id, error=str(error))
 
     async def _is_half_made(self, record: Record) -> bool:
         if record.phase is Phase.PREPARING:

@@ -36,6 +36,7 @@ class App:
         began = time.perf_counter()
         with tracing.serving(scope) as span:
             exchange = Exchange(send, trace_id=tracing.trace_id(span))
+            exchange.offer_hijack(scope)
             try:
                 await self._served(scope, receive, exchange.send)
             except ClientGoneError:

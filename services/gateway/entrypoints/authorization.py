@@ -68,6 +68,7 @@ class Authorized:
             )
 
         gate = Gate(receive, send, body=body, look=look)
+        gate.guard_hijack(scope)
         await self._served(scope, gate.receive, gate.send)
 
     async def _look(

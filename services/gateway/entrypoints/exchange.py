@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from services.gateway.domain import api_version
-from services.gateway.entrypoints.http import ASGIMessage, Receive, Response, Send, Stream
+from services.gateway.entrypoints.hijack import HIJACK, Head, Hijacked
+from services.gateway.entrypoints.http import (
+    ASGIMessage,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    Stream,
+)
 
 #: What nginx writes for a client that hung up; nobody is sent it.
 CLIENT_GONE: Final = 499
@@ -33,6 +42,18 @@ class Exchange:
             self.status = message["status"]
             message = {**message, "headers": [*self._headers, *message.get("headers", ())]}
         await self._send(message)
+
+    def offer_hijack(self, scope: Scope) -> None:
+        """Let the application take the connection over, with a head that has those headers."""
+        extensions = scope.get("extensions") or {}
+        take_over: Callable[[bytes], Hijacked] | None = extensions.get(HIJACK)
+        if take_over is not None:
+
+            async def hijack(head: Head) -> Hijacked:
+                self.status = head.status
+                return take_over(head.to_bytes(self._headers))
+
+            extensions[HIJACK] = hijack
 
 
 async def send_answer(answer: Response | Stream, receive: Receive, send: Send) -> None:

@@ -8,7 +8,15 @@ from typing import Final
 
 from services.gateway.domain.authorization import BODY_LIMIT
 from services.gateway.entrypoints.exchange import send_answer
-from services.gateway.entrypoints.http import ASGIMessage, Headers, Receive, Response, Send
+from services.gateway.entrypoints.hijack import HIJACK, Head, Hijacked, RefusedError, TakeOver
+from services.gateway.entrypoints.http import (
+    ASGIMessage,
+    Headers,
+    Receive,
+    Response,
+    Scope,
+    Send,
+)
 
 #: Looks at the status, the headers and the body of an answer: None lets it pass, a response is
 #: sent in its place.
@@ -61,6 +69,22 @@ class Gate:
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
                 await self._decide()
+
+    def guard_hijack(self, scope: Scope) -> None:
+        """Look at the head of an answer that takes the connection over, too."""
+        extensions = scope.get("extensions") or {}
+        take_over: TakeOver | None = extensions.get(HIJACK)
+        if take_over is not None:
+
+            async def guarded(head: Head) -> Hijacked:
+                refusal = await self._look(head.status, head.headers, b"")
+                if refusal is None:
+                    return await take_over(head)
+                self._is_refused.set()
+                await send_answer(refusal, self._receive, self._send)
+                raise RefusedError
+
+            extensions[HIJACK] = guarded
 
     async def _decide(self) -> None:
         head = self._head

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.service.health import Report
-from shared.contracts.executor import LogLine, Resources
+from shared.contracts.executor import ExecConfig, LogLine, Resources
 from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
@@ -170,6 +170,37 @@ class Processes(BaseModel):
 
     titles: tuple[str, ...]
     processes: tuple[tuple[str, ...], ...]
+
+
+class ExecRequest(BaseModel):
+    """A process to put beside a plugin's own; what is empty is as the plugin's own."""
+
+    # A misspelt wish must not be none.
+    model_config = ConfigDict(extra="forbid")
+
+    args: tuple[str, ...]
+    #: On top of the plugin's.
+    env: tuple[str, ...] = ()
+    #: `name|uid[:group|gid]`.
+    user: str = ""
+    cwd: str = ""
+    tty: bool = False
+    #: Whether it is given input.
+    stdin: bool = False
+
+    def config(self) -> ExecConfig:
+        """Return it for the executor."""
+        return ExecConfig(**self.model_dump())
+
+
+class ExecStart(BaseModel):
+    """How an exec begins."""
+
+    #: Go on without a reader.
+    detach: bool = False
+    #: Of a terminal; 0 leaves them as they are.
+    height: int = Field(default=0, ge=0, le=65_535)
+    width: int = Field(default=0, ge=0, le=65_535)
 
 
 class EventGap(BaseModel):

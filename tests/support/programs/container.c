@@ -17,6 +17,13 @@
    child_eats=MIB  have a child use memory, and go on without it
    call=NAME      make a system call: add_key, bpf, clone3 or unshare; print "NAME ERRNO"
    fork           leave a child that sleeps for ever
+   leave          leave a child that sleeps for ever and has closed its streams
+   cat            copy standard input to standard output up to its end
+   tty            print whether standard input is a terminal, and its size
+   env=NAME       print a variable of the environment
+   who            print the user, the group and the working directory
+   hup=CODE       on SIGHUP, exit with CODE
+   int=CODE       on SIGINT, exit with CODE
    term=CODE      on SIGTERM, exit with CODE (as pid 1 it is ignored otherwise)
    exit=CODE      end
    Without an exit, it sleeps for ever at the end, accepting connections. */
@@ -31,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,6 +51,8 @@
 #define PROCESS_KEYRING (-2)
 
 static int term_code;
+static int hup_code;
+static int int_code;
 static int bound = -1;
 static int listening = -1;
 
@@ -50,6 +60,18 @@ static void on_term(int number)
 {
     (void)number;
     _exit(term_code);
+}
+
+static void on_hup(int number)
+{
+    (void)number;
+    _exit(hup_code);
+}
+
+static void on_int(int number)
+{
+    (void)number;
+    _exit(int_code);
 }
 
 static void fail(const char *what)
@@ -186,6 +208,36 @@ static void call(const char *name)
     fflush(stdout);
 }
 
+static void cat(void)
+{
+    char block[65536];
+    ssize_t got;
+    while ((got = read(0, block, sizeof(block))) > 0)
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = write(1, block + done, got - done);
+            if (put < 0)
+                fail("cat");
+            done += put;
+        }
+}
+
+static void tell_tty(void)
+{
+    struct winsize size = {0};
+    if (ioctl(0, TIOCGWINSZ, &size) < 0)
+        printf("no terminal\n");
+    else
+        printf("terminal %d %d\n", size.ws_row, size.ws_col);
+    fflush(stdout);
+}
+
+static void tell_who(void)
+{
+    char folder[4096];
+    printf("%d %d %s\n", getuid(), getgid(), getcwd(folder, sizeof(folder)));
+    fflush(stdout);
+}
+
 static void do_one(const char *verb, char *value)
 {
     if (!strcmp(verb, "print"))
@@ -233,7 +285,29 @@ static void do_one(const char *verb, char *value)
             for (;;)
                 sleep_ms(1000);
     }
-    else if (!strcmp(verb, "term")) {
+    else if (!strcmp(verb, "leave")) {
+        if (fork() == 0) {
+            for (int fd = 0; fd < 3; fd++)
+                close(fd);
+            for (;;)
+                sleep_ms(1000);
+        }
+    } else if (!strcmp(verb, "cat"))
+        cat();
+    else if (!strcmp(verb, "tty"))
+        tell_tty();
+    else if (!strcmp(verb, "env")) {
+        printf("%s\n", getenv(value) ? getenv(value) : "");
+        fflush(stdout);
+    } else if (!strcmp(verb, "who"))
+        tell_who();
+    else if (!strcmp(verb, "hup")) {
+        hup_code = atoi(value);
+        signal(SIGHUP, on_hup);
+    } else if (!strcmp(verb, "int")) {
+        int_code = atoi(value);
+        signal(SIGINT, on_int);
+    } else if (!strcmp(verb, "term")) {
         term_code = atoi(value);
         signal(SIGTERM, on_term);
     } else if (!strcmp(verb, "exit"))

@@ -15,8 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.gateway.adapters.http_protocol import HEAD_LIMIT
 from services.gateway.adapters.listener import UnixListener
-from services.gateway.adapters.server import HEAD_LIMIT, serve_http
+from services.gateway.adapters.server import serve_http
 from shared.contracts.event import EventPublished
 from shared.contracts.store import CreatePlugin, EnablePlugin
 from tests.support.gateway import changed, event, plugin, plugin_id, reply

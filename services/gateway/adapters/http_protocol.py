@@ -1,0 +1,152 @@
+"""uvicorn's protocol with an end to what a head may grow to, and connections to be taken over."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.streams import Duplex
+
+#: Bytes of a request's line and headers; the parser itself knows no limit.
+HEAD_LIMIT: Final = 64 * 1024
+#: Key of the extension by which an application takes over the connection of its request.
+HIJACK: Final = "wherry.hijack"
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
+#: Bytes that are read ahead of an application.
+_AHEAD: Final = 64 * 1024
+
+
+class HijackableProtocol(HttpToolsProtocol):
+    """Bounds heads, and lets an application take a connection over, as raw bytes both ways.
+
+    The parser takes everything behind the head of a request with `Upgrade` for raw bytes, its
+    body, too; Docker's clients send one. So the body is counted here.
+    """
+
+    _is_in_head = False
+    _head_bytes = 0
+    #: ASGI's TLS extension, where the client has shown a certificate.
+    _tls: dict[object, object] | None = None
+    #: What came behind such a head and its body; None before one came.
+    _raw: bytearray | None = None
+    _body_left = 0
+    _has_ended = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note whose certificate was verified."""
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        if shown:
+            self._tls = {"client_cert_chain": (ssl.DER_cert_to_PEM_cert(shown),)}
+
+    def on_message_begin(self) -> None:
+        """Begin to count the head, and offer the connection to the application."""
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+        extensions: dict[str, Any] = {HIJACK: self.hijack}
+        if self._tls is not None:
+            extensions["tls"] = self._tls
+        self.scope["extensions"] = extensions
+
+    def on_headers_complete(self) -> None:
+        """Stop counting; what follows an upgrade is no request."""
+        self._is_in_head = False
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            # Whatever the answer, what follows can't be parsed as another request.
+            self.cycle.keep_alive = False
+            self._body_left = _content_length(self.headers)
+
+    def on_message_complete(self) -> None:
+        """End the request, unless its body is still to come."""
+        if not (self.parser.should_upgrade() and self._body_left):
+            super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data in: a request, or what comes behind one that asked for an upgrade."""
+        if self._raw is not None:
+            self._take_raw(data)
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._raw = bytearray()
+            self._take_raw(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        else:
+            self._bound_head(len(data))
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds what it returns
+        """Keep what only the client has ended, where there may be something left to say."""
+        self._has_ended = True
+        return self._raw is not None
+
+    def hijack(self, head: bytes) -> Duplex:
+        """Take the connection over and send a head of one's own.
+
+        Raises ConnectionError when the client is gone.
+        """
+        if self.transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        self._unset_keepalive_if_required()
+        self.cycle.disconnected = True  # for uvicorn: it has nothing more to send
+        self.cycle.message_event.set()
+        reader = asyncio.StreamReader(limit=_AHEAD)
+        protocol = _Hijacked(reader, self)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        self.flow.resume_reading()
+        if self._raw:
+            reader.feed_data(bytes(self._raw))
+        if self._has_ended:
+            reader.feed_eof()
+        writer = asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
+        writer.write(head)
+        return Duplex(reader, writer)
+
+    def _bound_head(self, received: int) -> None:
+        """Hang up when a head does not end."""
+        self._head_bytes += received
+        if self._is_in_head and self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def _take_raw(self, data: bytes) -> None:
+        assert self._raw is not None
+        body, rest = data[: self._body_left], data[self._body_left :]
+        if body:
+            self._body_left -= len(body)
+            self.on_body(body)
+            if not self._body_left:
+                super().on_message_complete()
+        self._raw += rest
+        if len(self._raw) > _AHEAD:
+            self.flow.pause_reading()
+
+
+class _Hijacked(asyncio.StreamReaderProtocol):
+    """Tells uvicorn, which counts connections, of this one's end."""
+
+    def __init__(self, reader: asyncio.StreamReader, owner: HttpToolsProtocol) -> None:
+        super().__init__(reader)
+        self._owner = owner
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the reader, and the count."""
+        super().connection_lost(exc)
+        self._owner.connection_lost(exc)
+
+
+def _content_length(headers: list[tuple[bytes, bytes]]) -> int:
+    lengths = (int(value) for name, value in headers if name == b"content-length")
+    return next(lengths, 0)
