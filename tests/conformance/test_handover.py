@@ -231,6 +231,29 @@ def test_a_sick_version_is_rolled_back(
     _call(node, "Remove", Name="v")
 
 
+def test_who_forces_has_the_upgrade_rolled_back(
+    node: Node, plugin: str, versions: dict[str, str]
+) -> None:
+    """`docker plugin disable` hears of the job; with -f it gets the old version, disabled."""
+    before = node.plugin(_NAME)
+    body = {"name": _NAME, "remote": versions["new"], "privileges": _GRANT, "monitor_s": 600}
+    begun = node.http.post(
+        "/wherry/v1/plugins/upgrade?detach=1", json={**body, "strategy": "start-first"}
+    )
+    job_id = begun.json()["job_id"]
+    eventually(lambda: _phase(node) == "monitor", "the new version is watched")
+    assert f"is being upgraded by job {job_id}" in node.docker_fails("plugin", "disable", _NAME)
+
+    node.docker("plugin", "disable", "-f", _NAME)
+
+    job = node.get(f"/wherry/v1/jobs/{job_id}")
+    assert (job["state"], job["cancelled"]) == ("failed", True)
+    now = node.plugin(_NAME)
+    assert (now["enabled"], now["reference"]) == (False, before["reference"])
+    assert node.containers() == []
+    assert node.told(plugin)[-2:] == ["rollback", "disable"]
+
+
 def test_stop_first_replaces_a_plugin_that_declares_nothing(
     node: Node, versions: dict[str, str]
 ) -> None:

@@ -90,13 +90,14 @@ class HandoverEnd:
 
     async def _is_running(self, plugin_id: str) -> bool:
         """Wait for the first try to start the old version again, where that is needed."""
-        self.restarts.schedule(plugin_id)
         until_ns = self.clock() + int(_LIMIT_S * 1e9)
-        while (left_s := (until_ns - self.clock()) / 1e9) > 0:
-            seen = self.inventory.require(plugin_id, plugin_id).status
-            if seen.state not in _ON_ITS_WAY or seen.message:
-                break
-            await self.inventory.nudges.wait(plugin_id, left_s)
+        with self.inventory.nudges.heard(plugin_id) as news:
+            self.restarts.schedule(plugin_id)
+            while (left_s := (until_ns - self.clock()) / 1e9) > 0:
+                seen = self.inventory.require(plugin_id, plugin_id).status
+                if seen.state not in _ON_ITS_WAY or seen.message:
+                    break
+                await news.wait(left_s)
         return self.inventory.require(plugin_id, plugin_id).status.state is PluginState.RUNNING
 
     async def _clear(self, job_id: str, gone: Plugin) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from services.store import ports
-from services.store.domain import job, status
+from services.store.domain import job, status, upgrading
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
@@ -39,15 +39,17 @@ class HandoverJournal:
         """Commit that a phase begins, and say so; *changes* are to the journal."""
         async with self.lanes.hold(job.lane(job_id)):
             # Fresh: somebody may have cancelled it meanwhile.
-            record = job.in_phase(self.inventory.require_job(job_id), phase, **changes)
-            await self._commit(record, status.upgrading(plugin, job.upgrading(record)), *facts)
-        await self.tell(job_id, job.line(record))
+            record = upgrading.in_phase(self.inventory.require_job(job_id), phase, **changes)
+            await self._commit(
+                record, status.upgrading(plugin, upgrading.upgrading(record)), *facts
+            )
+        await self.tell(job_id, upgrading.line(record))
 
     async def put(self, job_id: str, plugin: Plugin) -> None:
         """Commit what the plugin is now, in the phase that it is in."""
         async with self.lanes.hold(job.lane(job_id)):
             record = self.inventory.require_job(job_id)
-            await self._commit(record, status.upgrading(plugin, job.upgrading(record)))
+            await self._commit(record, status.upgrading(plugin, upgrading.upgrading(record)))
 
     async def end(
         self, job_id: str, ended: Callable[[JobRecord], JobRecord], plugin: Plugin, *facts: Fact

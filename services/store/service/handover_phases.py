@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.store import ports
-from services.store.domain import handover, job, status
+from services.store.domain import handover, status, upgrading
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
 from services.store.service.containers import Containers
 from services.store.service.handlers import Handlers
 from services.store.service.handover_journal import HandoverJournal
 from services.store.service.inventory import PluginInventory
+from services.store.service.nudges import News
 from services.store.service.references import References
 from services.store.service.restarts import Restarts
 from shared import errdefs
@@ -46,7 +47,7 @@ class HandoverPhases:
 
     async def say(self, record: JobRecord) -> None:
         """Tell the phase that is begun, or taken up again."""
-        await self.journal.tell(record.job.job_id, job.line(record))
+        await self.journal.tell(record.job.job_id, upgrading.line(record))
 
     async def stop(self, record: JobRecord, journal: Handover) -> None:
         """Stop the old version."""
@@ -62,7 +63,7 @@ class HandoverPhases:
             return
         async with self.alone_with(journal.old.plugin_id) as plugin:
             new = journal.new.model_copy(update={"status": plugin.status})
-            facts = job.upgrade_facts(record, self.clock())
+            facts = upgrading.upgrade_facts(record, self.clock())
             started = status.starting_in(new, journal.container_id)
             if journal.strategy is UpgradeStrategy.STOP_FIRST:
                 await self._advance(record, started, *facts)
@@ -94,25 +95,25 @@ class HandoverPhases:
 
     async def monitor(self, record: JobRecord, journal: Handover) -> None:
         """See whether the new version lasts; look at it when something is told of it."""
-        while self._is_to_go_on(record):
-            found = await self.containers.get(journal.container_id)
-            try:
-                handover.well(found, journal.container_id)
-            except errdefs.Conflict as ailment:
-                await self.turn_back(record, ailment, found)
-                return
-            if self.clock() >= journal.due_ns and not handover.is_undecided(found):
-                async with self.lanes.hold(journal.old.plugin_id):
-                    await self._advance(record, self._plugin(journal))
-                return
-            await self._wait(journal)
+        with self.inventory.nudges.heard(journal.old.plugin_id) as news:
+            while self._is_to_go_on(record):
+                found = await self.containers.get(journal.container_id)
+                try:
+                    handover.well(found, journal.container_id)
+                except errdefs.Conflict as ailment:
+                    await self.turn_back(record, ailment, found)
+                    return
+                if self.clock() >= journal.due_ns and not handover.is_undecided(found):
+                    await self._go_on(record, journal)
+                    return
+                await self._wait(news, journal)
 
     async def drain(self, record: JobRecord, journal: Handover) -> None:
         """Wait until nobody counts on the old version, or all had their time."""
-        while self.clock() < journal.due_ns and self._counts_on_old(journal):
-            await self._wait(journal)
-        async with self.lanes.hold(journal.old.plugin_id):
-            await self._advance(record, self._plugin(journal))
+        with self.inventory.nudges.heard(journal.old.plugin_id) as news:
+            while self._counts_on_old(record, journal):
+                await self._wait(news, journal)
+        await self._go_on(record, journal)
 
     async def turn_back(
         self, record: JobRecord, why: errdefs.Error, found: Container | None = None
@@ -134,8 +135,8 @@ class HandoverPhases:
     async def _advance(
         self, record: JobRecord, plugin: Plugin, *facts: Fact, **changes: Any
     ) -> None:
-        phase = job.next_phase(record)
-        due_ns = job.due_ns(record, phase, self.clock())
+        phase = upgrading.next_phase(record)
+        due_ns = upgrading.due_ns(record, phase, self.clock())
         await self.journal.enter(record.job.job_id, phase, plugin, *facts, due_ns=due_ns, **changes)
 
     async def _turn_back(
@@ -148,23 +149,29 @@ class HandoverPhases:
     def _plugin(self, journal: Handover) -> Plugin:
         return self.inventory.require(journal.old.plugin_id, journal.old.name)
 
-    def _counts_on_old(self, journal: Handover) -> bool:
+    def _counts_on_old(self, record: JobRecord, journal: Handover) -> bool:
+        now = self.inventory.require_job(record.job.job_id).handover
+        if now is None or self.clock() >= now.due_ns:  # somebody may have cut it short
+            return False
         held = self.references.held(journal.old.plugin_id)
         return any(handover.counts_on_old(one, journal) for one in held)
 
     async def _is_decided(self, record: JobRecord, journal: Handover) -> bool:
         """Wait for a verdict on the new version's health; tell whether nobody cancelled it."""
-        while self._is_to_go_on(record):
-            if not handover.is_undecided(await self.containers.get(journal.container_id)):
-                return True
-            await self._wait(journal)
+        with self.inventory.nudges.heard(journal.old.plugin_id) as news:
+            while self._is_to_go_on(record):
+                if not handover.is_undecided(await self.containers.get(journal.container_id)):
+                    return True
+                await self._wait(news, journal)
         return False
 
-    async def _wait(self, journal: Handover) -> None:
+    async def _wait(self, news: News, journal: Handover) -> None:
         left_s = (journal.due_ns - self.clock()) / 1e9
-        await self.inventory.nudges.wait(
-            journal.old.plugin_id, left_s if left_s > 0 else _LOOK_AGAIN_S
-        )
+        await news.wait(left_s if left_s > 0 else _LOOK_AGAIN_S)
+
+    async def _go_on(self, record: JobRecord, journal: Handover) -> None:
+        async with self.lanes.hold(journal.old.plugin_id):
+            await self._advance(record, self._plugin(journal))
 
     def _is_to_go_on(self, record: JobRecord) -> bool:
         now = self.inventory.require_job(record.job.job_id)

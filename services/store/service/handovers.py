@@ -55,11 +55,9 @@ class Handovers:
         await self._tasks.cancel_all()
 
     async def _drive(self, job_id: str) -> None:
-        plugin_id = self._inventory.require_job(job_id).job.plugin_id or ""
-        with self._inventory.nudges.expected(plugin_id):
-            await self._phases.say(self._inventory.require_job(job_id))
-            while self._inventory.require_job(job_id).handover is not None:
-                await until_done(lambda: self._do(job_id))
+        await self._phases.say(self._inventory.require_job(job_id))
+        while self._inventory.require_job(job_id).handover is not None:
+            await until_done(lambda: self._do(job_id))
 
     async def _do(self, job_id: str) -> None:
         record = self._inventory.require_job(job_id)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.store import ports
-from services.store.domain import consent, declaration, handover, job, status, upgrade
+from services.store.domain import (
+    consent,
+    declaration,
+    handover,
+    job,
+    requirements,
+    status,
+    upgrade,
+    upgrading,
+)
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
 from services.store.service.inventory import PluginInventory
@@ -121,9 +130,20 @@ class Installation:
         """Return what begins to replace a plugin that runs: the journal, with a container's id."""
         handover.require_allowed(record.request.strategy, plugin)
         handover.require_allowed(record.request.strategy, upgraded, is_new=True)
-        decided = job.handed_over(record, plugin, upgraded, self.clock())
-        begun = status.upgrading(status.counted(plugin), job.upgrading(decided))
+        self._require_met(upgraded)
+        decided = upgrading.handed_over(record, plugin, upgraded, self.clock())
+        begun = status.upgrading(status.counted(plugin), upgrading.upgrading(decided))
         return Unit(changes=(Change.of(begun),), job=decided)
+
+    def _require_met(self, upgraded: Plugin) -> None:
+        """Raise Conflict while the new version requires what is not ready: it could not start."""
+        others = (p for p in self.inventory.all() if p.plugin_id != upgraded.plugin_id)
+        unmet = requirements.first_unmet(upgraded, (upgraded, *others))
+        if unmet is not None:
+            raise errdefs.Conflict(
+                f"plugin {upgraded.name} cannot be upgraded: {unmet.why}",
+                detail={"plugin": upgraded.name},
+            )
 
 
 def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: int) -> Plugin:

@@ -10,6 +10,7 @@ from services.store import ports
 from services.store.domain import ended, status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
+from services.store.service.giving_way import GivingWay
 from services.store.service.handlers import Handlers
 from services.store.service.inventory import PluginInventory
 from services.store.service.recovery import Recovery
@@ -37,6 +38,7 @@ class Lifecycle:
     recovery: Recovery
     references: References
     requirements: Requirements
+    giving_way: GivingWay
     handlers: Handlers
     clock: ports.Clock
 
@@ -58,10 +60,12 @@ class Lifecycle:
             return await self._enable(plugin, left_s, delivery.message_id)
 
     async def disable(self, command: DisablePlugin, delivery: Delivery) -> Changed:
-        """Stop a plugin and wish it stopped; *force* does so while it is in use."""
+        """Stop a plugin and wish it stopped; *force* does so while it is in use, or a job's."""
         plugin = self.inventory.resolve(command.name)
         plugin_id = plugin.plugin_id
-        if not command.force:
+        if command.force:
+            await self.giving_way.ask(plugin, delivery)
+        else:
             # Before a restart is called off for nothing.
             self.references.require_unused(plugin)
             self.requirements.require_unneeded(plugin)

@@ -1,4 +1,4 @@
-"""What wakes an upgrade that waits: something about its plugin may have changed."""
+"""What wakes who waits for a plugin: something about it has changed, so look again."""
 
 from __future__ import annotations
 
@@ -7,30 +7,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
-class Nudges:
-    """A flag per plugin; one that is raised while nobody waits is seen by who waits next."""
+class News:
+    """What one listener has not looked at yet."""
 
     def __init__(self) -> None:
-        self._flags: dict[str, asyncio.Event] = {}
+        self._came = asyncio.Event()
 
-    def nudge(self, plugin_id: str) -> None:
-        """Wake who waits for news of a plugin; without anybody there it is nothing."""
-        if plugin_id in self._flags:
-            self._flags[plugin_id].set()
+    def come(self) -> None:
+        """Have the listener look again."""
+        self._came.set()
 
-    @contextmanager
-    def expected(self, plugin_id: str) -> Iterator[None]:
-        """Listen in this block; what is told in it is not missed."""
-        self._flags[plugin_id] = asyncio.Event()
-        try:
-            yield
-        finally:
-            del self._flags[plugin_id]
-
-    async def wait(self, plugin_id: str, timeout_s: float) -> None:
-        """Return when the plugin was told of since the last time, or the time is up."""
-        flag = self._flags[plugin_id]
+    async def wait(self, timeout_s: float) -> None:
+        """Return when news came since the last time, or the time is up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await flag.wait()
-        flag.clear()
+                await self._came.wait()
+        self._came.clear()
+
+
+class Nudges:
+    """Listeners by plugin; who listens before it looks misses nothing."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[News]] = {}
+
+    def nudge(self, plugin_id: str) -> None:
+        """Wake who listens for news of a plugin; without anybody there it is nothing."""
+        for news in self._listeners.get(plugin_id, ()):
+            news.come()
+
+    @contextmanager
+    def heard(self, plugin_id: str) -> Iterator[News]:
+        """Listen in this block."""
+        news = News()
+        self._listeners.setdefault(plugin_id, set()).add(news)
+        try:
+            yield news
+        finally:
+            self._listeners[plugin_id].discard(news)
+            if not self._listeners[plugin_id]:
+                del self._listeners[plugin_id]

@@ -9,6 +9,7 @@ from services.store import ports
 from services.store.domain import status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
+from services.store.service.giving_way import GivingWay
 from services.store.service.inventory import PluginInventory
 from services.store.service.lifecycle import Lifecycle
 from services.store.service.references import References
@@ -31,15 +32,18 @@ class Removal:
     supervisor: Supervisor
     lifecycle: Lifecycle
     references: References
+    giving_way: GivingWay
     clock: ports.Clock
     #: Called when blobs may have become garbage.
     collect_soon: Callable[[], None]
 
     async def remove(self, command: RemovePlugin, delivery: Delivery) -> Changed:
         """Remove a plugin, and the leases on it; *force* stops it first, and takes it from all."""
-        plugin_id = self.inventory.resolve(command.name).plugin_id
+        plugin = self.inventory.resolve(command.name)
+        plugin_id = plugin.plugin_id
         if not command.force:
             return await self._remove(plugin_id, command, delivery)
+        await self.giving_way.ask(plugin, delivery)
         async with self.supervisor.interrupted(plugin_id):
             return await self._remove(plugin_id, command, delivery)
 

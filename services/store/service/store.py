@@ -11,6 +11,7 @@ from services.store.service.containers import Containers
 from services.store.service.creation import Creation
 from services.store.service.garbage import Garbage
 from services.store.service.gate import Gate
+from services.store.service.giving_way import GivingWay
 from services.store.service.grants import Grants
 from services.store.service.handover_end import HandoverEnd
 from services.store.service.handover_journal import HandoverJournal
@@ -122,18 +123,6 @@ class Store:
             clock=clock,
         )
         self.grants = Grants(inventory=inventory, lanes=self.lanes, clock=clock)
-        self.lifecycle = self._lifecycle()
-        self.removal = self._removal()
-        self.handovers = self._handovers(feed)
-        self.node = self._node(times)
-        self.installation = Installation(
-            inventory=inventory,
-            lanes=self.lanes,
-            folders=folders,
-            clock=clock,
-            collect_soon=self.collect_soon,
-            go_on=self.handovers.resume,
-        )
         self.job_watch = JobWatch(
             inventory=inventory,
             lanes=self.lanes,
@@ -152,6 +141,21 @@ class Store:
             watch=self.job_watch,
             clock=clock,
             collect_soon=self.collect_soon,
+        )
+        self.giving_way = GivingWay(
+            inventory=inventory, lanes=self.lanes, jobs=self.jobs, clock=clock
+        )
+        self.lifecycle = self._lifecycle()
+        self.removal = self._removal()
+        self.handovers = self._handovers(feed)
+        self.node = self._node(times)
+        self.installation = Installation(
+            inventory=inventory,
+            lanes=self.lanes,
+            folders=folders,
+            clock=clock,
+            collect_soon=self.collect_soon,
+            go_on=self.handovers.resume,
         )
         self.recovery.finish_with(
             {
@@ -209,6 +213,7 @@ class Store:
             recovery=self.recovery,
             references=self.references,
             requirements=self.requirements,
+            giving_way=self.giving_way,
             handlers=self.registering.handlers,
             clock=self.clock,
         )
@@ -222,6 +227,7 @@ class Store:
             supervisor=self.supervisor,
             lifecycle=self.lifecycle,
             references=self.references,
+            giving_way=self.giving_way,
             clock=self.clock,
             collect_soon=self.collect_soon,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -18,7 +19,13 @@ from shared.contracts.executor import (
 from shared.contracts.job import JobKind, JobState
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.reference import GetMode, GetPlugin
-from shared.contracts.store import CollectGarbage, DisablePlugin, EnablePlugin, ShutDownNode
+from shared.contracts.store import (
+    CollectGarbage,
+    DisablePlugin,
+    EnablePlugin,
+    RemovePlugin,
+    ShutDownNode,
+)
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 from tests.support.store import CONFIG, StoreUnderTest, delivery
 from tests.support.wait import eventually
@@ -188,6 +195,7 @@ async def test_stop_first_never_runs_two_versions() -> None:
         if isinstance(one, executor.StartContainer | executor.DeleteContainer)
     ]
     assert sent == ["Start", "Delete", "Start"]
+    await eventually(lambda: len(store.queue.told["j"]) == 4)
     assert store.queue.told["j"] == [
         "Stopping the old version",
         "Making the new version the one that is called",
@@ -555,6 +563,23 @@ async def test_start_first_is_for_plugins_that_declare_it() -> None:
     assert other.fake_folders.staged == {"j"}
 
 
+@BOTH
+async def test_new_version_that_could_not_start_is_not_begun_with(
+    strategy: UpgradeStrategy,
+) -> None:
+    """What it requires has to be ready before the old version is touched."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, strategy)
+    needy = NEW.replace(b'"handover": true', b'"handover": true, "requires": ["other"]')
+
+    with pytest.raises(errdefs.Conflict, match=r"plugin p:latest cannot be upgraded: .*other"):
+        await hand_over(store, needy)
+
+    assert store.now(plugin) == plugin
+    assert store.fake_folders.staged == {"j"}
+
+
 async def test_worker_has_no_say_once_an_upgrade_is_decided() -> None:
     """It can neither fail the job nor take it again; and the plugin is nobody else's."""
     store = StoreUnderTest()
@@ -565,7 +590,7 @@ async def test_worker_has_no_say_once_an_upgrade_is_decided() -> None:
     for late in (
         store.jobs.fail(fail, delivery()),
         store.jobs.take(job.TakeJob(job_id="j", worker="other"), delivery()),
-        store.lifecycle.disable(DisablePlugin(name="p", force=True), delivery()),
+        store.lifecycle.disable(DisablePlugin(name="p"), delivery()),
     ):
         with pytest.raises(errdefs.Conflict):
             await late
@@ -574,6 +599,77 @@ async def test_worker_has_no_say_once_an_upgrade_is_decided() -> None:
     await store.job_watch.requeue_all()
     assert store.queue.queued == ["j"]
     await store.close()
+
+
+@BOTH
+@pytest.mark.parametrize("verb", ["disable", "remove"])
+async def test_upgrade_gives_way_to_who_forces(strategy: UpgradeStrategy, verb: str) -> None:
+    """A forced disable or remove has it rolled back first, and then does what it always does."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, strategy)
+
+    if verb == "disable":
+        await store.lifecycle.disable(DisablePlugin(name="p", force=True), delivery())
+        now = store.now(plugin)
+        assert (now.enabled, now.reference) == (False, plugin.reference)
+    else:
+        await store.removal.remove(RemovePlugin(name="p", force=True), delivery())
+        assert store.inventory.get(plugin.plugin_id) is None
+
+    assert store.records.jobs["j"].job.state is JobState.FAILED
+    assert not store.executor.containers
+    await store.close()
+
+
+async def test_drain_is_cut_short_for_who_forces() -> None:
+    """The new version stays, whoever still counts on the old one, and is disabled then."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    lease = GetPlugin(
+        name="p", mode=GetMode.ACQUIRE, owner="user/a", capability="volumedriver", ttl_s=9999
+    )
+    await store.references.get(lease, delivery())
+    await begin(store, START_FIRST, monitor_s=0, drain_s=3000)
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.DRAIN)
+
+    await store.lifecycle.disable(DisablePlugin(name="p", force=True), delivery())
+
+    assert store.records.jobs["j"].job.state is JobState.DONE
+    assert (store.now(plugin).enabled, store.now(plugin).reference) == (False, REMOTE)
+    assert not store.executor.containers
+    await store.close()
+
+
+async def test_job_that_has_not_begun_gives_way() -> None:
+    """One that waits for a worker ends at once."""
+    store = StoreUnderTest()
+    await running(store)
+    await begin(store, START_FIRST)
+
+    await store.lifecycle.disable(DisablePlugin(name="p", force=True), delivery())
+
+    assert store.records.jobs["j"].job.state is JobState.FAILED
+
+
+async def test_who_forces_hears_of_a_job_that_does_not_end_in_time() -> None:
+    """A worker that is deaf keeps the plugin until its lease is over; the error names the job."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, START_FIRST)
+    await store.jobs.take(job.TakeJob(job_id="j", worker="w"), delivery())
+    forced = dataclasses.replace(delivery(), deadline_ns=store.fake_clock.now_ns + 10**8)
+
+    waiting = asyncio.create_task(
+        store.lifecycle.disable(DisablePlugin(name="p", force=True), forced)
+    )
+    await eventually(lambda: store.records.jobs["j"].job.cancelled)
+    store.fake_clock.advance(1)
+    store.inventory.nudges.nudge(plugin.plugin_id)
+
+    with pytest.raises(errdefs.Conflict, match="is being upgraded by job j"):
+        await waiting
+    assert store.now(plugin).enabled
 
 
 async def test_blobs_of_both_versions_are_kept_until_one_is_chosen() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -10,7 +11,7 @@ from services.store.domain.restart import Backoff
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
-from shared.contracts.job import BeginJob, JobKind, JobRequest
+from shared.contracts.job import BeginJob, JobKind, JobRequest, TakeJob
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
 from tests.support.executor import FakeExecutor
@@ -207,8 +208,11 @@ async def test_verb_that_is_refused_leaves_a_restart_that_waits(*, removes: bool
     push = JobRequest(kind=JobKind.PUSH, name="p:latest", remote="registry.example/p:v1")
     await store.jobs.begin(BeginJob(job_id="j", request=push), delivery())
 
+    await store.jobs.take(TakeJob(job_id="j", worker="w"), delivery())
+
     if removes:
-        verb = store.removal.remove(RemovePlugin(name="p", force=True), delivery())
+        at_once = dataclasses.replace(delivery(), deadline_ns=store.fake_clock.now_ns)
+        verb = store.removal.remove(RemovePlugin(name="p", force=True), at_once)
     else:
         verb = store.lifecycle.disable(DisablePlugin(name="p"), delivery())
     with pytest.raises(errdefs.Conflict, match="is being pushed by job j"):
