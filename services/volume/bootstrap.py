@@ -6,11 +6,14 @@ import asyncio
 import time
 from pathlib import Path
 
+from prometheus_client import REGISTRY
+
 from services.volume.adapters.local_driver import LocalDriver
 from services.volume.adapters.plugin_drivers import CallLimits, LatePluginDrivers
 from services.volume.adapters.records import MIGRATIONS, SqliteRecords
 from services.volume.config import VolumeConfig
 from services.volume.entrypoints import bus as messages
+from services.volume.entrypoints.metrics import VolumeMetrics
 from services.volume.service.catalog import Catalog
 from services.volume.service.drivers import Drivers
 from services.volume.service.service import VolumeService
@@ -68,6 +71,7 @@ async def _serve(
         clock=time.time_ns,
         boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
     )
+    REGISTRY.register(VolumeMetrics(service.catalog))
     bus.serve(
         messages.commands(service),
         concurrency=_CONCURRENCY,

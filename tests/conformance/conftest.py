@@ -29,13 +29,20 @@ def outside(hub: RegistryServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared_node(hub: RegistryServer, outside: str) -> Iterator[Node]:
+def legacy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the folder in which the node looks for legacy plugins' sockets."""
+    return tmp_path_factory.mktemp("v1")
+
+
+@pytest.fixture(scope="session")
+def shared_node(hub: RegistryServer, outside: str, legacy_folder: Path) -> Iterator[Node]:
     """Run a node for the whole session."""
     settings = {
         "WHERRY_STOP_GRACE_S": "1",
         "WHERRY_REGISTRY_MIRRORS": f"http://{hub.authority}",
         "WHERRY_INSECURE_REGISTRIES": outside,
         "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
+        "WHERRY_V1_PLUGIN_SOCKETS": str(legacy_folder),
     }
     with running_node(settings) as node:
         yield node

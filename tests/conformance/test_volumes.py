@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.demo.leftovers import mounts_below
 from tests.support.node import Node
 from tests.support.plugin_context import Contexts
+from tests.support.plugin_server import PluginServer
 from tests.support.volume_driver import VolumeDriver, in_place_of
 
 _TMPFS = ("-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m,uid=1000")
@@ -372,3 +374,36 @@ def test_a_hung_plugin_holds_nobody_up(node: Node, driver: VolumeDriver) -> None
         assert warning.startswith("list p:latest: ")
         node.docker("volume", "create", "quick")
         node.docker("volume", "rm", "quick")
+
+
+def test_a_legacy_plugin_is_a_driver(node: Node, legacy_folder: Path) -> None:
+    """A v1 plugin is found by its socket, told to make volumes, and held by nothing."""
+    driver = VolumeDriver()
+
+    def answer(method: str, args: dict[str, Any]) -> tuple[int, Any]:
+        if method == "Plugin.Activate":
+            return 200, {"Implements": ["VolumeDriver"]}
+        return driver.answer(method, args)
+
+    socket = legacy_folder / "old.sock"
+    with PluginServer(socket, answer):
+        node.docker("volume", "create", "-d", "old", "ancient")
+        assert node.docker("volume", "ls", "--format", "{{.Driver}} {{.Name}}") == "old ancient"
+        assert node.mount("ancient", "c1") == Path("/data/ancient")
+        node.unmount("ancient", "c1")
+        node.docker("volume", "rm", "ancient")
+        assert driver.volumes == {}
+    socket.unlink()
+
+
+def test_volumes_are_counted(node: Node, driver: VolumeDriver) -> None:
+    """Metrics tell how many there are, who uses them, and what calls of plugins take."""
+    node.docker("volume", "create", "-d", "p", "data")
+    node.mount("data", "c1")
+
+    text = node.http.get("/wherry/v1/metrics").text
+
+    assert 'wherry_volumes{driver="p:latest",service="volume"} 1.0' in text
+    assert 'wherry_volume_mounts{driver="p:latest",service="volume"} 1.0' in text
+    assert 'wherry_volume_call_duration_seconds_count{method="Create"' in text
+    node.unmount("data", "c1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import structlog
 
 from services.volume import ports
+from services.volume.adapters.metrics import CALL_SECONDS
 from services.volume.adapters.plugin_drivers import CallLimits
 from services.volume.domain import answer
 from services.volume.domain.answer import Found
@@ -158,8 +160,15 @@ class RpcDriver:
         self, method: str, arguments: Mapping[str, Any], limit_s: float | None = None
     ) -> Mapping[str, Any]:
         deadline_s = limit_s or self.limits.call_s
-        client = self.found.client
-        return await client.call(f"{CAPABILITY}.{method}", arguments, deadline_s=deadline_s)
+        client, began, outcome = self.found.client, time.monotonic(), "ok"
+        try:
+            return await client.call(f"{CAPABILITY}.{method}", arguments, deadline_s=deadline_s)
+        except errdefs.Error as error:
+            outcome = error.code
+            raise
+        finally:
+            took_s = time.monotonic() - began
+            CALL_SECONDS.labels(self.name, method, outcome).observe(took_s)
 
     def _checked(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
         if text := answer.error(said):

@@ -14,8 +14,11 @@ from prometheus_client.metrics import MetricWrapperBase
 from services.executor.entrypoints.metrics import ContainerMetrics
 from services.store.entrypoints.metrics import InventoryMetrics
 from services.store.service.inventory import PluginInventory
+from services.volume.entrypoints.metrics import VolumeMetrics
 from shared.contracts.executor import HealthStatus
-from tests.support.store import FakeRecords, StoreUnderTest
+from shared.contracts.volume import CreateVolume
+from tests.support.store import FakeRecords, StoreUnderTest, delivery
+from tests.support.volume import VolumeWorld
 
 _REPOSITORY = Path(__file__).parents[3]
 _ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\|", re.MULTILINE)
@@ -66,7 +69,10 @@ async def observed() -> list[Row]:
     await inventory.load()
     executor: Any = NoContainers()
     found = []
-    for collector in (InventoryMetrics(inventory), ContainerMetrics(executor)):
+    world = VolumeWorld()
+    await world.service.volumes.create(CreateVolume(name="v"), delivery())
+    volumes = VolumeMetrics(world.service.catalog)
+    for collector in (InventoryMetrics(inventory), ContainerMetrics(executor), volumes):
         for metric in collector.collect():
             sample = metric.samples[0]
             found.append(_row(sample.name, metric.type, sample.labels))
