@@ -12,6 +12,7 @@ from services.event.service.feed import EventService, Reached, Retention
 from shared import errdefs
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.store import Fact, PluginChanged
+from shared.contracts.volume import VolumesChanged
 from tests.support.bus import delivery
 
 SECOND_NS = 1_000_000_000
@@ -78,7 +79,7 @@ class Bench:
             added=self.added.append,
         )
 
-    async def take_in(self, *changes: PluginChanged) -> None:
+    async def take_in(self, *changes: Change) -> None:
         for one in changes:
             await self.service.take_in(one, delivery())
 
@@ -180,6 +181,26 @@ async def test_without_an_epoch_the_newest_counts() -> None:
     await bench.read(ReadFeed(min_revision=3))
     with pytest.raises(errdefs.DeadlineExceeded):
         await bench.read(ReadFeed(min_revision=4), patience_s=0.1)
+
+
+async def test_each_source_has_epochs_of_its_own() -> None:
+    """A reader waits for what each service had come to, whichever was heard last."""
+    bench = Bench(
+        FeedPosition(source="store", epoch="e1", revision=5),
+        FeedPosition(source="volume", epoch="v1", revision=2),
+    )
+    wanted = FeedPosition(source="volume", epoch="v1", revision=3)
+    query = ReadFeed(reached=(FeedPosition(source="store", epoch="e1", revision=6), wanted))
+    reading = asyncio.create_task(bench.read(query))
+    await bench.take_in(change(6))
+    await turns()
+    assert not reading.done()
+
+    fact = Fact(type="volume", action="create", actor_id="v", time_ns=1)
+    await bench.take_in(VolumesChanged(epoch="v1", revision=3, facts=(fact,)))
+
+    newest = (await reading).events[-1]
+    assert (newest.type, newest.epoch, newest.revision) == ("volume", "v1", 3)
 
 
 async def test_a_reader_in_no_hurry_for_a_revision_is_answered_at_once() -> None:
