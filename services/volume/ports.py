@@ -8,6 +8,7 @@ from typing import Protocol
 
 from services.volume.domain.answer import Found
 from services.volume.domain.record import Holder, Operation, Position, Unit, VolumeRecord
+from shared.contracts.plugin import Plugin
 
 #: Nanoseconds since the epoch.
 Clock = Callable[[], int]
@@ -109,6 +110,10 @@ class PluginDrivers(Protocol):
 
     async def all(self) -> tuple[Driver, ...]:
         """Return all that are enabled, by name; raises Unavailable when nobody can tell."""
+        ...
+
+    def changed(self, plugin_id: str, plugin: Plugin | None) -> None:
+        """Note a plugin's new record, so that calls under way follow it to its new socket."""
         ...
 
 

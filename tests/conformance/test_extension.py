@@ -29,6 +29,7 @@ def test_health_lists_every_service(node: Node) -> None:
     assert {s["service"] for s in health["services"]} == {
         "gateway",
         "store",
+        "volume",
         "executor",
         "pull",
         "event",

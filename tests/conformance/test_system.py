@@ -62,11 +62,11 @@ def test_info_lists_enabled_drivers(node: Node, contexts: Contexts) -> None:
     """A volume plugin is listed as a volume driver while it is enabled."""
     types = {"types": ["docker.volumedriver/1.0"], "socket": "p.sock"}
     node.create("vol", contexts.tar(interface=types))
-    assert node.get("/info")["Plugins"]["Volume"] == []
+    assert node.get("/info")["Plugins"]["Volume"] == ["local"]
 
     node.enable("vol")
 
-    assert node.get("/info")["Plugins"]["Volume"] == ["vol:latest"]
+    assert node.get("/info")["Plugins"]["Volume"] == ["local", "vol:latest"]
 
 
 def test_docker_py_reads_the_engine(docker_py: docker.DockerClient) -> None:

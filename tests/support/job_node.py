@@ -140,7 +140,7 @@ class JobNode:
             *("docker", "-H", f"unix://{self.root / 'docker.sock'}", *words),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": "/usr/bin:/bin", "DOCKER_CONFIG": str(self.root)},
+            env={"PATH": os.environ["PATH"], "DOCKER_CONFIG": str(self.root)},
         )
 
     async def wherry(self, *words: str) -> asyncio.subprocess.Process:

@@ -13,6 +13,7 @@ from services.volume.service.catalog import Catalog
 from services.volume.service.drivers import Drivers
 from services.volume.service.service import VolumeService
 from shared import errdefs
+from shared.contracts.plugin import Plugin
 from shared.contracts.reference import GetMode, GetPlugin, GotPlugin
 from shared.contracts.store import Fact
 from tests.support.bus import FakeSender
@@ -152,6 +153,7 @@ class FakePlugins:
     def __init__(self, driver: FakeDriver) -> None:
         self.driver = driver
         self.error: errdefs.Error | None = None
+        self.noted: list[str] = []
 
     async def find(self, name: str) -> ports.Driver:
         """Return the plugin by its name, with a tag or without."""
@@ -166,6 +168,10 @@ class FakePlugins:
         if isinstance(self.error, errdefs.Unavailable):
             raise self.error
         return () if self.error else (self.driver,)
+
+    def changed(self, plugin_id: str, plugin: Plugin | None) -> None:
+        """Note a plugin's new record."""
+        self.noted.append(plugin_id)
 
 
 class VolumeWorld:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from services.volume import ports
 from services.volume.domain import lease
 from shared.bus.ports import Sender
+from shared.contracts.plugin import Plugin
 from shared.contracts.reference import provides
-from shared.contracts.store import GetInventory, Inventory
+from shared.contracts.store import GetInventory
 from shared.plugin_rpc.legacy_folders import LegacyFolders
 
 if TYPE_CHECKING:
@@ -45,31 +46,43 @@ class LatePluginDrivers:
         self._folders = folders
         self._plugins = plugins
         self._limits = limits
+        #: As the store said last, by id.
+        self._inventory: dict[str, Plugin] = {}
         self._rpc: RpcDrivers | None = None
         self._making = asyncio.Lock()
 
     async def find(self, name: str) -> ports.Driver:
         """Return the driver that a plugin is."""
-        inventory = await self._inventory()
-        return await (await self._drivers()).find(name, inventory)
+        await self._ask_store()
+        return await (await self._drivers()).find(name)
 
     async def all(self) -> tuple[ports.Driver, ...]:
         """Return the managed plugins that run, then the legacy ones, by name."""
-        inventory = await self._inventory()
-        if self._rpc is None and not self._has_any(inventory):
+        await self._ask_store()
+        if self._rpc is None and not self._has_any():
             return ()
-        return await (await self._drivers()).all(inventory)
+        return await (await self._drivers()).all()
+
+    def changed(self, plugin_id: str, plugin: Plugin | None) -> None:
+        """Note a plugin's new record."""
+        if plugin is None:
+            self._inventory.pop(plugin_id, None)
+        else:
+            self._inventory[plugin_id] = plugin
 
     async def close(self) -> None:
         """Close the connections."""
         if self._rpc is not None:
             await self._rpc.close()
 
-    async def _inventory(self) -> Inventory:
-        return await self._sender.send(GetInventory(), timeout_s=_SNAPSHOT_LIMIT_S)
+    async def _ask_store(self) -> None:
+        said = await self._sender.send(GetInventory(), timeout_s=_SNAPSHOT_LIMIT_S)
+        self._inventory.clear()
+        self._inventory.update({plugin.plugin_id: plugin for plugin in said.plugins})
 
-    def _has_any(self, inventory: Inventory) -> bool:
-        managed = (p for p in inventory.plugins if p.enabled and provides(p, lease.CAPABILITY))
+    def _has_any(self) -> bool:
+        known = self._inventory.values()
+        managed = (p for p in known if p.enabled and provides(p, lease.CAPABILITY))
         return any(managed) or bool(self._folders.names())
 
     async def _drivers(self) -> RpcDrivers:
@@ -81,4 +94,9 @@ class LatePluginDrivers:
     def _make(self) -> RpcDrivers:
         from services.volume.adapters.rpc_drivers import RpcDrivers
 
-        return RpcDrivers(folders=self._folders, plugins=self._plugins, limits=self._limits)
+        return RpcDrivers(
+            inventory=self._inventory,
+            folders=self._folders,
+            plugins=self._plugins,
+            limits=self._limits,
+        )

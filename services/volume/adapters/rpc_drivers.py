@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from services.volume.domain.answer import Found
 from shared import errdefs
 from shared.contracts import plugin as plugins
 from shared.contracts.plugin import Plugin
-from shared.contracts.store import Inventory
 from shared.plugin_rpc import lookup, scope
 from shared.plugin_rpc.answer import RemoteError
 from shared.plugin_rpc.endpoints import Endpoints
@@ -33,25 +32,39 @@ log = structlog.get_logger()
 
 
 class RpcDrivers:
-    """Finds drivers among the plugins of an inventory, and the legacy ones."""
+    """Finds drivers among managed plugins and legacy ones."""
 
-    def __init__(self, *, folders: LegacyFolders, plugins: Path, limits: CallLimits) -> None:
-        """Name the folder that managed plugins' files lie in as *plugins*."""
+    def __init__(
+        self,
+        *,
+        inventory: Mapping[str, Plugin],
+        folders: LegacyFolders,
+        plugins: Path,
+        limits: CallLimits,
+    ) -> None:
+        """Take the managed plugins by id, kept up to date, and the folder of their files."""
+        self._inventory = inventory
         self._folders = folders
         self._plugins = plugins
         self._limits = limits
         self._endpoints = Endpoints()
         self._legacy = LegacyPlugins(folders, self._endpoints)
+        self._lookup = Lookup(
+            resolve=self._resolve,
+            managed=inventory.values,
+            endpoints=self._endpoints,
+            legacy=self._legacy,
+        )
 
-    async def find(self, name: str, inventory: Inventory) -> ports.Driver:
+    async def find(self, name: str) -> ports.Driver:
         """Return the driver that a plugin is."""
         # A legacy plugin that is not there is not waited for: nothing here starts before it.
-        found = await self._lookup(inventory).get(name, CAPABILITY, patience_s=0)
+        found = await self._lookup.get(name, CAPABILITY, patience_s=0)
         return self._driver(found)
 
-    async def all(self, inventory: Inventory) -> tuple[ports.Driver, ...]:
+    async def all(self) -> tuple[ports.Driver, ...]:
         """Return the managed plugins that run, then the legacy ones, by name."""
-        managed = self._lookup(inventory).get_managed_by(CAPABILITY)
+        managed = self._lookup.get_managed_by(CAPABILITY)
         names = self._folders.names()
         legacy = await asyncio.gather(*map(self._legacy_or_none, names))
         found = [*managed, *filter(None, legacy)]
@@ -61,19 +74,9 @@ class RpcDrivers:
         """Close the connections."""
         await self._endpoints.close()
 
-    def _lookup(self, inventory: Inventory) -> Lookup:
-        by_id = {plugin.plugin_id: plugin for plugin in inventory.plugins}
-        ids = {plugin.name: plugin.plugin_id for plugin in inventory.plugins}
-
-        def resolve(name: str) -> Plugin:
-            return by_id[plugins.resolve(name, ids, by_id)]
-
-        def managed() -> Iterable[Plugin]:
-            return by_id.values()
-
-        return Lookup(
-            resolve=resolve, managed=managed, endpoints=self._endpoints, legacy=self._legacy
-        )
+    def _resolve(self, name: str) -> Plugin:
+        ids = {plugin.name: plugin.plugin_id for plugin in self._inventory.values()}
+        return self._inventory[plugins.resolve(name, ids, self._inventory)]
 
     async def _legacy_or_none(self, name: str) -> lookup.Found | None:
         try:

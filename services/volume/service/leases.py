@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from services.volume import ports
 from services.volume.domain import lease
 from services.volume.domain.record import VolumeRecord
 from services.volume.service.catalog import Catalog
@@ -48,6 +49,7 @@ class Renewals:
     """Renews all leases at the start, in time, and when a plugin comes back."""
 
     catalog: Catalog
+    plugins: ports.PluginDrivers
     leases: StoreLeases
     lanes: Lanes
     _is_due: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,6 +72,7 @@ class Renewals:
     async def plugin_changed(self, change: PluginChanged, _delivery: Delivery) -> None:
         """Hold a plugin again that was enabled: it may be another one of the same name."""
         plugin = change.plugin
+        self.plugins.changed(change.plugin_id, plugin)
         is_enabled = any(fact.action == "enable" for fact in change.facts)
         if plugin is None or not is_enabled:
             return

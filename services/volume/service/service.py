@@ -34,7 +34,9 @@ class VolumeService:
         self.catalog = catalog
         leases = StoreLeases(sender=sender)
         lanes = Lanes(clock, noun="volume")
-        self.renewals = Renewals(catalog=catalog, leases=leases, lanes=lanes)
+        self.renewals = Renewals(
+            catalog=catalog, plugins=drivers.plugins, leases=leases, lanes=lanes
+        )
         self.listing = Listing(catalog=catalog, drivers=drivers)
         operations = Operations(
             catalog=catalog,
