@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Final
 
 from services.pull.adapters import threads
 from services.pull.adapters.registry.metrics import RECEIVED_BYTES
 from shared import errdefs
+from shared.disk import full_disk_named
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digester, verify
 
@@ -150,16 +148,3 @@ class FollowingReader:
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
-
-
-@contextmanager
-def full_disk_named(folder: Path) -> Iterator[None]:
-    """Raise ResourceExhausted, naming the folder, where its disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT):
-            raise
-        raise errdefs.ResourceExhausted(
-            f"the disk that holds {folder} is full: free some room, then try again"
-        ) from error

@@ -13,10 +13,11 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from services.pull.adapters import threads
-from services.pull.adapters.ingest import FileIngest, full_disk_named
+from services.pull.adapters.ingest import FileIngest
 from services.pull.adapters.writeback import Writeback
 from services.pull.ports import LayerReader
 from shared import errdefs
+from shared.disk import full_disk_named
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.root import Root

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from services.pull.adapters.ingest import full_disk_named
+from shared.disk import full_disk_named
 from shared.oci.root import sync_file_system
 
 #: Bytes of a layer, compressed, between two syncs: a sync each few hundred milliseconds at most.

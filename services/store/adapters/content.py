@@ -8,9 +8,8 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 
-from services.store.adapters import disk
 from services.store.ports import Blob
-from shared import errdefs
+from shared import disk, errdefs
 from shared.oci.digest import Digest
 
 

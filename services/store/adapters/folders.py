@@ -15,10 +15,10 @@ from pathlib import Path
 
 import structlog
 
-from services.store.adapters import context, disk
+from services.store.adapters import context
 from services.store.adapters.content import DiskContent
 from services.store.ports import UnpackedContext
-from shared import errdefs
+from shared import disk, errdefs
 from shared.oci.root import Root, sync_file_system
 
 log = structlog.get_logger()
