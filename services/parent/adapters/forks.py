@@ -19,9 +19,12 @@ from shared import errdefs
 #: Most of what a service's start would spend its time and memory on.
 _SHARED = (
     "opentelemetry.trace",
+    "celery.app.amqp",
+    "kombu.transport.redis",
     "redis.asyncio",
     "shared.bus.redis_bus",
     "shared.bus.relay",
+    "shared.jobs.app",
     "shared.node.run",
     "shared.sqlite",
     "structlog",
