@@ -28,8 +28,8 @@ class Priority(IntEnum):
 class JobQueue:
     """Puts jobs on a node's queue.
 
-    Celery is imported at the first job: half a second and 20 MB that a process without jobs
-    need not spend.
+    Celery is imported at the first job, for a process that stands alone; a node's parent has
+    imported it before it forks, so that its services share the memory.
     """
 
     def __init__(self, *, redis_url: str, node: str) -> None:

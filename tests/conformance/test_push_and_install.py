@@ -51,6 +51,18 @@ def test_c13_f05_a_plugin_is_installed_disabled(
     assert node.get("/plugins") == []
 
 
+def test_f06_volumes_are_listed_beside_a_plugin_that_is_disabled(
+    node: Node, hub: RegistryServer, contexts: Contexts
+) -> None:
+    """A volume plugin that does not run keeps nobody from the list of volumes."""
+    name = f"{hub.authority}/f06/plugin"
+    publish(node, name, contexts.tar())
+
+    node.docker(*_INSTALL, "--disable", name)
+
+    assert node.docker("volume", "ls", "--quiet") == ""
+
+
 def test_c14_a_plugin_is_installed_by_digest(
     node: Node, hub: RegistryServer, contexts: Contexts
 ) -> None:
