@@ -201,6 +201,38 @@ def test_both_versions_mounts_reach_one_another(
     _call(node, "Remove", Name="x")
 
 
+def test_volumes_go_on_and_move_to_the_new_version(
+    node: Node, plugin: str, versions: dict[str, str]
+) -> None:
+    """Docker's volume routes never fail meanwhile, and the old version need not be waited for."""
+    node.docker("volume", "create", "-d", _NAME, "v")
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        with node.client() as client:
+            while not is_over.is_set():
+                statuses.append(client.get("/volumes/v").status_code)
+                body = {"Name": "w", "Driver": _NAME}
+                statuses.append(client.post("/volumes/create", json=body).status_code)
+                statuses.append(client.delete("/volumes/w").status_code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        eventually(lambda: len(statuses) > 10, "volumes are asked for")
+        job = _upgrade(node, versions["new"], "start-first", monitor_s=0.5, drain_s=600)
+        more = len(statuses) + 10
+        eventually(lambda: len(statuses) > more, "volumes are asked for")
+    finally:
+        is_over.set()
+        thread.join()
+
+    assert set(statuses) == {200, 201, 204}
+    assert job["state"] == "done"
+    node.docker("volume", "rm", "v")
+
+
 @pytest.mark.parametrize("version", ["dies", "deaf"])
 @pytest.mark.parametrize("strategy", ["start-first", "stop-first"])
 def test_a_sick_version_is_rolled_back(

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 _ANSWER_LIMIT_S = 60.0
 #: Until the next try, when some could not be renewed.
 _RETRY_S = 30.0
+#: What happened to a plugin that is to be held anew.
+_COMES = frozenset({"enable", "upgrade"})
 #: Renewals under way at once.
 _AT_ONCE = 8
 
@@ -46,7 +48,7 @@ class StoreLeases:
 
 @dataclass(slots=True, kw_only=True)
 class Renewals:
-    """Renews all leases at the start, in time, and when a plugin comes back."""
+    """Renews all leases at the start, in time, and when a plugin comes back or is handed over."""
 
     catalog: Catalog
     plugins: ports.PluginDrivers
@@ -70,11 +72,14 @@ class Renewals:
         self._is_due.set()
 
     async def plugin_changed(self, change: PluginChanged, _delivery: Delivery) -> None:
-        """Hold a plugin again that was enabled: it may be another one of the same name."""
+        """Hold a plugin again that was enabled, or handed over to another version.
+
+        The first may be another plugin of the same name; of the second, the old version goes once
+        nobody holds it.
+        """
         plugin = change.plugin
         self.plugins.changed(change.plugin_id, plugin)
-        is_enabled = any(fact.action == "enable" for fact in change.facts)
-        if plugin is None or not is_enabled:
+        if plugin is None or not any(fact.action in _COMES for fact in change.facts):
             return
         if any(record.driver == plugin.name for record in self.catalog.all()):
             self._is_due.set()

@@ -308,13 +308,14 @@ async def test_leases_are_renewed_for_volumes_that_are_there(world: VolumeWorld)
     assert world.owners == set()
 
 
-async def test_an_enabled_plugin_is_held_by_its_volumes(world: VolumeWorld) -> None:
-    """The fact `enable` of a plugin that volumes count on has their leases acquired."""
+@pytest.mark.parametrize("action", ["enable", "upgrade"])
+async def test_a_plugin_that_comes_is_held_by_its_volumes(world: VolumeWorld, action: str) -> None:
+    """Once it is enabled, or another version of it runs, the leases on it are acquired."""
     await create(world)
     await world.service.start()
     world.owners.clear()
     for name in ("other", "p"):
-        fact = Fact(action="enable", actor_id="i", time_ns=1)
+        fact = Fact(action=action, actor_id="i", time_ns=1)
         change = PluginChanged(
             epoch="s",
             revision=1,
