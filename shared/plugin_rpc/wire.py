@@ -16,18 +16,17 @@ _HEADERS: Final = {"Accept": ACCEPT, "Accept-Encoding": "identity", "User-Agent"
 
 
 class Wire:
-    """Posts methods and reads answers, once each and without a deadline: those are the caller's."""
+    """Posts methods and reads answers, once each and without a deadline: those are the caller's.
+
+    httpx's transports without its client, whose URLs, cookies and redirects would cost as much as
+    the call itself.
+    """
 
     def __init__(self, endpoint: Endpoint, medium: httpx.AsyncBaseTransport | None = None) -> None:
         """Take the endpoint; raises InvalidArgument when its TLS files can't be read."""
         self.endpoint = endpoint
-        self._http = httpx.AsyncClient(
-            transport=medium or transport.make(endpoint),
-            base_url=endpoint.url,
-            headers=_HEADERS,
-            timeout=None,  # noqa: S113 - the deadline of each call bounds it
-            trust_env=False,
-        )
+        self._medium = medium or transport.make(endpoint)
+        self._urls: dict[str, httpx.URL] = {}
         self._under_way = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -40,8 +39,12 @@ class Wire:
         self._under_way += 1
         self._is_idle.clear()
         try:
-            async with self._http.stream("POST", f"/{method}", content=body) as response:
+            request = httpx.Request("POST", self._url(method), headers=_HEADERS, content=body)
+            response = await self._medium.handle_async_request(request)
+            try:
                 said = await _read(method, response, limit)
+            finally:
+                await response.aclose()
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -50,10 +53,16 @@ class Wire:
             raise answer.read_error(method, response.status_code, said)
         return answer.read(method, response.status_code, said)
 
+    def _url(self, method: str) -> httpx.URL:
+        url = self._urls.get(method)
+        if url is None:
+            url = self._urls[method] = httpx.URL(f"{self.endpoint.url}/{method}")
+        return url
+
     async def close(self) -> None:
         """Close the connections once the calls under way have ended."""
         await self._is_idle.wait()
-        await self._http.aclose()
+        await self._medium.aclose()
 
 
 async def _read(method: str, response: httpx.Response, limit: int) -> bytes:

@@ -113,7 +113,8 @@ class Authorization:
         return not self._left_out.has(name)
 
     async def _member(self, name: str) -> _Member:
-        await self._replica.until(lambda inventory: not _is_starting(inventory, name), self._wait_s)
+        if _is_starting(self._replica.inventory, name):
+            await self._replica.until(lambda now: not _is_starting(now, name), self._wait_s)
         get = self._lookup.get_legacy if name in self._legacy else self._lookup.get
         try:
             found = await get(name, CAPABILITY, patience_s=0)
