@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from services.cli.entrypoints import look
+from services.cli.entrypoints.dockerd import dockerd
 from services.cli.entrypoints.job import job
 from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
@@ -20,6 +21,7 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
 
@@ -81,6 +83,14 @@ class _Parts:
         from services.cli.bootstrap import build_plugin_jobs
 
         return build_plugin_jobs(os.environ, consent=consent, warn=warn)
+
+    def dockerd(
+        self, flags: Mapping[str, Any], file: str, *, is_named: bool, warn: Callable[[str], None]
+    ) -> Dockerd:
+        from services.cli.bootstrap import build_dockerd, daemon_settings
+
+        settings = daemon_settings(flags, file, is_named=is_named, warn=warn)
+        return build_dockerd(os.environ, settings)
 
     def display(self) -> Display:
         from services.cli.bootstrap import build_display
@@ -178,6 +188,7 @@ def gc(parts: Parts, *, dry_run: bool) -> None:
 look.add_to(plugin)
 wherry.add_command(plugin)
 wherry.add_command(job)
+wherry.add_command(dockerd)
 
 
 def _verbs() -> Verbs:

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from services.cli.adapters.api import UnixApi
+from services.cli.adapters.daemon_file import read_daemon_file
 from services.cli.adapters.display import PlainDisplay, PlainTable
 from services.cli.adapters.docker_config import DockerConfig
+from services.cli.adapters.foreground import ForegroundParent
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
+from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
+from services.cli.domain import daemon_config
 from services.cli.ports import Api, Display, TableDisplay
+from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
 from services.cli.service.exec import ExecRun
 from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
+from shared import errdefs
 from shared.node.config import NodeConfig
+from shared.node.runtimes import Runtimes
+from shared.telemetry import set_up_logs
+
+#: A node comes up in a second or two; what its authorization plugins refuse stays refused.
+_UP_LIMIT_S = 60.0
+_AUTHORIZED_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,51 @@ def build(env: Mapping[str, str], say: Callable[[str], None]) -> Verbs:
         down=Down(gateway=gateway, parent=parent, host=host, up=up, say=say),
         look=Look(node=node, gateway=gateway, host=host, log=str(log)),
     )
+
+
+def daemon_settings(
+    flags: Mapping[str, Any], file: str, *, is_named: bool, warn: Callable[[str], None]
+) -> daemon_config.Settings:
+    """Read what a daemon is told by flags and by *file*, and warn of what means nothing here.
+
+    A file that is not there is none, unless it was named. Raises InvalidArgument.
+    """
+    try:
+        settings = daemon_config.merged(flags, read_daemon_file(Path(file), is_named=is_named))
+    except errdefs.InvalidArgument as error:
+        raise errdefs.InvalidArgument(
+            f"unable to configure the Docker daemon with file {file}: {error.message}"
+        ) from error
+    for key in daemon_config.ignored(settings):
+        warn(key)
+    return settings
+
+
+def build_dockerd(env: Mapping[str, str], settings: daemon_config.Settings) -> Dockerd:
+    """Construct a daemon that is not started; raises InvalidArgument for what can't be meant."""
+    inherited = int(env.get("LISTEN_FDS", "0")) if env.get("LISTEN_PID") == str(os.getpid()) else 0
+    env = {**env, **daemon_config.environment(settings, inherited=inherited)}
+    Runtimes.from_env(env)
+    node = NodeConfig.from_env(env)
+    gateway = UnixGateway(socket=node.socket)
+    host = LocalHost(node=node, env=env)
+    parent = ForegroundParent(node, env, inherited=inherited)
+    limit_s = _AUTHORIZED_LIMIT_S if env.get("WHERRY_AUTHORIZATION_PLUGINS") else _UP_LIMIT_S
+    up = Up(gateway=gateway, parent=parent, host=host, log="above", timeout_s=limit_s)
+    set_up_logs("dockerd", env)
+    parent.listen()
+    return Dockerd(
+        up=up,
+        down=Down(gateway=gateway, parent=parent, host=host, up=up, say=_to_standard_error),
+        parent=parent,
+        foreground=parent,
+        pid_file=LocalPidFile(path=Path(pid) if (pid := settings.get("pidfile")) else None),
+        is_live_restore=bool(settings.get("live-restore")),
+    )
+
+
+def _to_standard_error(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - for a person
 
 
 def build_api(env: Mapping[str, str]) -> Api:

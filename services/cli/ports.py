@@ -62,6 +62,23 @@ class Parent(Protocol):
         """Return the last warnings and errors since the parent was started here."""
 
 
+class Foreground(Protocol):
+    """The process that people and init systems end: ours."""
+
+    def is_told_to_stop(self, process: Process) -> bool:
+        """Wait for a signal or the end of *process*; tell whether it was a signal."""
+
+
+class PidFile(Protocol):
+    """The file that says which process is the daemon."""
+
+    def write(self) -> None:
+        """Write our pid; raises Conflict while the process that the file names runs."""
+
+    def remove(self) -> None:
+        """Remove the file, if it is ours."""
+
+
 class Host(Protocol):
     """What this host has of the node."""
 

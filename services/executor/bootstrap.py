@@ -66,8 +66,9 @@ def build(config: ExecutorConfig, host: Host, publisher: Publisher) -> Executor:
 def build_host(config: ExecutorConfig) -> Host:
     """Construct the adapters; raises Unavailable when runc or conmon is not installed."""
     layout = config.layout
-    runc = find_program(config.runc, "WHERRY_RUNC")
-    client = Runc(command=runc, root=layout.state_root)
+    chosen = config.runtimes.chosen
+    runc = find_program(chosen.path, "WHERRY_RUNC")
+    client = Runc(command=runc, root=layout.state_root, extra_args=chosen.args)
     cgroups = HostCgroups(layout=layout)
     events = FolderEvents()
     return Host(
@@ -75,6 +76,7 @@ def build_host(config: ExecutorConfig) -> Host:
             layout=layout,
             conmon=find_program(config.conmon, "WHERRY_CONMON"),
             runc=runc,
+            runtime_args=chosen.args,
             cgroups=cgroups,
         ),
         runtime=RuncRuntime(runc=client),
@@ -99,5 +101,5 @@ def build_host(config: ExecutorConfig) -> Host:
 async def _checks(config: ExecutorConfig) -> tuple[Check, ...]:
     return tuple(
         Check(name=program, ok=shutil.which(program) is not None, message="must be installed")
-        for program in (config.runc, config.conmon)
+        for program in (config.runtimes.chosen.path, config.conmon)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.executor.domain.layout import Layout
 from shared import errdefs
 from shared.node.config import NodeConfig
+from shared.node.runtimes import Runtimes
 
 _MIB = 1024 * 1024
 
@@ -17,8 +18,9 @@ class ExecutorConfig:
     """Which programs run containers, and how much of their output is kept."""
 
     node: NodeConfig
-    #: Names on PATH, or absolute paths.
-    runc: str
+    #: Of these, the default one runs containers.
+    runtimes: Runtimes
+    #: Name on PATH, or absolute path.
     conmon: str
     #: Size of a container's newest log file; with the one before it, twice that is kept.
     log_max_bytes: int
@@ -27,13 +29,13 @@ class ExecutorConfig:
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ExecutorConfig:
-        """Read WHERRY_RUNC, WHERRY_CONMON and WHERRY_LOG_MAX_BYTES.
+        """Read WHERRY_CONMON, WHERRY_LOG_MAX_BYTES, and what Runtimes does.
 
         Raises InvalidArgument, also for an exec root below which socket paths would not fit.
         """
         return cls(
             node=node,
-            runc=env.get("WHERRY_RUNC") or "runc",
+            runtimes=Runtimes.from_env(env),
             conmon=env.get("WHERRY_CONMON") or "conmon",
             log_max_bytes=_bytes(env, "WHERRY_LOG_MAX_BYTES", 10 * _MIB),
         )

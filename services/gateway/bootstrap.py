@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +12,10 @@ from services.gateway.adapters.changes import StreamChanges
 from services.gateway.adapters.engine_id import read_engine_id
 from services.gateway.adapters.host import LinuxMachine, read_host
 from services.gateway.adapters.left_out import LeftOutFile
-from services.gateway.adapters.listener import UnixListener, listen_on_tcp
+from services.gateway.adapters.listening import listening
 from services.gateway.adapters.programs import InstalledPrograms
 from services.gateway.adapters.progress import StreamFollower
-from services.gateway.adapters.server import serve_http
+from services.gateway.adapters.server import serve_all
 from services.gateway.adapters.spool import FolderSpool
 from services.gateway.adapters.streams import ExecutorStreams
 from services.gateway.adapters.vault import NodeVault
@@ -53,6 +52,7 @@ from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged
 from shared.metrics import endpoint
 from shared.metrics.node import NodeMetrics
+from shared.node.runtimes import STOCK
 
 if TYPE_CHECKING:
     from services.gateway.service.authorization import Authorization
@@ -65,7 +65,7 @@ _CGROUP_DRIVER: Final = "cgroupfs"
 
 async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Serve until *stop* is set; raises errdefs when a socket is taken."""
-    with _listening(config) as sockets:
+    with listening(config.node.socket, config.listening) as sockets:
         changes = StreamChanges(bus=bus, owner="store", model=PluginChanged)
         replica = Replica(sender=bus, changes=changes)
         published = StreamChanges(bus=bus, owner="event", model=EventPublished)
@@ -121,7 +121,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                 ]
                 async with _authorizing(config, replica) as authorization:
                     app = gateway.app(authorization)
-                    await serve_http(app, sockets, stop=stop, grace_s=_GRACE_S)
+                    await serve_all(app, sockets, stop=stop, grace_s=_GRACE_S)
                 for task in background:
                     task.cancel()
         finally:
@@ -190,9 +190,14 @@ class Gateway:
             root=str(node.root),
             cgroup_driver=_CGROUP_DRIVER,
             host=self.host,
-            tcp=tuple(f"{address.host}:{address.port}" for address in self.config.tcp),
+            tcp=_exposed(self.config),
             registry_mirrors=self.config.registry_mirrors,
             insecure_registries=self.config.insecure_registries,
+            labels=self.config.labels,
+            is_experimental=self.config.is_experimental,
+            is_live_restore=self.config.is_live_restore,
+            is_debug=self.config.is_debug,
+            runtimes=self.config.runtimes,
         )
         metrics.describe(engine, lambda: self.feed.listeners)
         return SystemRoutes(
@@ -292,19 +297,6 @@ def _authorized(served: Application, authorization: Authorization) -> Applicatio
     return Authorized(served, authorization)
 
 
-@contextlib.contextmanager
-def _listening(config: GatewayConfig) -> Iterator[list[socket.socket]]:
-    """Open all sockets, and close and remove them at the end."""
-    with contextlib.ExitStack() as stack:
-        unix = UnixListener(config.node.socket)
-        sockets = [stack.enter_context(contextlib.closing(unix.open()))]
-        stack.callback(unix.remove)
-        for address in config.tcp:
-            tcp = listen_on_tcp(address.host, address.port)
-            sockets.append(stack.enter_context(contextlib.closing(tcp)))
-        yield sockets
-
-
 async def _close(
     stop: asyncio.Event,
     feed: Feed,
@@ -322,5 +314,12 @@ async def _close(
 
 
 def _programs(config: GatewayConfig) -> tuple[tuple[str, str], ...]:
-    programs = (("runc", config.runc), ("conmon", config.conmon))
+    programs = (("runc", config.runtimes.by_name[STOCK].path), ("conmon", config.conmon))
     return (*programs, ("redis", "redis-server")) if config.node.private_redis else programs
+
+
+def _exposed(config: GatewayConfig) -> tuple[str, ...]:
+    """Return the addresses where nothing is encrypted."""
+    if config.listening.tls:
+        return ()
+    return tuple(f"{address.host}:{address.port}" for address in config.listening.tcp)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor
 
+#: dockerd's words, which are ours as well.
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+}
 
-def set_up_logs(service: str, level: int = logging.INFO) -> None:
-    """Send this process's log lines to standard error, each with its service and trace ids."""
+
+def set_up_logs(service: str, env: Mapping[str, str] | None = None) -> None:
+    """Send this process's log lines to standard error, each with its service and trace ids.
+
+    WHERRY_LOG_LEVEL of *env* says which: debug, info, warn or error.
+    """
+    level = _LEVELS.get((env or os.environ).get("WHERRY_LOG_LEVEL", ""), logging.INFO)
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[

@@ -30,6 +30,7 @@ from shared.contracts.executor import (
     StopContainer,
 )
 from shared.node.config import NodeConfig
+from shared.node.runtimes import Runtimes
 from tests.support.bus import FakePublisher, delivery
 
 _SOURCE = Path(__file__).parent / "programs" / "container.c"
@@ -77,7 +78,7 @@ class ExecutorNode:
         )
         self.config = ExecutorConfig(
             node=node,
-            runc="runc",
+            runtimes=Runtimes.from_env({}),
             conmon="conmon",
             log_max_bytes=log_max_bytes,
             log_check_interval_s=0.02,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
 
@@ -22,6 +23,11 @@ class Parts(Protocol):
 
     def display(self) -> Display:
         """Return what shows a job on its way."""
+
+    def dockerd(
+        self, flags: Mapping[str, Any], file: str, *, is_named: bool, warn: Callable[[str], None]
+    ) -> Dockerd:
+        """Return a daemon of flags, by their names in *file*, and of what that says."""
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         """Return what shows a table that changes."""

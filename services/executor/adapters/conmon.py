@@ -39,6 +39,8 @@ class Conmon:
     conmon: str
     runc: str
     cgroups: HostCgroups
+    #: What the runtime is told before its verb.
+    runtime_args: tuple[str, ...] = ()
 
     async def create(self, container_id: str) -> tuple[Process, Process]:
         """Create the container from its bundle; return its init process and its supervisor.
@@ -128,6 +130,7 @@ class Conmon:
             *("-l", f"k8s-file:{bundle.log}", "--no-sync-log"),
             *("-r", self.runc, f"--runtime-arg=--root={self.layout.state_root}"),
             *(f"--runtime-arg=--log={_runc_log(bundle)}", "--runtime-arg=--log-format=json"),
+            *(f"--runtime-arg={arg}" for arg in self.runtime_args),
         ]
 
     def _created(self, bundle: Bundle, pid: int) -> tuple[Process, Process]:

@@ -12,17 +12,19 @@ from typing import Final
 
 from shared import errdefs
 
-_GROUP: Final = "docker"
 _MODE: Final = 0o660
 _BACKLOG: Final = 2048
+#: The first descriptor behind standard input, output and error.
+_FIRST_FD: Final = 3
 _PROBE_LIMIT_S: Final = 1.0
 
 
 class UnixListener:
-    """A socket file: for root and the group docker, replaced when stale, removed at the end."""
+    """A socket file: for root and a group; replaced when stale, removed at the end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, group: str = "docker") -> None:
         self._path = path
+        self._group = group
         self._inode = 0
 
     def open(self) -> socket.socket:
@@ -37,7 +39,7 @@ class UnixListener:
                 listener.bind(str(self._path))
             finally:
                 os.umask(before)
-            os.chown(self._path, 0 if os.getuid() == 0 else -1, _group_id())
+            os.chown(self._path, 0 if os.getuid() == 0 else -1, _group_id(self._group))
             self._path.chmod(_MODE)
             listener.listen(_BACKLOG)
         except OSError as error:
@@ -85,6 +87,25 @@ def listen_on_tcp(host: str, port: int) -> socket.socket:
     return listener
 
 
+def take_over(count: int) -> list[socket.socket]:
+    """Return the sockets that the node was started with, from descriptor 3 on.
+
+    They stay open in whoever started the node, so that a gateway started anew has them again.
+    Raises InvalidArgument when a descriptor is no socket that listens.
+    """
+    taken = []
+    for fd in range(_FIRST_FD, _FIRST_FD + count):
+        try:
+            listener = socket.socket(fileno=os.dup(fd))
+        except OSError as error:
+            raise errdefs.InvalidArgument(
+                f"descriptor {fd} is no socket: {error.strerror}; fd:// needs socket activation"
+            ) from error
+        listener.settimeout(0)
+        taken.append(listener)
+    return taken
+
+
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_LIMIT_S)
@@ -97,8 +118,10 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _group_id() -> int:
+def _group_id(group: str) -> int:
+    if group.isdecimal():
+        return int(group)
     try:
-        return grp.getgrnam(_GROUP).gr_gid
+        return grp.getgrnam(group).gr_gid
     except KeyError:
         return 0 if os.getuid() == 0 else -1

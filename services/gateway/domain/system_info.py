@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.domain import api_version, registry_info
@@ -12,6 +12,7 @@ from services.gateway.domain.host import Host, Versions
 from services.gateway.domain.plugin_filter import capabilities
 from shared.contracts.plugin import Plugin
 from shared.contracts.volume import LOCAL
+from shared.node.runtimes import OciRuntime, Runtimes
 from shared.version import VERSION
 
 #: Docker's kinds of drivers, and the capability that makes a plugin one.
@@ -34,6 +35,12 @@ class Engine:
     #: Docker Hub's mirrors, and the registries and networks that need no verified TLS.
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    is_experimental: bool = False
+    #: Whether plugins outlive an orderly end of the node.
+    is_live_restore: bool = True
+    is_debug: bool = False
+    runtimes: Runtimes = field(default_factory=lambda: Runtimes.from_env({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +56,14 @@ class Moment:
     time: str
 
 
-def version(host: Host, programs: Mapping[str, Versions]) -> dict[str, Any]:
+def version(engine: Engine, programs: Mapping[str, Versions]) -> dict[str, Any]:
     """Return the answer to GET /version."""
-    engine = {
+    host = engine.host
+    details = {
         "ApiVersion": api_version.CURRENT,
         "Arch": host.arch,
         "BuildTime": "",
-        "Experimental": "false",
+        "Experimental": str(engine.is_experimental).lower(),
         "GitCommit": "",
         "GoVersion": "",
         "KernelVersion": host.kernel_version,
@@ -63,7 +71,7 @@ def version(host: Host, programs: Mapping[str, Versions]) -> dict[str, Any]:
         "Os": "linux",
     }
     components = [
-        {"Name": "Engine", "Version": api_version.ENGINE, "Details": engine},
+        {"Name": "Engine", "Version": api_version.ENGINE, "Details": details},
         {
             "Name": "Wherry",
             "Version": VERSION,
@@ -106,7 +114,7 @@ def info(engine: Engine, now: Moment) -> dict[str, Any]:
             mirrors=engine.registry_mirrors, insecure=engine.insecure_registries
         ),
         **_settings(engine),
-        **_runtimes(now),
+        **_runtimes(engine, now),
         "Warnings": _warnings(engine) or None,
     }
 
@@ -130,7 +138,7 @@ def _plugins(plugins: Iterable[Plugin]) -> dict[str, Any]:
 def _process(engine: Engine, now: Moment) -> dict[str, Any]:
     return {
         "IPv4Forwarding": now.forwards_ipv4,
-        "Debug": False,
+        "Debug": engine.is_debug,
         "NFd": now.open_files,
         "OomKillDisable": False,
         "NGoroutines": 0,
@@ -168,28 +176,33 @@ def _settings(engine: Engine) -> dict[str, Any]:
         "RemoteManagers": None,
     }
     return {
-        "Labels": [],
-        "ExperimentalBuild": False,
+        "Labels": list(engine.labels),
+        "ExperimentalBuild": engine.is_experimental,
         "ServerVersion": api_version.ENGINE,
         "Swarm": swarm,
-        "LiveRestoreEnabled": True,
+        "LiveRestoreEnabled": engine.is_live_restore,
         "Isolation": "",
         "SecurityOptions": [],
         "CDISpecDirs": [],
     }
 
 
-def _runtimes(now: Moment) -> dict[str, Any]:
+def _runtimes(engine: Engine, now: Moment) -> dict[str, Any]:
     runc = now.programs.get("runc")
     none = {"ID": ""}
     return {
-        "Runtimes": {"runc": {"path": "runc"}},
-        "DefaultRuntime": "runc",
+        "Runtimes": {name: _runtime(one) for name, one in engine.runtimes.by_name.items()},
+        "DefaultRuntime": engine.runtimes.default,
         "InitBinary": "",
         "ContainerdCommit": none,
         "RuncCommit": {"ID": runc.commit if runc else ""},
         "InitCommit": none,
     }
+
+
+def _runtime(runtime: OciRuntime) -> dict[str, Any]:
+    args = {"runtimeArgs": list(runtime.args)} if runtime.args else {}
+    return {"path": runtime.path, **args}
 
 
 def _warnings(engine: Engine) -> list[str]:

@@ -54,7 +54,7 @@ class SystemRoutes:
 
     async def version(self, request: Request) -> Response:
         """Tell which engine this is, and what it runs on."""
-        return json_response(system_info.version(self.engine.host, self.programs.found))
+        return json_response(system_info.version(self.engine, self.programs.found))
 
     async def info(self, request: Request) -> Response:
         """Tell the state of the node, as far as it is known."""

@@ -23,6 +23,7 @@ from shared.contracts.executor import (
     ReleaseNode,
     UnmountTree,
 )
+from shared.node.runtimes import Runtimes
 from tests.support.bus import delivery
 from tests.support.containers import ExecutorNode, eventually
 
@@ -236,7 +237,7 @@ async def test_output_survives_rotation(node: ExecutorNode) -> None:
     await node.executor.close()
     node.config = type(node.config)(
         node=node.config.node,
-        runc="runc",
+        runtimes=Runtimes.from_env({}),
         conmon="conmon",
         log_max_bytes=12_000,  # a third of what is written: the old file and the new hold it
         log_check_interval_s=0.02,

@@ -19,7 +19,7 @@ def test_defaults() -> None:
     """With no variable set, runc and conmon are found on PATH and 10 MiB of log are full."""
     config = ExecutorConfig.load(_node(), {})
 
-    assert (config.runc, config.conmon) == ("runc", "conmon")
+    assert (config.runtimes.chosen.path, config.conmon) == ("runc", "conmon")
     assert config.log_max_bytes == 10 * 1024 * 1024
     assert config.layout.bundle("c-1").sockets == Path("/run/w/c/c-1/s")
     assert config.layout.cgroup_of("c-1") == "/wherry/n/c-1"
@@ -35,7 +35,8 @@ def test_variables_are_read() -> None:
 
     config = ExecutorConfig.load(_node(), env)
 
-    assert (config.runc, config.conmon, config.log_max_bytes) == ("/opt/runc", "/opt/conmon", 4096)
+    assert config.runtimes.chosen.path == "/opt/runc"
+    assert (config.conmon, config.log_max_bytes) == ("/opt/conmon", 4096)
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "10MB", "1.5"])

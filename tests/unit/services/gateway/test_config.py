@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.config import GatewayConfig, TcpAddress
+from services.gateway.config import GatewayConfig
+from services.gateway.domain.listening import TcpAddress
 from shared import errdefs
 from shared.node.config import NodeConfig
 
@@ -26,7 +27,7 @@ def _load(socket: str = "/run/wherry/docker.sock", **env: str) -> GatewayConfig:
 def test_defaults() -> None:
     """Without settings there is no port, and a context may be large."""
     config = _load()
-    assert config.tcp == ()
+    assert config.listening.tcp == ()
     assert config.context_limit == 16 * 2**30
 
 
@@ -42,7 +43,7 @@ def test_registries() -> None:
 def test_hosts() -> None:
     """Several loopback addresses may be named."""
     config = _load(WHERRY_HOST="tcp://127.0.0.1:2375, tcp://localhost:80,tcp://[::1]:1")
-    assert config.tcp == (
+    assert config.listening.tcp == (
         TcpAddress(host="127.0.0.1", port=2375),
         TcpAddress(host="127.0.0.1", port=80),
         TcpAddress(host="::1", port=1),
@@ -52,11 +53,13 @@ def test_hosts() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.com", "[::]"])
 def test_other_addresses_are_refused(host: str) -> None:
     """Without TLS, the API is not served beyond this machine, and the text says so."""
-    with pytest.raises(errdefs.InvalidArgument, match="without TLS"):
+    with pytest.raises(errdefs.InvalidArgument, match="only to clients with a certificate"):
         _load(WHERRY_HOST=f"tcp://{host}:2375")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:2375", "unix:///x", "tcp://127.0.0.1", "tcp://a:0"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:2375", "unix://x", "tcp://127.0.0.1", "tcp://a:0", "fd://"]
+)
 def test_what_is_no_address_is_refused(host: str) -> None:
     """Another form is refused, naming the variable."""
     with pytest.raises(errdefs.InvalidArgument, match=r"^WHERRY_HOST="):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from services.gateway.domain import system_info
@@ -23,15 +24,16 @@ _HOST = Host(
 _PROGRAMS = {"runc": Versions(version="1.1.5", commit="c0ffee"), "conmon": Versions(version="2.1")}
 
 
-def _info(*plugins: Plugin, tcp: tuple[str, ...] = ()) -> dict[str, Any]:
-    engine = system_info.Engine(
-        engine_id="id",
-        node="n",
-        root="/var/lib/wherry",
-        cgroup_driver="cgroupfs",
-        host=_HOST,
-        tcp=tcp,
-    )
+_ENGINE = system_info.Engine(
+    engine_id="id",
+    node="n",
+    root="/var/lib/wherry",
+    cgroup_driver="cgroupfs",
+    host=_HOST,
+)
+
+
+def _info(*plugins: Plugin, **engine: Any) -> dict[str, Any]:
     now = system_info.Moment(
         plugins=plugins,
         programs=_PROGRAMS,
@@ -40,12 +42,12 @@ def _info(*plugins: Plugin, tcp: tuple[str, ...] = ()) -> dict[str, Any]:
         forwards_ipv4=True,
         time="t",
     )
-    return system_info.info(engine, now)
+    return system_info.info(dataclasses.replace(_ENGINE, **engine), now)
 
 
 def test_version() -> None:
     """The engine's version is followed by ours and by what is installed."""
-    version = system_info.version(_HOST, _PROGRAMS)
+    version = system_info.version(_ENGINE, _PROGRAMS)
     assert (version["Version"], version["ApiVersion"]) == ("28.3.0", "1.51")
     assert version["MinAPIVersion"] == "1.24"
     names = [component["Name"] for component in version["Components"]]

@@ -1,0 +1,74 @@
+"""`wherry dockerd`: a node in the foreground that begins and ends as dockerd does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from services.cli.ports import Foreground, Parent, PidFile, Process
+from services.cli.service.down import Down
+from services.cli.service.up import Up
+from shared import errdefs
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dockerd:
+    """Brings a node up, waits until it is told to stop, takes it down."""
+
+    up: Up
+    down: Down
+    parent: Parent
+    foreground: Foreground
+    pid_file: PidFile
+    is_live_restore: bool
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; then plugins are stopped, unless they are to be restored.
+
+        Raises Conflict where a node runs already, and what keeps one from coming up. A parent
+        that ends by itself is Unavailable.
+        """
+        self.pid_file.write()
+        try:
+            self._run()
+        finally:
+            self.pid_file.remove()
+
+    def _run(self) -> None:
+        if (running := self.parent.find()) is not None:
+            raise errdefs.Conflict(
+                f"failed to start daemon: a node runs here already, process {running.pid}; stop "
+                "it with `wherry down --live`, or name another --exec-root and --data-root"
+            )
+        try:
+            self.up.run()
+        except errdefs.Error as error:
+            self._end_parent()
+            raise errdefs.Unavailable(f"failed to start daemon: {error.message}") from error
+        log.info("Daemon has completed initialization")
+        self._wait()
+
+    def _wait(self) -> None:
+        parent = self.parent.find()
+        if parent is None or not self.foreground.is_told_to_stop(parent):
+            raise errdefs.Unavailable("the node's parent ended; its log is above")
+        log.info("stopping", live_restore=self.is_live_restore)
+        try:
+            self.down.run(live=self.is_live_restore)
+        except errdefs.Error as error:
+            # Whoever stops a daemon wants it to end; what it leaves is taken up by the next one.
+            log.warning("plugins are left running", reason=error.message)
+            self._end_parent()
+
+    def _end_parent(self) -> None:
+        parent: Process | None = self.parent.find()
+        if parent is not None:
+            parent.terminate()
+            parent.ends_within(_END_LIMIT_S)
+
+
+#: Every process of the node may take its 15 s.
+_END_LIMIT_S = 120.0
