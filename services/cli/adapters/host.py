@@ -18,6 +18,8 @@ from shared.node.lock import ServiceLock, read_holder
 
 #: What the executor leaves when it was not shut down: its containers, and runc's state.
 _EXECUTORS = ("c", "runc")
+#: Folders of the sockets that metrics are asked for on.
+_METRICS = ("metrics/node", "metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class LocalHost:
                 path.unlink()
         finally:
             lock.release()
-        for name in (*_EXECUTORS, "locks", "."):
+        for name in (*_EXECUTORS, *_METRICS, "locks", "."):
             with contextlib.suppress(OSError):  # not empty, or not there
                 (self.node.exec_root / name).resolve().rmdir()
         return self._left()

@@ -11,7 +11,13 @@ _VARIABLE = re.compile(r"\bWHERRY_[A-Z0-9_]+\b")
 def variables_read() -> set[str]:
     """Return the variables that modules of settings name in quotes."""
     shared = _REPOSITORY / "shared"
-    modules = [shared / "node" / "config.py", shared / "plugin_rpc" / "legacy_folders.py"]
+    modules = [
+        shared / "node" / "config.py",
+        shared / "node" / "runtimes.py",
+        shared / "plugin_rpc" / "legacy_folders.py",
+        shared / "telemetry" / "logs.py",
+        _REPOSITORY / "services" / "gateway" / "domain" / "listening.py",
+    ]
     modules += (_REPOSITORY / "services").glob("*/config.py")
     quoted = re.compile(rf'"({_VARIABLE.pattern})"')
     return {name for module in modules for name in quoted.findall(module.read_text())}

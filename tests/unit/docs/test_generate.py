@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from docs import generate
+from docs import dockerd_options, generate
 
 
 def test_page_of_messages_is_what_the_contracts_say() -> None:
@@ -17,3 +17,8 @@ def test_commands_name_their_reply_and_their_fields_with_comments() -> None:
         "| `timeout_s` | `int` | `0` | Seconds until it must be ready; 0: the node's default. |"
         in entry
     )
+
+
+def test_page_of_dockerd_is_what_the_table_says() -> None:
+    """dockerd.md is not stale: `python -m docs.dockerd_options` would write the same."""
+    assert dockerd_options.PAGE.read_text() == dockerd_options.page()
