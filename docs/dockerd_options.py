@@ -12,9 +12,9 @@ _HEAD = """# dockerd's options
 
 <!-- Written by `python -m docs.dockerd_options` from services/cli/domain/daemon_options.py. -->
 
-`wherry dockerd` takes dockerd 28.3's flags and its `daemon.json`; [replace-dockerd.md](../how-to/replace-dockerd.md)
-shows how. A flag of several values may come several times, and is a list in the file. Without `-H` the API is served on
-`unix:///var/run/docker.sock`.
+`wherry dockerd` takes dockerd 28.3's flags and its `daemon.json`:
+[how to start it](../how-to/replace-dockerd.md). A flag of several values may come several times,
+and is a list in the file. Without `-H` the API is served on `unix:///var/run/docker.sock`.
 
 ## With a meaning
 

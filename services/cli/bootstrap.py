@@ -32,9 +32,8 @@ from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
 from shared.telemetry import set_up_logs
 
-#: A node comes up in a second or two; what its authorization plugins refuse stays refused.
-_UP_LIMIT_S = 60.0
-_AUTHORIZED_LIMIT_S = 20.0
+#: An authorization plugin that was enabled answers by then; any other never will.
+_UNAUTHORIZED_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +97,13 @@ def build_dockerd(env: Mapping[str, str], settings: daemon_config.Settings) -> D
     gateway = UnixGateway(socket=node.socket)
     host = LocalHost(node=node, env=env)
     parent = ForegroundParent(node, env, inherited=inherited)
-    limit_s = _AUTHORIZED_LIMIT_S if env.get("WHERRY_AUTHORIZATION_PLUGINS") else _UP_LIMIT_S
-    up = Up(gateway=gateway, parent=parent, host=host, log="above", timeout_s=limit_s)
+    up = Up(
+        gateway=gateway,
+        parent=parent,
+        host=host,
+        log="above",
+        complaint_limit_s=_UNAUTHORIZED_LIMIT_S,
+    )
     set_up_logs("dockerd", env)
     parent.listen()
     return Dockerd(

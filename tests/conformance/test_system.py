@@ -69,6 +69,15 @@ def test_info_lists_enabled_drivers(node: Node, contexts: Contexts) -> None:
     assert node.get("/info")["Plugins"]["Volume"] == ["local", "vol:latest"]
 
 
+def test_g12_info_lists_no_log_plugin(node: Node, contexts: Contexts) -> None:
+    """Of log drivers those that are built in are listed, which a node has none of."""
+    types = {"types": ["docker.logdriver/1.0"], "socket": "p.sock"}
+    node.create("l", contexts.tar(interface=types))
+    node.enable("l")
+
+    assert node.get("/info")["Plugins"]["Log"] == []
+
+
 def test_docker_py_reads_the_engine(docker_py: docker.DockerClient) -> None:
     """docker-py pings, and reads version and info."""
     assert docker_py.ping()

@@ -37,6 +37,7 @@ class ForegroundParent(DetachedParent):
         signal.set_wakeup_fd(self._signals.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _noted)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes ends no daemon
 
     def start(self) -> PidfdProcess:
         """Start it, with the sockets that we were started with."""

@@ -57,6 +57,11 @@ class NodeHealth:
         )
 
     @property
+    def is_gateway_s_alone(self) -> bool:
+        """Tell whether nothing is wrong with any service but the gateway."""
+        return [s.service for s in self.services if not s.healthy] == ["gateway"]
+
+    @property
     def complaints(self) -> str:
         """Say what is wrong with whom."""
         return "; ".join(service.complaint for service in self.services if not service.healthy)

@@ -43,6 +43,7 @@ class Dockerd:
                 f"failed to start daemon: a node runs here already, process {running.pid}; stop "
                 "it with `wherry down --live`, or name another --exec-root and --data-root"
             )
+        log.info("Starting up")
         try:
             self.up.run()
         except errdefs.Error as error:

@@ -22,6 +22,8 @@ class Up:
     host: Host
     log: str
     timeout_s: float = 60.0
+    #: How long the gateway alone may complain: of plugins that it asks and that do not answer.
+    complaint_limit_s: float | None = None
 
     def run(self) -> bool:
         """Return whether the node was started; False means that it was up already.
@@ -39,6 +41,8 @@ class Up:
         deadline = time.monotonic() + self.timeout_s
         health = self.gateway.health()
         while not _is_up(health, parent):
+            if self.complaint_limit_s is not None and health and health.is_gateway_s_alone:
+                deadline = min(deadline, time.monotonic() + self.complaint_limit_s)
             if parent.ends_within(_PAUSE_S):
                 raise errdefs.Unavailable(f"the node did not start\n{self._log()}")
             if time.monotonic() > deadline:

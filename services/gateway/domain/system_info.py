@@ -16,7 +16,7 @@ from shared.node.runtimes import OciRuntime, Runtimes
 from shared.version import VERSION
 
 #: Docker's kinds of drivers, and the capability that makes a plugin one.
-_DRIVERS = {"Volume": "volumedriver", "Network": "networkdriver", "Log": "logdriver"}
+_DRIVERS = {"Volume": "volumedriver", "Network": "networkdriver"}
 _AUTHORIZATION = "authz"
 _LIMIT_NAMES = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids"}
 
@@ -132,7 +132,8 @@ def _plugins(plugins: Iterable[Plugin]) -> dict[str, Any]:
 
     drivers: dict[str, Any] = {kind: having(capability) for kind, capability in _DRIVERS.items()}
     drivers["Volume"].insert(0, LOCAL)
-    return {**drivers, "Authorization": having(_AUTHORIZATION) or None}
+    # Of log drivers Docker lists those that are built in, and never plugins.
+    return {**drivers, "Log": [], "Authorization": having(_AUTHORIZATION) or None}
 
 
 def _process(engine: Engine, now: Moment) -> dict[str, Any]:
