@@ -40,8 +40,9 @@ class HandlerRecord(Value):
     handler: Handler
     #: The process that registered it; another one knows nothing of what this one was told.
     process: str
-    #: By plugin: the container of the last start that it acknowledged.
-    told: dict[str, str] = Field(default_factory=dict)
+    #: By plugin: the containers of the starts that it acknowledged last, the newest last. Two,
+    #: for a new version runs beside the old one.
+    acknowledged: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -49,16 +50,22 @@ class HandlerRecord(Value):
         return Key.of(self.handler.consumer, self.handler.key)
 
     def knows(self, plugin: Plugin) -> bool:
-        """Tell whether it has acknowledged the plugin's present start."""
-        container_id = plugin.status.container_id
-        return container_id is not None and self.told.get(plugin.plugin_id) == container_id
+        """Tell whether the plugin's present start is the one that it acknowledged last."""
+        return self._told(plugin)[-1:] == (plugin.status.container_id,)
+
+    def has_heard_of(self, plugin: Plugin) -> bool:
+        """Tell whether it has acknowledged the plugin's present start, whatever came after."""
+        return plugin.status.container_id in self._told(plugin)
 
     def after_telling(self, plugin: Plugin, plugins: Iterable[str]) -> HandlerRecord:
         """Return the record once it has acknowledged a start; only of *plugins* it keeps any."""
         known = set(plugins)
-        told = {key: value for key, value in self.told.items() if key in known}
-        told[plugin.plugin_id] = plugin.status.container_id or ""
-        return self.model_copy(update={"told": told})
+        kept = {key: value for key, value in self.acknowledged.items() if key in known}
+        last = (*self._told(plugin)[-1:], plugin.status.container_id or "")
+        return self.model_copy(update={"acknowledged": {**kept, plugin.plugin_id: last}})
+
+    def _told(self, plugin: Plugin) -> tuple[str, ...]:
+        return self.acknowledged.get(plugin.plugin_id, ())
 
 
 def is_started(plugin: Plugin) -> bool:

@@ -74,7 +74,7 @@ class Handlers:
             record = HandlerRecord(handler=command.handler, process=command.process)
             known = self._handlers.get(record.key)
             if known is not None and known.process == record.process:
-                record = record.model_copy(update={"told": known.told})
+                record = record.model_copy(update={"acknowledged": known.acknowledged})
             if record != known:
                 await self._records.keep_handler(record)
                 self._handlers[record.key] = record
@@ -121,7 +121,7 @@ class Handlers:
             record
             for consumer in {key.owner for key in self._live()}
             for record in self._of(plugin, consumer)
-            if record.handler.hears_of_stops and record.knows(plugin)
+            if record.handler.hears_of_stops and record.has_heard_of(plugin)
         ]
         await asyncio.gather(*(self._tell_stopping(record, plugin) for record in told))
 

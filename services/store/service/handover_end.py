@@ -48,7 +48,8 @@ class HandoverEnd:
         """End what is left of the old version."""
         old, job_id = journal.old, record.job.job_id
         if old.status.container_id is not None:
-            await self.handlers.stopping(old)
+            if journal.strategy is UpgradeStrategy.START_FIRST:
+                await self.handlers.stopping(old)
             await self.containers.discard(old.status.container_id)
         async with self.lanes.hold(old.plugin_id):
             over = functools.partial(job.done, now_ns=self.clock())
@@ -60,7 +61,7 @@ class HandoverEnd:
         """Put the old version back, and end what is left of the new one."""
         old, job_id = journal.old, record.job.job_id
         await self._put_back(record, journal)
-        await self.containers.discard(journal.container_id)
+        await self._discard_new(journal)
         failure = handover.failure(journal, is_running=await self._is_running(old.plugin_id))
         async with self.lanes.hold(old.plugin_id):
             plugin = self._plugin(old)
@@ -69,6 +70,12 @@ class HandoverEnd:
             await self.journal.end(job_id, over, plugin, fact)
         await self._clear(job_id, journal.new)
         await self.journal.tell_failed(job_id, failure)
+
+    async def _discard_new(self, journal: Handover) -> None:
+        container = await self.containers.get(journal.container_id)
+        if container is not None and container.exit is None:
+            await self.handlers.stopping(status.running(journal.new, container))
+        await self.containers.discard(journal.container_id)
 
     async def _put_back(self, record: JobRecord, journal: Handover) -> None:
         async with self.phases.alone_with(journal.old.plugin_id) as plugin:

@@ -70,18 +70,19 @@ class HandoverPhases:
                 return
             found = await self.containers.get(journal.container_id)
             try:
-                container = handover.well(found, journal.container_id)
-            except errdefs.Conflict as ailment:
+                running = status.running(started, handover.well(found, journal.container_id))
+                await self._have_taken(running)
+            except errdefs.Error as ailment:
                 await self._turn_back(record, plugin, ailment)
                 return
-            await self._advance(record, status.running(started, container), *facts, old=plugin)
+            await self._advance(record, running, *facts, old=plugin)
 
     async def start(self, record: JobRecord, journal: Handover) -> None:
         """Start the new version and wait until it is ready, and taken by those who must take it."""
-        until_ns = self.clock() + int(self.containers.ready_timeout_s * 1e9)
         try:
             container = await self.containers.start(journal.new, journal.container_id)
-            await self.handlers.require(status.running(journal.new, container), until_ns)
+            if journal.strategy is UpgradeStrategy.STOP_FIRST:
+                await self._have_taken(status.running(self._plugin(journal), container))
         except errdefs.Error as error:
             if handover.is_passing(error) and self.clock() < journal.due_ns:
                 raise
@@ -131,6 +132,11 @@ class HandoverPhases:
         await self.restarts.interrupt(plugin_id)
         async with self.lanes.hold(plugin_id):
             yield self.inventory.require(plugin_id, plugin_id)
+
+    async def _have_taken(self, running: Plugin) -> None:
+        """Have the required handlers take a new version before it is shown as running."""
+        until_ns = self.clock() + int(self.containers.ready_timeout_s * 1e9)
+        await self.handlers.require(running, until_ns)
 
     async def _advance(
         self, record: JobRecord, plugin: Plugin, *facts: Fact, **changes: Any

@@ -20,7 +20,7 @@ async def test_registrations_survive_and_are_replaced_by_key(tmp_path: Path) -> 
     await database.open()
     records = SqliteRegistrations(database)
     record = HandlerRecord(handler=Handler(consumer="event", key=METRICS), process="event-1")
-    told = record.model_copy(update={"told": {"p": "p-1"}})
+    told = record.model_copy(update={"acknowledged": {"p": ("p-1",)}})
     mount = ContainerMount(type="bind", source="/s", destination="/d", create_source=True)
     option = RuntimeOption(owner="event", key=METRICS, mounts=(mount,))
 

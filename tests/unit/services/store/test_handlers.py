@@ -17,8 +17,10 @@ from shared.contracts.capability import (
 )
 from shared.contracts.plugin import PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
+from shared.contracts.upgrade import UpgradeStrategy
 from tests.support.store import StoreUnderTest, delivery
 from tests.support.wait import eventually
+from tests.unit.services.store import test_handovers as upgrades
 
 VOLUMES = CapabilityKey(capability="VolumeDriver")
 TWO_TYPES = b"""{"interface": {"types": ["docker.second/1.0", "docker.first/1.0"],
@@ -323,3 +325,52 @@ async def test_unregistered_handler_is_told_nothing() -> None:
 
     assert not store.executor.calls
     assert not store.fake_registrations.handlers
+
+
+@upgrades.BOTH
+@pytest.mark.parametrize("required", [True, False])
+async def test_upgrade_tells_of_the_new_version_and_of_the_old_one_s_end(
+    strategy: UpgradeStrategy, *, required: bool
+) -> None:
+    """The new version is a start as any other, and the old one is stopped as any other."""
+    store = StoreUnderTest()
+    await register(store, registering(required=required, hears_of_stops=True))
+    plugin = await upgrades.running(store)
+    await eventually(lambda: store.executor.calls)
+    await upgrades.begin(store, strategy, monitor_s=0, drain_s=0)
+
+    await upgrades.hand_over(store)
+
+    await eventually(lambda: upgrades.is_over(store) and len(store.executor.calls) == 3)
+    number = {1: "old", 2: "new"}
+    heard = [(m, number[int((c or "").rpartition("-")[2])]) for _, _, m, c in told(store)]
+    started, stopping = (Moment.STARTED, "new"), (Moment.STOPPING, "old")
+    assert heard[0] == (Moment.STARTED, "old")
+    if strategy is UpgradeStrategy.STOP_FIRST:
+        assert heard[1:] == [stopping, started]
+    else:
+        assert sorted(heard[1:]) == sorted([started, stopping])
+    assert store.now(plugin).status.state is PluginState.RUNNING
+    await store.close()
+
+
+@upgrades.BOTH
+async def test_new_version_that_a_required_handler_refuses_is_rolled_back(
+    strategy: UpgradeStrategy,
+) -> None:
+    """The old version runs on, or again, and its handler knows of it last."""
+    store = StoreUnderTest()
+    await register(store, registering(required=True, hears_of_stops=True))
+    plugin = await upgrades.running(store)
+    await upgrades.begin(store, strategy, monitor_s=0, drain_s=0)
+    store.executor.handler_refusals["event"] = errdefs.InvalidArgument("speaks another version")
+
+    await upgrades.hand_over(store)
+    await eventually(lambda: "j" in store.queue.failed)
+    del store.executor.handler_refusals["event"]
+
+    assert "speaks another version" in store.queue.failed["j"].message
+    now = store.now(plugin)
+    assert (now.config, now.status.state) == (plugin.config, PluginState.RUNNING)
+    await eventually(lambda: told(store)[-1][2:] == (Moment.STARTED, now.status.container_id))
+    await store.close()
