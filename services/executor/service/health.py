@@ -9,6 +9,7 @@ import structlog
 from services.executor.domain import failure
 from services.executor.domain.health import HealthState
 from services.executor.ports import Host
+from services.executor.service.metrics import CHECKS, FAILED_CHECKS
 from services.executor.service.watch import Held, Watch
 from shared.contracts.executor import HealthCheck, HealthStatus
 
@@ -46,6 +47,9 @@ class HealthLoops:
 
     async def _check_once(self, held: Held, check: HealthCheck, before: HealthState) -> HealthState:
         problem = await self._probe(held, check)
+        CHECKS.inc()
+        if problem is not None:
+            FAILED_CHECKS.inc()
         started_ns = held.record.started_at_ns or 0
         age_s = (self.host.clock.now_ns() - started_ns) / 1e9
         after = before.after(problem, check, age_s=age_s)
