@@ -121,7 +121,7 @@ async def test_handler_that_was_away_is_told_when_it_is_back(
     async with tester.serving(node):
         await eventually(lambda: tester.told, limit_s=20)
 
-    assert tester.told == [status["container_id"]]
+    assert set(tester.told) == {status["container_id"]}  # at least once
 
 
 async def test_option_of_a_service_is_given_to_the_plugin(

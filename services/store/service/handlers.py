@@ -66,6 +66,9 @@ class Handlers:
         for record in handlers:
             self._handlers[record.key] = record
             self._renewals.renew(record.key, record.handler.ttl_s)
+
+    def look(self) -> None:
+        """Tell, in the background, each handler of all starts that it does not know."""
         self._look(self._inventory.all())
 
     async def register(self, command: RegisterHandler, _delivery: Delivery) -> Done:
@@ -79,7 +82,7 @@ class Handlers:
                 await self._records.keep_handler(record)
                 self._handlers[record.key] = record
             self._renewals.renew(record.key, command.handler.ttl_s)
-        self._look(self._inventory.all())
+        self.look()
         return Done()
 
     async def unregister(self, command: UnregisterHandler, _delivery: Delivery) -> Done:

@@ -195,6 +195,7 @@ class Store:
     async def reconnected(self) -> None:
         """Compare lists and queue jobs again: facts and tasks may have been lost with the bus."""
         self.supervisor.compare_soon()
+        self.registering.handlers.look()
         await self.job_watch.requeue_all()
 
     def collect_soon(self) -> None:
