@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
+from opentelemetry import trace
 
 from services.store.domain import handover, job
 from services.store.domain.handover import Handover
@@ -17,6 +18,7 @@ from shared.contracts.upgrade import UpgradePhase
 from shared.tasks.background import Tasks, until_done
 
 log = structlog.get_logger()
+tracer = trace.get_tracer(__name__)
 
 _Phase = Callable[[JobRecord, Handover], Awaitable[None]]
 
@@ -65,10 +67,11 @@ class Handovers:
         if journal is None or phase is None:
             return
         try:
-            if record.job.cancelled and handover.is_revocable(phase):
-                await self._phases.turn_back(record, job.was_cancelled(record))
-            else:
-                await self._actions[phase](record, journal)
+            with tracer.start_as_current_span(f"upgrade {phase}", attributes={"job.id": job_id}):
+                if record.job.cancelled and handover.is_revocable(phase):
+                    await self._phases.turn_back(record, job.was_cancelled(record))
+                else:
+                    await self._actions[phase](record, journal)
         except errdefs.Error:
             raise
         except Exception as fault:
