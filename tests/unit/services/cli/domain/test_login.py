@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.cli.domain.login import find
+from services.cli.domain.login import find, from_helper, helper_of
 
 _AUTHS: dict[str, Any] = {
     "auths": {
@@ -48,13 +48,39 @@ def test_the_header_has_what_a_registry_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "helper"), [("kept.example", "pass"), ("x", "pass"), ("gcr.example", "gcr")]
+    ("domain", "helper"),
+    [("kept.example", "pass"), ("docker.io", "hub"), ("gcr.example", "gcr"), ("host:5000", "pass")],
 )
-def test_a_helper_is_named(domain: str, helper: str) -> None:
-    """A login that only a helper knows is not used, and a person is told."""
-    login = find(_AUTHS, domain)
-    assert not login.fields
-    assert f"{helper!r}" in login.note
+def test_a_registry_has_its_helper(domain: str, helper: str) -> None:
+    """One named for the registry goes before the one for all; Docker Hub has its own name."""
+    config = {**_AUTHS, "credHelpers": {"gcr.example": "gcr", "https://index.docker.io/v1/": "hub"}}
+    assert helper_of(config, domain) == helper
+
+
+@pytest.mark.parametrize("config", [{}, {"credsStore": 5}, {"credHelpers": ["x"]}])
+def test_no_helper_is_none(config: dict[str, Any]) -> None:
+    """What names no helper is passed over."""
+    assert helper_of(config, "host") == ""
+
+
+def test_a_helper_tells_a_password_or_a_token() -> None:
+    """A user of this name has no password: the secret is a token."""
+    password = from_helper(b'{"ServerURL":"x","Username":"u","Secret":"s"}', "docker.io")
+    token = from_helper(b'{"ServerURL":"x","Username":"<token>","Secret":"t"}', "host")
+
+    assert password.fields == {
+        "username": "u",
+        "password": "s",
+        "serveraddress": "https://index.docker.io/v1/",
+    }
+    assert token.fields == {"identitytoken": "t", "serveraddress": "host"}
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"Username":"u","Secret":5}'])
+def test_what_is_no_login_is_refused(answer: bytes) -> None:
+    """Anything else that a helper says is an error."""
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        from_helper(answer, "host")
 
 
 @pytest.mark.parametrize("config", [{}, {"auths": None}, {"auths": {"host": 5}}, {"auths": []}])
