@@ -7,6 +7,7 @@ import time
 
 from prometheus_client import REGISTRY
 
+from services.store.adapters.boot import BootFile
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from services.store.adapters.job_feed import BusJobFeed
@@ -83,6 +84,7 @@ def build(
         inventory=inventory,
         sender=bus,
         folders=folders,
+        boot=BootFile(path=config.node.root / "store" / "boot"),
         content=content,
         registrations=registrations,
         queue=queue,

@@ -126,6 +126,30 @@ class Content(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a crash had left among the folders."""
+
+    #: Ids of plugins that do not exist.
+    folders: tuple[str, ...] = ()
+    #: `<plugin id>/<name>`.
+    root_file_systems: tuple[str, ...] = ()
+    work: int = 0
+    trash: int = 0
+
+
+class Boot(Protocol):
+    """Tells one start of the host from another."""
+
+    def is_another(self) -> bool:
+        """Tell whether the host was started anew since the note; without one it was not."""
+        ...
+
+    async def note(self) -> None:
+        """Note this start, on disk before it returns; a repeat writes nothing."""
+        ...
+
+
 class Folders(Protocol):
     """The plugins' folders, and the staging ones beside them."""
 
@@ -156,8 +180,8 @@ class Folders(Protocol):
         """
         ...
 
-    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
-        """Undo an install that was never committed; nothing there is success."""
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
+        """Undo an install that was never committed; tell whether there was anything."""
         ...
 
     async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
@@ -172,11 +196,19 @@ class Folders(Protocol):
         """Move a plugin's files aside to be deleted in the background; none is success."""
         ...
 
-    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
+    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> Swept:
         """Delete what a crash left: all but these plugins, their root file systems, and work.
 
         *plugins* is by id.
         """
+        ...
+
+    async def empty_trash(self) -> None:
+        """Delete what could not be deleted before, once what holds it is gone."""
+        ...
+
+    def trash(self) -> Path:
+        """Return the folder of what is being deleted."""
         ...
 
     async def drop_context(self, context: Path) -> None:

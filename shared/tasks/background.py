@@ -46,6 +46,11 @@ class Tasks:
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
 
+    async def settled(self) -> None:
+        """Wait until no task is left."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
     async def cancel(self, key: str) -> None:
         """Cancel the task of this key and wait until it has cleaned up."""
         waiting = self._again.pop(key, None)

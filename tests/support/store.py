@@ -247,11 +247,13 @@ class FakeFolders:
         self.installed.add(plugin_id)
         self.rootfs_of.setdefault(plugin_id, []).append(rootfs)
 
-    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
         """Take a plugin, or another version of it, out of its place."""
-        if rootfs in self.rootfs_of.get(plugin_id, ()):
+        is_there = rootfs in self.rootfs_of.get(plugin_id, ())
+        if is_there:
             self.staged.add(work_id)
             await self.drop_rootfs(plugin_id, rootfs)
+        return is_there
 
     async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
         """Drop one version of a plugin; its last one is all of it."""
@@ -269,17 +271,45 @@ class FakeFolders:
         self.installed.discard(plugin_id)
         self.rootfs_of.pop(plugin_id, None)
 
-    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
+    async def sweep(
+        self, plugins: Mapping[str, Collection[str]], work: Collection[str]
+    ) -> ports.Swept:
         """Drop what is not to be kept."""
+        swept = ports.Swept(
+            folders=tuple(sorted(self.installed - set(plugins))), work=len(self.staged - set(work))
+        )
         self.staged &= set(work)
         self.installed &= set(plugins)
         for plugin_id, held in self.rootfs_of.items():
             kept = plugins.get(plugin_id, ())
             self.rootfs_of[plugin_id] = [one for one in held if one in kept]
+        return swept
+
+    def trash(self) -> Path:
+        """Return the folder of what is being deleted."""
+        return Path("/trash")
+
+    async def empty_trash(self) -> None:
+        """Delete nothing: nothing is kept."""
 
     async def drop_context(self, context: Path) -> None:
         """Delete a spooled context."""
         self.contexts.pop(context, None)
+
+
+class FakeBoot:
+    """A ports.Boot of a host that a test starts anew."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+
+    def is_another(self) -> bool:
+        """Tell what the test said."""
+        return self.is_new
+
+    async def note(self) -> None:
+        """Note this start."""
+        self.is_new = False
 
 
 class FakeQueue:
@@ -356,11 +386,13 @@ class StoreUnderTest(Store):
         self.fake_folders = fake_folders or FakeFolders()
         self.content = FakeContent()
         self.queue = FakeQueue()
+        self.boot = FakeBoot()
         self.fake_registrations = registrations or FakeRegistrations()
         super().__init__(
             inventory=PluginInventory(self.records, committed=lambda: None),
             sender=self.executor,
             folders=self.fake_folders,
+            boot=self.boot,
             content=self.content,
             queue=self.queue,
             registrations=self.fake_registrations,
@@ -403,8 +435,8 @@ class StoreUnderTest(Store):
         await self.inventory.commit(Unit(changes=(Change.of(plugin),)))
         return plugin
 
-    async def restarted(self) -> StoreUnderTest:
-        """Return the store as it comes up after a kill -9 of this one."""
+    async def restarted(self, *, with_host: bool = False) -> StoreUnderTest:
+        """Return the store as it comes up after a kill -9 of this one, or a reboot."""
         await self.close()
         again = StoreUnderTest(
             self.records,
@@ -413,6 +445,7 @@ class StoreUnderTest(Store):
             fake_folders=self.fake_folders,
             registrations=self.fake_registrations,
         )
+        again.boot.is_new = with_host
         await again.start()
         return again
 

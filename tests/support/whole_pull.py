@@ -47,7 +47,7 @@ from shared.sqlite import Database
 from tests.support.executor import FakeExecutor
 from tests.support.pull import MACHINE, FakePrivilegePolicies, FakeTrustPolicies, FakeWriter
 from tests.support.registry_client import new_registry
-from tests.support.store import delivery
+from tests.support.store import FakeBoot, delivery
 
 R = TypeVar("R", bound=Message)
 
@@ -176,6 +176,7 @@ class WholePull:
             inventory=self.inventory,
             sender=FakeExecutor(),
             folders=self.folders,
+            boot=FakeBoot(),
             content=content,
             queue=self,
             registrations=SqliteRegistrations(self.database),

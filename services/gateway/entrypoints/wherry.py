@@ -35,6 +35,7 @@ from services.gateway.service.verbs import Verbs
 from shared import errdefs
 from shared.contracts.event import FeedFilter
 from shared.contracts.plugin import Plugin
+from shared.contracts.recovery import RecoveryReport
 from shared.contracts.reference import provides
 from shared.version import VERSION
 
@@ -86,6 +87,7 @@ class Extension:
         router.get("/health", responses={503: {"model": models.Health}})(self.get_health)
         router.get("/nodes")(self.list_nodes)
         router.post("/node/shutdown", status_code=204)(self.shut_down)
+        router.get("/node/recovery")(self.get_recovery)
         router.post("/content/collect")(self.collect_garbage)
         router.get("/plugins")(self.list_plugins)
         self.jobs.add_to(router)
@@ -129,6 +131,10 @@ class Extension:
     async def shut_down(self) -> None:
         """Stop all plugins, still wanted, and undo the node's mounts and cgroups."""
         await self.verbs.shut_down()
+
+    async def get_recovery(self) -> RecoveryReport:
+        """Show what the store found and did when it last started."""
+        return await self.verbs.recovery()
 
     async def collect_garbage(self, *, dry_run: bool = False) -> models.Garbage:
         """Delete the blobs that no plugin and no job needs, or only tell which."""

@@ -14,6 +14,7 @@ from services.gateway.service.volumes import Volumes
 from shared import errdefs
 from shared.contracts.executor import Resources
 from shared.contracts.message import Command
+from shared.contracts.recovery import GetRecovery, RecoveryReport
 from shared.contracts.store import (
     Changed,
     Collected,
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 #: Unpacking and compressing a context of many gigabytes.
 CREATE_LIMIT_S: Final = 1800.0
+_LOOK_LIMIT_S: Final = 10.0
 _SET_LIMIT_S: Final = 30.0
 #: Deleting a large root file system.
 _REMOVE_LIMIT_S: Final = 120.0
@@ -109,6 +111,10 @@ class Verbs:
             log.warning("volumes stay mounted", reason=error.message)
         limit_s = self.shutdown_timeout_s + 2 * _MARGIN_S
         await self.sender.send(ShutDownNode(), timeout_s=limit_s)
+
+    async def recovery(self) -> RecoveryReport:
+        """Return what the store found and did when it last started."""
+        return await self.sender.send(GetRecovery(), timeout_s=_LOOK_LIMIT_S)
 
     async def collect_garbage(self, *, dry_run: bool) -> Collected:
         """Delete blobs that nothing needs; *dry_run* only tells which."""

@@ -17,7 +17,7 @@ import structlog
 
 from services.store.adapters import context
 from services.store.adapters.content import DiskContent
-from services.store.ports import UnpackedContext
+from services.store.ports import Swept, UnpackedContext
 from shared import disk, errdefs
 from shared.oci.root import Root, sync_file_system
 
@@ -63,11 +63,14 @@ class DiskFolders:
         """Move staged files into place, on disk before it returns; a repeat is safe."""
         await asyncio.to_thread(self._install, work_id, plugin_id, rootfs)
 
-    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> None:
-        """Undo an install that was never committed; nothing there is success."""
-        with contextlib.suppress(FileNotFoundError):
+    async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
+        """Undo an install that was never committed; tell whether there was anything."""
+        try:
             (self._work / work_id).mkdir(mode=0o700, exist_ok=True)
             self.rootfs(plugin_id, rootfs).rename(self._work / work_id / "rootfs")
+        except FileNotFoundError:
+            return False
+        return True
 
     async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
         """Move a root file system aside and delete it in the background; none is success."""
@@ -81,20 +84,38 @@ class DiskFolders:
         """Move a plugin's files aside and delete them in the background; none is success."""
         await self._move_aside(self.home(plugin_id))
 
-    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> None:
+    async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> Swept:
         """Delete what a crash left: all but these plugins, their root file systems, and work."""
+        work_left = [path for path in self._work.iterdir() if path.name not in work]
+        trash = list(self._trash.iterdir())
+        folders, root_file_systems = [], []
         for home in tuple(self._plugins.iterdir()):
             if home.name not in plugins:
-                log.warning("folder without a plugin", plugin_id=home.name)
                 await self.bury(home.name)
+                folders.append(home.name)
                 continue
-            for name in {path.name for path in home.iterdir()}.difference(plugins[home.name]):
-                if name != _PROPAGATED:
-                    log.warning("no root file system of its plugin", plugin_id=home.name, name=name)
-                    await self.drop_rootfs(home.name, name)
-        for leftover in (*self._work.iterdir(), *self._trash.iterdir()):
-            if leftover.parent == self._trash or leftover.name not in work:
-                self._delete_soon(leftover)
+            kept = {*plugins[home.name], _PROPAGATED}
+            for name in sorted({path.name for path in home.iterdir()} - kept):
+                await self.drop_rootfs(home.name, name)
+                root_file_systems.append(f"{home.name}/{name}")
+        for leftover in (*work_left, *trash):
+            self._delete_soon(leftover)
+        return Swept(
+            folders=tuple(folders),
+            root_file_systems=tuple(root_file_systems),
+            work=len(work_left),
+            trash=len(trash),
+        )
+
+    def trash(self) -> Path:
+        """Return the folder of what is being deleted."""
+        return self._trash
+
+    async def empty_trash(self) -> None:
+        """Delete what could not be deleted before, once what holds it is gone."""
+        await asyncio.gather(*self._deletions, return_exceptions=True)
+        for left in self._trash.iterdir():
+            self._delete_soon(left)
 
     async def drop_context(self, spooled: Path) -> None:
         """Delete a spooled context; none is success."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.store.service.store import Store
 from shared.bus.ports import CommandHandler, FactHandler
-from shared.contracts import capability, executor, job, reference
+from shared.contracts import capability, executor, job, recovery, reference
 from shared.contracts import store as contracts
 from shared.contracts.message import Command, Message
 
@@ -25,6 +25,7 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         contracts.SupervisePlugin: guard(store.supervision.supervise),
         contracts.GrantPlugin: guard(store.grants.grant),
         contracts.GetInventory: store.node.get_inventory,
+        recovery.GetRecovery: store.startup.report,
         contracts.CollectGarbage: store.garbage.collect_for,
         contracts.ShutDownNode: store.node.shut_down,
         reference.GetPlugin: store.references.get,

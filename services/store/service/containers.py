@@ -113,6 +113,11 @@ class Containers:
         """Delete what a plugin's containers left of their output; none is success."""
         await self.sender.send(executor.DeleteLog(log_name=plugin_id), timeout_s=_MARGIN_S)
 
+    async def unmount_trash(self) -> None:
+        """Unmount what keeps leftovers from being deleted; nothing there is success."""
+        command = executor.UnmountTree(path=str(self.folders.trash()))
+        await self.sender.send(command, timeout_s=_MARGIN_S)
+
     async def release_node(self) -> None:
         """Have the executor undo its mounts and cgroups."""
         await self.sender.send(executor.ReleaseNode(), timeout_s=2 * _MARGIN_S)

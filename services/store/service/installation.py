@@ -62,13 +62,17 @@ class Installation:
                 return await self._install(record, command, delivery.message_id)
             return await self._upgrade(record, command, delivery.message_id)
 
-    async def undo_installs(self) -> None:
-        """Put files back that were moved for a pull or an upgrade that was never committed."""
+    async def undo_installs(self) -> tuple[str, ...]:
+        """Put files back that were moved for a job that was not committed; return those jobs."""
+        undone = []
         for record in self.inventory.jobs():
             plugin_id = record.job.plugin_id or ""
             is_staged = record.is_live and record.handover is None
-            if is_staged and record.job.kind is not JobKind.PUSH:
-                await self.folders.put_back(record.job.job_id, plugin_id, job.rootfs(record))
+            is_moved = is_staged and record.job.kind is not JobKind.PUSH
+            rootfs = job.rootfs(record)
+            if is_moved and await self.folders.put_back(record.job.job_id, plugin_id, rootfs):
+                undone.append(record.job.job_id)
+        return tuple(undone)
 
     async def _install(self, record: JobRecord, command: CommitPlugin, message_id: str) -> Changed:
         plugin_id = record.job.plugin_id or ""

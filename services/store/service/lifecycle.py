@@ -23,6 +23,7 @@ from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
 from shared.tasks.lanes import Lanes
 
+_CUT_SHORT = "its start was cut short: enable it again"
 #: What a start has at least, however long it waited for others.
 _LEAST_START_S = 1.0
 
@@ -130,12 +131,17 @@ class Lifecycle:
         return committed.changed
 
     async def undo_enable(self, operation: Operation, why: str = "") -> None:
-        """Clear away a start that failed, and commit that the plugin is stopped."""
+        """Clear away a start that failed, and commit that the plugin is stopped.
+
+        Without a reason it was cut short, and nobody was answered: that is an event.
+        """
         await self.containers.discard(operation.container_id or "")
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
         undone = ended.still_exited if plugin.enabled else status.stopped
-        stopped = undone(plugin, message=why)
-        await self.inventory.commit(Unit(changes=(Change.of(stopped),), end=operation.token))
+        stopped = undone(plugin, message=why or _CUT_SHORT)
+        fact = status.fact(plugin, "start_failed", self.clock(), error=_CUT_SHORT)
+        change = Change.of(stopped) if why else Change.of(stopped, fact)
+        await self.inventory.commit(Unit(changes=(change,), end=operation.token))
 
     async def _wait_for_required(self, plugin: Plugin, timeout_s: float) -> float:
         """Wait until what a plugin requires is ready; return how much of the time is left."""

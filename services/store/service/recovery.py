@@ -38,6 +38,10 @@ class Recovery:
         """End one operation in the background, however often that takes."""
         self._tasks.ensure(operation.plugin_id, self._end(operation))
 
+    async def settled(self) -> None:
+        """Wait until all that was to be ended at the start is."""
+        await self._tasks.settled()
+
     async def close(self) -> None:
         """Stop; what is not ended yet is ended after the next start."""
         await self._tasks.cancel_all()

@@ -31,6 +31,7 @@ from services.store.service.requirements import Requirements
 from services.store.service.restarts import Restarts
 from services.store.service.settings import SettingsChange
 from services.store.service.shutdown import Shutdown
+from services.store.service.startup import Startup
 from services.store.service.supervision import SupervisionChange
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Sender
@@ -59,6 +60,7 @@ class Store:
         inventory: PluginInventory,
         sender: Sender,
         folders: ports.Folders,
+        boot: ports.Boot,
         content: ports.Content,
         queue: ports.JobQueue,
         registrations: ports.Registrations,
@@ -157,6 +159,16 @@ class Store:
             collect_soon=self.collect_soon,
             go_on=self.handovers.resume,
         )
+        self.startup = Startup(
+            inventory=inventory,
+            installation=self.installation,
+            folders=folders,
+            boot=boot,
+            containers=self.containers,
+            recovery=self.recovery,
+            supervisor=self.supervisor,
+            clock=clock,
+        )
         self.recovery.finish_with(
             {
                 Kind.ENABLE: self.lifecycle.undo_enable,
@@ -171,16 +183,12 @@ class Store:
         operations = await self.inventory.load()
         await self.grants.fill()
         await self.registering.load()
-        await self.installation.undo_installs()
-        await self.folders.sweep(
-            {p.plugin_id: self.inventory.rootfs(p.plugin_id) for p in self.inventory.all()},
-            {record.job.job_id for record in self.inventory.jobs() if record.is_live},
-        )
-        await self.recovery.resume_all(operations)
+        await self.startup.recover(operations)
         self.handovers.resume_all()
         self._background.ensure("jobs", self.job_watch.run())
         self._background.ensure("references", self.references.run())
         self._background.ensure("registrations", self.registering.run())
+        self._background.ensure("startup", self.startup.finish())
         self.supervisor.compare_soon()
         self.collect_soon()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -58,6 +59,8 @@ class Supervisor:
         self._restarts = restarts
         self._backoff = backoff
         self._looks = Tasks()
+        self._compared = asyncio.Event()
+        self._strays: list[str] = []
         self._closed = False
 
     async def container_exited(self, fact: ContainerExited, _delivery: Delivery) -> None:
@@ -107,11 +110,19 @@ class Supervisor:
             self._inventory.nudges.nudge(plugin_id)
             self.look_soon(plugin_id)
 
+    async def first_compared(self) -> tuple[str, ...]:
+        """Wait for the first comparison; return the containers that it found without a plugin."""
+        await self._compared.wait()
+        return tuple(self._strays)
+
     async def _compare(self) -> None:
         for container in await self._containers.list():
             if self._inventory.owner_of(container.container_id) is None:
                 log.warning("container without a plugin", container_id=container.container_id)
                 await self._containers.discard(container.container_id)
+                if not self._compared.is_set():
+                    self._strays.append(container.container_id)
+        self._compared.set()
         for plugin in self._inventory.all():
             if plugin.enabled:
                 self.look_soon(plugin.plugin_id)

@@ -20,7 +20,14 @@ from shared.contracts.reference import GetMode, GetPlugin, Reference
 from shared.contracts.store import DisablePlugin, RemovePlugin
 from shared.sqlite import Database
 from tests.support.executor import FakeExecutor
-from tests.support.store import FakeContent, FakeFolders, FakeQueue, FakeRegistrations, delivery
+from tests.support.store import (
+    FakeBoot,
+    FakeContent,
+    FakeFolders,
+    FakeQueue,
+    FakeRegistrations,
+    delivery,
+)
 from tests.support.wait import eventually
 
 PLUGIN = Plugin(
@@ -62,6 +69,7 @@ async def store_on(records: SqliteRecords) -> AsyncIterator[Store]:
         inventory=PluginInventory(records, committed=lambda: None),
         sender=executor,
         folders=FakeFolders(),
+        boot=FakeBoot(),
         content=FakeContent(),
         queue=queue,
         registrations=FakeRegistrations(),
