@@ -10,7 +10,7 @@ from typing import Any
 from shared import errdefs
 from shared.contracts.executor import Exit, HealthStatus, Resources
 from shared.contracts.message import Value
-from shared.contracts.supervision import Supervised, Supervision, declared
+from shared.contracts.supervision import Supervised, Supervision, declared, requirements
 from shared.contracts.upgrade import Upgrading
 from shared.oci import reference
 from shared.oci.plugin_extension import PluginExtension
@@ -129,6 +129,13 @@ class Plugin(Value):
     #: The swarm service that installed it; no other upgrades it.
     swarm_service_id: str = ""
     status: PluginStatus = PluginStatus()
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Return what must be ready before it, as supervised has it, but looked at cheaply."""
+        if self.supervision.requires is not None:
+            return self.supervision.requires
+        return requirements(self.extension.requires) if self.extension.requires else ()
 
     @property
     def supervised(self) -> Supervised:

@@ -24,7 +24,7 @@ def first_unmet(plugin: Plugin, plugins: Sequence[Plugin]) -> Unmet | None:
 
     Enabled plugins that require one another do not wait for one another: none would ever start.
     """
-    for requirement in plugin.supervised.requires:
+    for requirement in plugin.requires:
         known = [other for other in _meeting(requirement, plugins) if other is not plugin]
         excused = (other for other in _enabled(known) if _reaches(other, plugin, plugins))
         if not any(_is_ready(other) for other in known) and not any(excused):
@@ -41,7 +41,7 @@ def needed_by(plugin: Plugin, plugins: Sequence[Plugin]) -> tuple[str, ...]:
         if other.enabled
         and any(
             _meets(plugin, requirement) and not list(_enabled(_meeting(requirement, others)))
-            for requirement in other.supervised.requires
+            for requirement in other.requires
         )
     )
 
@@ -81,7 +81,7 @@ def stop_levels(plugins: Sequence[Plugin]) -> Iterator[tuple[Plugin, ...]]:
 
 
 def _required(plugin: Plugin, plugins: Iterable[Plugin]) -> Iterator[Plugin]:
-    for requirement in plugin.supervised.requires:
+    for requirement in plugin.requires:
         yield from _meeting(requirement, plugins)
 
 

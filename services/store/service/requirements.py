@@ -71,7 +71,7 @@ class Requirements:
 
     def _unmet(self, plugin_id: str) -> Unmet | None:
         plugin = self._inventory.get(plugin_id)
-        if plugin is None or not plugin.supervised.requires:
+        if plugin is None or not plugin.requires:
             return None
         return requirements.first_unmet(plugin, self._inventory.all())
 

@@ -33,7 +33,7 @@ class SupervisionChange:
         async with self.lanes.hold(plugin_id, delivery.deadline_ns):
             plugin = self.inventory.require_idle(plugin_id, command.name)
             changed = _supervised(plugin, command)
-            if changed.supervised.requires != plugin.supervised.requires:
+            if changed.requires != plugin.requires:
                 self.requirements.require_no_cycle(changed)
             changed = ended.under_new_policy(changed, self.clock())
             now_ns = self.clock()
