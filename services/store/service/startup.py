@@ -108,11 +108,16 @@ class Startup:
         return self.current
 
     async def _forget_processes(self, busy: set[str]) -> None:
-        """Take plugins as stopped: after a new start of the host nothing of them runs."""
+        """Take plugins as stopped: after a new start of the host nothing of them runs.
+
+        Those that an operation or a job has in its hands are looked at by that.
+        """
         changes = tuple(
             Change.of(status.stopped(plugin, message="the host was started anew"))
             for plugin in self._inventory.all()
-            if plugin.plugin_id not in busy and plugin.status.state is not PluginState.STOPPED
+            if plugin.plugin_id not in busy
+            and plugin.status.state is not PluginState.STOPPED
+            and self._inventory.live_job(plugin.name) is None
         )
         if changes:
             await self._inventory.commit(Unit(changes=changes))

@@ -35,7 +35,8 @@ class SupervisionChange:
             changed = _supervised(plugin, command)
             if changed.requires != plugin.requires:
                 self.requirements.require_no_cycle(changed)
-            changed = ended.under_new_policy(changed, self.clock())
+            if changed.supervised.restart_policy != plugin.supervised.restart_policy:
+                changed = ended.under_new_policy(changed, self.clock())
             now_ns = self.clock()
             facts = [status.fact(changed, "update", now_ns)]
             if changed.status.state is not plugin.status.state:

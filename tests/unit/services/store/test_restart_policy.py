@@ -9,7 +9,7 @@ from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, ShutDownNode, SupervisePlugin
-from shared.contracts.supervision import Part, RestartPolicy, Supervision
+from shared.contracts.supervision import Health, Part, RestartPolicy, Supervision
 from shared.oci.plugin_extension import PluginExtension
 from tests.support.store import StoreUnderTest, delivery
 from tests.support.wait import eventually
@@ -177,6 +177,26 @@ async def test_policy_that_restarts_starts_a_plugin_that_was_left() -> None:
     await supervise(store, ALWAYS)
 
     await eventually(lambda: store.now(plugin).status.state is PluginState.RUNNING)
+    await store.close()
+
+
+async def test_plugin_that_was_left_is_not_started_by_another_health_check() -> None:
+    """Only a change of its restart policy counts for it."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await supervise(store, ON_FAILURE)
+    await crash(store, plugin, 0)
+    await left(store, plugin)
+
+    said = Supervision(health=Health(test=("CONNECT",)))
+    for command in (
+        SupervisePlugin(name="p", supervision=said),
+        SupervisePlugin(name="p", supervision=Supervision(restart_policy=ON_FAILURE)),
+    ):
+        await store.supervision.supervise(command, delivery())
+    await eventually(lambda: not store.lanes.is_busy(plugin.plugin_id))
+
+    assert store.now(plugin).status.state is PluginState.EXITED
     await store.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.store.domain import status
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared.contracts.executor import Container, ContainerStatus
+from shared.contracts.job import BeginJob, JobKind, JobRequest
 from shared.contracts.plugin import PluginState
 from shared.contracts.recovery import GetRecovery, InterruptedOperation, Outcome, RecoveryReport
 from shared.contracts.store import EnablePlugin, SupervisePlugin
@@ -99,6 +100,22 @@ async def test_leftovers_are_swept_and_named() -> None:
     assert said.removed_work == 1
     assert said.removed_containers == ("stray-1",)
     assert not fake.containers
+    await again.close()
+
+
+async def test_plugin_in_the_hands_of_a_job_is_left_to_that() -> None:
+    """A reboot in the middle of a push: the plugin's end is found by a look, as any other."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    push = JobRequest(kind=JobKind.PUSH, name="p:latest", remote="registry.example/p:v1")
+    await store.jobs.begin(BeginJob(job_id="j", request=push), delivery())
+    store.executor.containers.clear()
+
+    again = await store.restarted(with_host=True)
+
+    await eventually(lambda: again.records.actions()[-2:] == ["die", "restart"])
+    assert again.now(plugin).status.state is PluginState.RUNNING
+    assert (await report(again)).jobs == ("j",)
     await again.close()
 
 
