@@ -308,36 +308,19 @@ async def test_leases_are_renewed_for_volumes_that_are_there(world: VolumeWorld)
     assert world.owners == set()
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("action", ["enable", "upgrade"])
-async def test_a_plugin_that_comes_is_held_by_its_volumes(world: VolumeWorld, action: str) -> None:
-    """Once it is enabled, or another version of it runs, the leases on it are acquired."""
-=======
 @pytest.mark.parametrize("action", ["enable", "upgrade"])
 async def test_a_plugin_that_was_enabled_or_handed_over_is_held(
     world: VolumeWorld, action: str
 ) -> None:
     """Its volumes' leases are acquired anew; what happens to other plugins does not matter."""
->>>>>>> c1b3c1e (volume: leases move to a plugin's new container at once)
     await create(world)
     await world.service.start()
     await all_have_run()
     world.owners.clear()
     facts = (Fact(action=action, actor_id="i", time_ns=1),)
     for name in ("other", "p"):
-<<<<<<< HEAD
-        fact = Fact(action=action, actor_id="i", time_ns=1)
-        change = PluginChanged(
-            epoch="s",
-            revision=1,
-            plugin_id="i",
-            plugin=plugin(name=f"{name}:latest", enabled=True),
-            facts=(fact,),
-        )
-=======
         new = plugin(name=f"{name}:latest", enabled=True)
         change = PluginChanged(epoch="s", revision=1, plugin_id="i", plugin=new, facts=facts)
->>>>>>> c1b3c1e (volume: leases move to a plugin's new container at once)
         await world.service.renewals.plugin_changed(change, delivery())
     await eventually(lambda: world.owners == {OWNER})
 
