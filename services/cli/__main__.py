@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from services.cli.entrypoints import look
+from services.cli.entrypoints import archive, look
 from services.cli.entrypoints.dockerd import dockerd
 from services.cli.entrypoints.job import job
 from services.cli.entrypoints.parts import Parts
@@ -21,6 +21,7 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.archives import Archives
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
@@ -96,6 +97,12 @@ class _Parts:
         from services.cli.bootstrap import build_display
 
         return build_display(click.echo, is_terminal=sys.stdout.isatty())
+
+    def archives(self, consent: Consent) -> Archives:
+        from services.cli.bootstrap import build_api
+        from services.cli.service.archives import Archives
+
+        return Archives(api=build_api(os.environ), consent=consent)
 
     def exec_run(self) -> ExecRun:
         from services.cli.bootstrap import build_exec_run
@@ -186,6 +193,8 @@ def gc(parts: Parts, *, dry_run: bool) -> None:
 
 
 look.add_to(plugin)
+plugin.add_command(archive.save)
+plugin.add_command(archive.load)
 wherry.add_command(plugin)
 wherry.add_command(job)
 wherry.add_command(dockerd)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
+from services.cli.domain.archive import Archive
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.health import NodeHealth, ServiceHealth
@@ -131,6 +132,21 @@ class Api(Protocol):
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         """Yield what all enabled plugins use, each second or once."""
+
+    def record(self, name: str) -> Mapping[str, Any]:
+        """Return all that the gateway knows of a plugin."""
+
+    def save(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield an archive of plugins."""
+
+    def bring(self, source: IO[bytes]) -> Archive:
+        """Bring an archive, and return what is in it."""
+
+    def drop(self, archive_id: str) -> None:
+        """Have an archive deleted; what is loaded from it goes on."""
+
+    def load(self, body: Mapping[str, Any]) -> Job:
+        """Begin to install a plugin from an archive."""
 
     def create_exec(self, name: str, wish: ExecWish) -> str:
         """Make a process beside a plugin's own, yet to be started; return its id."""

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from services.gateway.adapters.archives import FolderArchives
 from services.gateway.adapters.changes import StreamChanges
+from services.gateway.adapters.content import DiskContent
 from services.gateway.adapters.engine_id import read_engine_id
 from services.gateway.adapters.host import LinuxMachine, read_host
 from services.gateway.adapters.left_out import LeftOutFile
@@ -35,6 +37,7 @@ from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Sender, Vault
+from services.gateway.service.archives import Archives
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -105,6 +108,12 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             look=look,
             volumes=volumes,
             execs=execs,
+            archives=Archives(
+                sender=bus,
+                replica=replica,
+                content=DiskContent(config.node.root / "content"),
+                spool=FolderArchives(config.node.root, limit=config.context_limit),
+            ),
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -146,6 +155,7 @@ class Gateway:
     look: PluginLook
     volumes: Volumes
     execs: PluginExecs
+    archives: Archives
 
     def app(self, authorization: Authorization | None = None) -> App:
         """Return the ASGI application; *authorization* is asked about every request."""
@@ -211,6 +221,7 @@ class Gateway:
     def _extension(self, verbs: Verbs, registries: Registries, health: NodeHealth) -> Application:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
+        from services.gateway.entrypoints.wherry_archives import ArchiveExtension
         from services.gateway.entrypoints.wherry_exec import ExecExtension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
         from services.gateway.entrypoints.wherry_logs import LogExtension
@@ -242,6 +253,7 @@ class Gateway:
             look=LookExtension(look=self.look),
             volumes=VolumeExtension(volumes=self.volumes),
             execs=ExecExtension(execs=self.execs),
+            archives=ArchiveExtension(archives=self.archives, jobs=self.jobs),
         )
         return extension.application()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from services.gateway.domain.host import Versions
 from shared.bus.ports import Sender
 from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Message, StreamRequest
+from shared.oci.digest import Digest
 
 __all__ = [
     "Changes",
@@ -95,6 +96,50 @@ class Stream(Protocol):
 
     async def close(self) -> None:
         """Hang up."""
+        ...
+
+
+class OpenBlob(Protocol):
+    """A blob that stays readable whatever becomes of it."""
+
+    size: int
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield its bytes in big pieces."""
+        ...
+
+    async def whole(self) -> bytes:
+        """Return a small one."""
+        ...
+
+
+class Content(Protocol):
+    """The content store, read only: the store alone writes it."""
+
+    def open(
+        self, digests: tuple[Digest, ...]
+    ) -> AbstractContextManager[Mapping[Digest, OpenBlob]]:
+        """Hold blobs open; raises NotFound for one that is missing."""
+        ...
+
+
+class ArchiveSpool(Protocol):
+    """Archives that clients brought, until jobs have them."""
+
+    async def keep(self, archive_id: str, chunks: AsyncIterator[bytes]) -> None:
+        """Keep an archive under an id; raises as Spool does."""
+        ...
+
+    def give(self, archive_id: str, job_id: str) -> None:
+        """Give a job an archive, which is its own from then on; raises NotFound."""
+        ...
+
+    def take_back(self, job_id: str) -> None:
+        """Take an archive from a job that did not begin."""
+        ...
+
+    def delete(self, archive_id: str) -> None:
+        """Delete an archive; jobs that have it keep it. None is success."""
         ...
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 
+from services.pull.adapters.archive import DiskArchives
 from services.pull.adapters.content import DiskContent
 from services.pull.adapters.limits import Limits
 from services.pull.adapters.privilege_file import PrivilegeFile
@@ -61,7 +62,12 @@ async def _serve(
     workplaces: DiskWorkplaces,
 ) -> None:
     resolver = Resolver(machine=platforms.of_machine(platform.machine()))
-    questions = Questions(registries=registries, resolver=resolver, opener=opener)
+    questions = Questions(
+        registries=registries,
+        archives=DiskArchives(config.node.root),
+        resolver=resolver,
+        opener=opener,
+    )
     trust = Trust(policies=policies, registries=registries)
     privilege_file = PrivilegeFile(config.privilege_policy)
     privilege_file.current()  # a bad one stops the start
@@ -104,6 +110,7 @@ def _runner(
         sender=bus,
         pulling=Pulling(
             registries=registries,
+            archives=DiskArchives(config.node.root),
             content=content,
             resolver=resolver,
             trust=trust,

@@ -99,6 +99,23 @@ class Registries(Protocol):
         ...
 
 
+class Archives(Protocol):
+    """Archives of OCI image layouts that somebody brought, in the place of registries."""
+
+    def given(self, job_id: str, digest: Digest) -> AbstractAsyncContextManager[Registries]:
+        """Open the archive of a job, of which the plugin is the entry with this digest.
+
+        Raises NotFound when it is gone, InvalidArgument for what is none.
+        """
+        ...
+
+    def brought(
+        self, archive_id: str
+    ) -> AbstractAsyncContextManager[tuple[tuple[Descriptor, Registries], ...]]:
+        """Open an archive that no job has yet, with each of its entries as the plugin."""
+        ...
+
+
 class LayerReader(Reader, Protocol):
     """Bytes of a layer, for a thread."""
 

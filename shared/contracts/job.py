@@ -50,6 +50,8 @@ class JobRequest(Value):
     #: Headers that are forwarded to the registry: `X-Meta-…`.
     meta_headers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     credentials: Sealed | None = None
+    #: Of a pull from an archive that the job was given: the entry's digest; else empty.
+    archive_digest: str = ""
     #: Lines `K=V` over the environment that the config has; not for a push.
     env: tuple[str, ...] = ()
     #: The swarm service that the plugin is of, or is to be of; empty: of none.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from shared.contracts.job import Sealed
-from shared.contracts.message import Command, Message
+from shared.contracts.message import Command, Message, Value
 
 
 class Privileges(Message):
@@ -28,6 +28,33 @@ class GetPrivileges(Command[Privileges]):
     credentials: Sealed | None = None
     #: What the credentials are sealed for.
     subject: str = ""
+
+
+class ArchivedPlugin(Value):
+    """A plugin in an archive, for this machine."""
+
+    #: Of its entry: a manifest, or an index.
+    digest: str
+    #: What the archive calls it, where that is a reference; else empty.
+    name: str
+    #: What it needs, as Docker's privileges.
+    privileges: tuple[dict[str, Any], ...]
+
+
+class Archived(Message):
+    """What was found in an archive."""
+
+    TYPE: ClassVar[str] = "pull.archive.described.v1"
+
+    plugins: tuple[ArchivedPlugin, ...]
+
+
+class DescribeArchive(Command[Archived]):
+    """Ask which plugins are in an archive that was brought; changes nothing."""
+
+    TYPE: ClassVar[str] = "pull.archive.describe.v1"
+
+    archive_id: str
 
 
 class LoggedIn(Message):

@@ -25,6 +25,7 @@ class TarReader:
 
     def __init__(self, source: Reader) -> None:
         self._source = source
+        self._received = 0
         self._buffer = b""
         self._at = 0
         self._left = 0
@@ -50,6 +51,14 @@ class TarReader:
             if extended > _MAX_EXTENSION:
                 raise TarError(f"invalid tar header: extensions of {extended} bytes are too long")
             overrides |= self._extension(header)
+
+    @property
+    def content_offset(self) -> int | None:
+        """Return where in the stream the content of the entry last returned begins.
+
+        None where it has holes, and so does not lie in one piece.
+        """
+        return None if self._sparse else self._received - (len(self._buffer) - self._at)
 
     def chunks(self) -> Iterator[memoryview]:
         """Yield the content of the entry last returned; raises TarError where it is cut off.
@@ -147,6 +156,7 @@ class TarReader:
                 break
             parts.append(data)
             have += len(data)
+            self._received += len(data)
         self._buffer = b"".join(parts)
         self._at = 0
         return have >= count

@@ -162,6 +162,24 @@ def test_figures_go_on(node: Node, contexts: Contexts) -> None:
     assert len(rest) <= 1
 
 
+def test_status(node: Node, contexts: Contexts) -> None:
+    """The status of a plugin tells what is observed, what is installed, and its last words."""
+    node.create("p", contexts.tar("print=9", *ANSWERS, network={"type": "host"}))
+    observed = node.enable("p")
+
+    text = node.wherry("plugin", "status", "p")
+    told = json.loads(node.wherry("plugin", "status", "--json", "p"))
+
+    rows = dict(line.split(None, 1) for line in text.splitlines()[:4])
+    assert rows["name"] == "p:latest"
+    assert rows["state"].startswith("running for ")
+    assert f"{observed['pid']}, container {observed['container_id']}" in text
+    assert "network host (created)" in text
+    assert text.endswith("\n  line 8\n  line 9\n")
+    assert told["status"] == observed
+    assert told["last_lines"][-1] == "line 9"
+
+
 def _short(entry: dict[str, Any]) -> str:
     if "line" in entry:
         return str(entry["line"]["text"]).replace(" ", "-")

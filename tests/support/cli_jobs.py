@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
+from services.cli.domain.archive import Archive
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
@@ -99,6 +100,10 @@ class FakeApi:
     #: What each reading of the output yields; an exception in it is raised.
     logged: list[Sequence[LogEntry | BaseException]] = field(default_factory=list)
     log_wishes: list[LogWish] = field(default_factory=list)
+    archive: Archive | None = None
+    brought: bytes = b""
+    dropped: list[str] = field(default_factory=list)
+    loaded: list[Mapping[str, Any]] = field(default_factory=list)
     exec_wishes: list[ExecWish] = field(default_factory=list)
     #: What an exec is attached to, and how it ends.
     connection: FakeConnection | None = None
@@ -135,6 +140,25 @@ class FakeApi:
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         yield ()
+
+    def record(self, name: str) -> Mapping[str, Any]:
+        return {"name": name}
+
+    def save(self, names: Sequence[str]) -> Iterator[bytes]:
+        yield b"saved "
+        yield " ".join(names).encode()
+
+    def bring(self, source: IO[bytes]) -> Archive:
+        self.brought = source.read()
+        assert self.archive is not None
+        return self.archive
+
+    def drop(self, archive_id: str) -> None:
+        self.dropped.append(archive_id)
+
+    def load(self, body: Mapping[str, Any]) -> Job:
+        self.loaded.append(body)
+        return job()
 
     def create_exec(self, name: str, wish: ExecWish) -> str:
         self.exec_wishes.append(wish)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import httpx
 
+from services.gateway.adapters.archives import FolderArchives
+from services.gateway.adapters.content import DiskContent
 from services.gateway.adapters.spool import FolderSpool
 from services.gateway.bootstrap import Gateway
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
 from services.gateway.ports import Lost
+from services.gateway.service.archives import Archives
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
 from services.gateway.service.job_watch import JobWatch
@@ -125,6 +128,12 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         look=look,
         volumes=volumes,
         execs=PluginExecs(sender=sender, replica=replica, streams=streams),
+        archives=Archives(
+            sender=sender,
+            replica=replica,
+            content=DiskContent(root / "content"),
+            spool=FolderArchives(root, limit=1000),
+        ),
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]

@@ -180,6 +180,12 @@ class Node(NodeApi):
         assert done.returncode == 0, f"wherry {' '.join(args)}: {done.stderr}"
         return done.stdout
 
+    def wherry_fails(self, *args: str) -> str:
+        """Run Wherry's own CLI, which must exit with 1, and return its complaint."""
+        done = self._run(sys.executable, "-m", "services.cli", *args)
+        assert done.returncode == 1, f"wherry {' '.join(args)} ended with {done.returncode}"
+        return done.stderr.rstrip("\n")
+
     def begin_wherry(self, *args: str) -> Command:
         """Begin Wherry's own CLI, whose output is to be read while it goes on."""
         argv = (sys.executable, "-m", "services.cli", *args)

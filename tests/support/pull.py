@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.pull import ports
+from services.pull.adapters.archive import DiskArchives
 from services.pull.adapters.content import DiskContent
 from services.pull.adapters.workplace import DiskWorkplaces
 from services.pull.domain.privilege_policy import PrivilegePolicy, PrivilegeRule
@@ -306,6 +307,7 @@ class World:
         """Return the service that pulls."""
         return Pulling(
             registries=self.registries,
+            archives=DiskArchives(self.root),
             content=self.content,
             resolver=self.resolver,
             trust=Trust(policies=self.policies, registries=self.registries, clock=lambda: 1),

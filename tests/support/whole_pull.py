@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from services.pull.adapters.archive import DiskArchives
 from services.pull.adapters.content import DiskContent as PullContent
 from services.pull.adapters.registries import ClientRegistries
 from services.pull.adapters.registry.client import Registry
@@ -136,6 +137,7 @@ class Worker:
             sender=sender,
             pulling=Pulling(
                 registries=registries,
+                archives=DiskArchives(root),
                 content=content,
                 resolver=Resolver(machine=MACHINE),
                 trust=Trust(policies=FakeTrustPolicies(), registries=registries),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote, urlencode
 
 from services.cli.adapters.unix_http import HijackedConnection, UnixConnection
+from services.cli.domain.archive import Archive
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
@@ -28,6 +29,7 @@ _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
 #: A registry is asked meanwhile.
 _LONG_LIMIT_S: Final = 150.0
 _ANSWER_LIMIT_S: Final = 70.0
+_CHUNK: Final = 1 << 20
 _JSON_LINES: Final = "application/x-ndjson"
 
 
@@ -63,6 +65,32 @@ class UnixApi:
         with self._answer("GET", path, limit_s=None) as response:
             for line in response:
                 yield tuple(map(Stats.from_json, json.loads(line)))
+
+    def record(self, name: str) -> Mapping[str, Any]:
+        """Return all that the gateway knows of a plugin."""
+        return self._ask("GET", f"/plugins/{quote(name)}")
+
+    def save(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield an archive of plugins; raises Unavailable where it is cut."""
+        query = urlencode([("name", name) for name in names])
+        with self._answer("GET", f"/archives?{query}", limit_s=None) as response:
+            while chunk := response.read(_CHUNK):
+                yield chunk
+
+    def bring(self, source: IO[bytes]) -> Archive:
+        """Bring an archive, and return what is in it."""
+        chunks = iter(lambda: source.read(_CHUNK), b"")
+        with self._answer("POST", "/archives", raw=chunks, limit_s=None) as response:
+            return Archive.from_json(json.loads(response.read()))
+
+    def drop(self, archive_id: str) -> None:
+        """Have an archive deleted; what is loaded from it goes on."""
+        with self._answer("DELETE", f"/archives/{archive_id}", limit_s=_ANSWER_LIMIT_S):
+            pass
+
+    def load(self, body: Mapping[str, Any]) -> Job:
+        """Begin to install a plugin from an archive."""
+        return Job.from_json(self._ask("POST", "/plugins/load", body=body))
 
     def create_exec(self, name: str, wish: ExecWish) -> str:
         """Make a process beside a plugin's own, yet to be started; return its id."""
@@ -181,6 +209,7 @@ class UnixApi:
         login: Login | None = None,
         limit_s: float | None,
         accept: str = "",
+        raw: Iterator[bytes] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         headers = {"X-Registry-Auth": login.header} if login and login.fields else {}
         if accept:
@@ -190,7 +219,7 @@ class UnixApi:
         connection = UnixConnection(self.socket, limit_s)
         try:
             with contextlib.closing(connection):
-                sent = None if body is None else json.dumps(body)
+                sent = raw if body is None else json.dumps(body)
                 connection.request(method, f"/wherry/v1{path}", body=sent, headers=headers)
                 with connection.getresponse() as response:
                     if response.status >= 300:

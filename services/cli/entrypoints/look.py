@@ -12,12 +12,36 @@ from services.cli.entrypoints.parts import Parts
 
 #: As a shell tells that Ctrl-C ended a program.
 _INTERRUPTED = 130
+#: Of a plugin's output in its status.
+_LAST_LINES = "5"
 
 
 def add_to(plugin: click.Group) -> None:
     """Add the commands to `wherry plugin`."""
-    for command in (logs, top, stats, exec_):
+    for command in (status, logs, top, stats, exec_):
         plugin.add_command(command)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(parts: Parts, name: str, *, as_json: bool) -> None:
+    """Show all that is known of a plugin: what is installed, and what is observed.
+
+    When its next start is due, how it ended last, who holds it, and what it wrote last.
+    """
+    from services.cli.domain.log import LogWish
+    from services.cli.domain.plugin_status import PluginStatus
+
+    api = parts.api()
+    last = api.logs(name, LogWish(tail=_LAST_LINES))
+    found = PluginStatus(
+        record=api.record(name),
+        references=api.references(name),
+        last_lines=[entry.text for entry in last if entry.time_ns is not None],
+    )
+    click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.service.archives import Archives
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
@@ -31,6 +32,9 @@ class Parts(Protocol):
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         """Return what shows a table that changes."""
+
+    def archives(self, consent: Consent) -> Archives:
+        """Return what saves and loads plugins."""
 
     def exec_run(self) -> ExecRun:
         """Return what runs a process in a plugin."""

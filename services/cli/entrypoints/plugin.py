@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 #: As a shell tells that Ctrl-C ended a program.
 _INTERRUPTED: Final = 130
 
-_detach = click.option("--detach", is_flag=True, help="Print the job's id and let it go on.")
-_grant = click.option(
-    "--grant-all-permissions", "grant_all", is_flag=True, help="Do not ask, grant."
+detach_option = click.option("--detach", is_flag=True, help="Print the job's id and let it go on.")
+grant_option = click.option(
+    "--grant-all-permissions", "grant", is_flag=True, help="Do not ask, grant."
 )
 
 
@@ -39,31 +39,29 @@ def plugin() -> None:
 @plugin.command()
 @click.argument("remote")
 @click.option("--alias", default="", help="What to call it here.")
-@_grant
-@_detach
+@grant_option
+@detach_option
 @click.pass_obj
-def pull(parts: Parts, remote: str, *, alias: str, grant_all: bool, detach: bool) -> None:
+def pull(parts: Parts, remote: str, *, alias: str, grant: bool, detach: bool) -> None:
     """Install a plugin from a registry; it stays disabled.
 
     Ctrl-C cancels it.
     """
-    job = _jobs(parts, grant_all=grant_all).pull(remote, name=alias)
-    _finish(
-        parts, job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach
-    )
+    job = _jobs(parts, grant=grant).pull(remote, name=alias)
+    finish(parts, job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach)
 
 
 @plugin.command()
 @click.argument("name")
-@_detach
+@detach_option
 @click.pass_obj
 def push(parts: Parts, name: str, *, detach: bool) -> None:
     """Push a plugin to the registry that its name says.
 
     Ctrl-C cancels it.
     """
-    job = _jobs(parts, grant_all=False).push(name)
-    _finish(parts, job, f"pushed {job.name}", detach)
+    job = _jobs(parts, grant=False).push(name)
+    finish(parts, job, f"pushed {job.name}", detach)
 
 
 @plugin.command()
@@ -88,8 +86,8 @@ def push(parts: Parts, name: str, *, detach: bool) -> None:
     show_default=True,
     help="With start-first, how long the old version serves who holds it, at most.",
 )
-@_grant
-@_detach
+@grant_option
+@detach_option
 @click.pass_obj
 def upgrade(
     parts: Parts,
@@ -99,7 +97,7 @@ def upgrade(
     strategy: str,
     monitor: str,
     drain: str,
-    grant_all: bool,
+    grant: bool,
     detach: bool,
 ) -> None:
     """Replace a plugin by another version; its settings stay.
@@ -116,14 +114,14 @@ def upgrade(
     """
     from services.cli.domain.moment import to_seconds
 
-    job = _jobs(parts, grant_all=grant_all).upgrade(
+    job = _jobs(parts, grant=grant).upgrade(
         name,
         remote=remote,
         strategy=strategy,
         monitor_s=to_seconds(monitor),
         drain_s=to_seconds(drain),
     )
-    _finish(parts, job, f"upgraded {job.name} to {job.remote}", detach)
+    finish(parts, job, f"upgraded {job.name} to {job.remote}", detach)
 
 
 @plugin.command("ls")
@@ -165,7 +163,7 @@ for _command in (
     plugin.add_command(_command)
 
 
-def _finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
+def finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
     """Follow a job to its end, and say how it ended."""
     if detach:
         click.echo(job.job_id)
@@ -191,16 +189,18 @@ def _finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: F
         raise errdefs.from_wire(job.error or {"message": f"job {job.job_id} failed"})
 
 
-def _jobs(parts: Parts, *, grant_all: bool) -> PluginJobs:
-    consent = _grant_all if grant_all else _ask
+def _jobs(parts: Parts, *, grant: bool) -> PluginJobs:
+    consent = grant_everything if grant else ask
     return parts.plugin_jobs(consent, lambda text: click.echo(text, err=True))
 
 
-def _grant_all(_remote: str, _needed: tuple[Privilege, ...]) -> bool:
+def grant_everything(_remote: str, _needed: tuple[Privilege, ...]) -> bool:
+    """Consent to all."""
     return True
 
 
-def _ask(remote: str, needed: tuple[Privilege, ...]) -> bool:
+def ask(remote: str, needed: tuple[Privilege, ...]) -> bool:
+    """Ask a person whether a plugin may have what it needs."""
     click.echo(f"Plugin {remote} requests:")
     for privilege in needed:
         click.echo(f" - {privilege}")

@@ -18,7 +18,6 @@ from shared import errdefs
 
 #: Gathered before a thread writes it; bounds the memory of a request.
 _WRITE_BYTES: Final = 1 << 20
-_PREFIX: Final = "context-"
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 log = structlog.get_logger()
@@ -27,25 +26,35 @@ log = structlog.get_logger()
 class FolderSpool:
     """ports.Spool in one folder."""
 
-    def __init__(self, folder: Path, *, limit: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit: int,
+        prefix: str = "context-",
+        what: str = "the plugin's context",
+    ) -> None:
+        """Keep files whose names begin with *prefix*; errors call them *what*."""
         self._folder = folder
+        self._prefix = prefix
+        self._what = what
         self.limit = limit
 
     def prepare(self, *, stale_s: float) -> None:
         """Make the folder, and delete files that nobody can be waiting for any more."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in self._folder.glob(f"{_PREFIX}*.tar"):
+        for path in self._folder.glob(f"{self._prefix}*.tar"):
             with contextlib.suppress(FileNotFoundError):  # the store was faster
                 if path.stat().st_mtime < time.time() - stale_s:
                     path.unlink()
-                    log.info("deleted a context left by an earlier run", path=str(path))
+                    log.info("deleted a file left by an earlier run", path=str(path))
 
     @contextlib.asynccontextmanager
     async def receive(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Path]:
         """Write the chunks to a file and give its path; the file is gone afterwards."""
-        path = self._folder / f"{_PREFIX}{secrets.token_hex(16)}.tar"
+        path = self._folder / f"{self._prefix}{secrets.token_hex(16)}.tar"
         try:
-            with _plain_words(path):
+            with self._plain_words():
                 await self._write(path, chunks)
             yield path
         finally:
@@ -68,9 +77,22 @@ class FolderSpool:
         finally:
             os.close(fd)
 
+    @contextlib.contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise errdefs.ResourceExhausted(
+                    f"no space left in {self._folder} for {self._what}; free some, then try again"
+                ) from error
+            raise errdefs.Internal(
+                f"cannot keep {self._what} in {self._folder}: {error.strerror}"
+            ) from error
+
     def _too_large(self) -> errdefs.InvalidArgument:
         return errdefs.InvalidArgument(
-            f"the plugin's context has more than {self.limit} bytes; "
+            f"{self._what} has more than {self.limit} bytes; "
             "make it smaller, or raise WHERRY_CONTEXT_LIMIT of the gateway"
         )
 
@@ -89,18 +111,3 @@ def _write_blocking(fd: int, data: bytearray) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
-
-
-@contextlib.contextmanager
-def _plain_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise errdefs.ResourceExhausted(
-                f"no space left in {path.parent} for the plugin's context; "
-                "free some, then try again"
-            ) from error
-        raise errdefs.Internal(
-            f"cannot keep the plugin's context in {path.parent}: {error.strerror}"
-        ) from error

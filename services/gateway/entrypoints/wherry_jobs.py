@@ -21,7 +21,6 @@ from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
 from shared.contracts.job import Job, JobKind, JobRequest
 from shared.oci import reference
-from shared.oci.privileges import PluginPrivilege
 
 _SERVER_SENT: Final = "text/event-stream"
 _JSON_LINES: Final = "application/x-ndjson"
@@ -66,7 +65,7 @@ class JobExtension:
         """Tell what a plugin at a registry needs to be granted."""
         login, headers = AuthConfig.from_header(auth), meta_headers(request.headers.raw)
         needed = await self.registries.privileges(remote, login, headers)
-        return models.Privileges(privileges=tuple(map(_to_model, needed)))
+        return models.Privileges(privileges=tuple(map(models.Privilege.from_docker, needed)))
 
     async def pull(
         self,
@@ -173,10 +172,3 @@ class JobExtension:
             content_type=(_SERVER_SENT if is_sent else _JSON_LINES).encode(),
             headers=((b"wherry-job-id", job_id.encode()),),
         )
-
-
-def _to_model(privilege: dict[str, Any]) -> models.Privilege:
-    read = PluginPrivilege.from_go(privilege)
-    return models.Privilege(
-        name=read.name, description=read.description, value=tuple(read.value or ())
-    )

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.service.health import Report
+from shared.contracts import pull as contracts
 from shared.contracts.executor import ExecConfig, LogLine, Resources
 from shared.contracts.health import Check
 from shared.contracts.job import Job
@@ -172,6 +173,43 @@ class Processes(BaseModel):
     processes: tuple[tuple[str, ...], ...]
 
 
+class ArchivedPlugin(BaseModel):
+    """A plugin in an archive, for this machine."""
+
+    #: Of its entry.
+    digest: str
+    #: What the archive calls it; empty where that is no reference.
+    name: str
+    privileges: tuple[Privilege, ...]
+
+    @classmethod
+    def of(cls, found: contracts.ArchivedPlugin) -> ArchivedPlugin:
+        """Make it of what was found."""
+        needed = tuple(map(Privilege.from_docker, found.privileges))
+        return cls(digest=found.digest, name=found.name, privileges=needed)
+
+
+class Archive(BaseModel):
+    """An archive that was brought, and what is in it."""
+
+    archive_id: str
+    plugins: tuple[ArchivedPlugin, ...]
+
+
+class LoadRequest(BaseModel):
+    """A plugin in an archive to install, disabled."""
+
+    archive_id: str
+    #: Of its entry.
+    digest: str
+    #: What it is a copy of; a later upgrade pulls from there.
+    remote: str
+    #: What to call it here; the remote's own name where it is empty.
+    name: str = ""
+    #: Must be what the plugin needs, no more and no less.
+    privileges: tuple[Privilege, ...] = ()
+
+
 class ExecRequest(BaseModel):
     """A process to put beside a plugin's own; what is empty is as the plugin's own."""
 
@@ -222,6 +260,12 @@ class Privilege(BaseModel):
     name: str
     description: str = ""
     value: tuple[str, ...] = ()
+
+    @classmethod
+    def from_docker(cls, privilege: dict[str, Any]) -> Privilege:
+        """Make it of Docker's keys."""
+        read = PluginPrivilege.from_go(privilege)
+        return cls(name=read.name, description=read.description, value=tuple(read.value or ()))
 
     def to_docker(self) -> dict[str, Any]:
         """Return it in Docker's keys."""

@@ -8,9 +8,13 @@ from typing import Any
 from services.pull.service.questions import Questions
 from shared.bus.ports import CommandHandler
 from shared.contracts.message import Command
-from shared.contracts.pull import GetPrivileges, LogIn
+from shared.contracts.pull import DescribeArchive, GetPrivileges, LogIn
 
 
 def commands(questions: Questions) -> Mapping[type[Command[Any]], CommandHandler]:
     """Return the handler of each question."""
-    return {GetPrivileges: questions.get_privileges, LogIn: questions.log_in}
+    return {
+        GetPrivileges: questions.get_privileges,
+        DescribeArchive: questions.describe_archive,
+        LogIn: questions.log_in,
+    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 
 from services.pull.domain import status
 from services.pull.domain.plugin_image import PluginImage
-from services.pull.ports import Content, PrivilegePolicies, Registries, Repository
+from services.pull.ports import Archives, Content, PrivilegePolicies, Registries, Repository
 from services.pull.service import spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
@@ -19,6 +20,7 @@ from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed
 from shared.oci import networks, privileges, reference
 from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.privileges import PluginPrivilege
 from shared.oci.reference import Reference
@@ -29,6 +31,7 @@ class Pulling:
     """What pulls need; a pull and an upgrade differ only in what the store makes of them."""
 
     registries: Registries
+    archives: Archives
     content: Content
     resolver: Resolver
     trust: Trust
@@ -38,18 +41,31 @@ class Pulling:
     layers_at_once: int
 
     async def run(self, attempt: Attempt) -> Changed:
-        """Fetch the plugin, check signatures and grant, stage its files, have the store commit."""
+        """Fetch the plugin, check signatures and grant, stage its files, have the store commit.
+
+        An archive that the job was given takes the place of all registries.
+        """
+        digest = attempt.taken.request.archive_digest
+        if not digest:
+            return await self._run(attempt, self.registries, self.trust, self.resolver)
+        async with self.archives.given(attempt.store.job_id, Digest(digest)) as archive:
+            trust = dataclasses.replace(self.trust, registries=archive)
+            return await self._run(attempt, archive, trust, self.resolver.apart())
+
+    async def _run(
+        self, attempt: Attempt, registries: Registries, trust: Trust, resolver: Resolver
+    ) -> Changed:
         request = attempt.taken.request
         ref = reference.parse(request.remote).with_default_tag()
-        repository = self.registries.repository(
+        repository = registries.repository(
             ref, auth=attempt.auth, meta_headers=request.meta_headers
         )
         with spans.step("resolve", {"oci.reference": str(ref)}):
             resolved = await repository.resolve()
             attempt.lines.say(*status.pulling_from(ref))
             attempt.lines.say(f"Digest: {resolved.digest}")
-            signers = await self.trust.check(attempt, ref, repository, resolved.digest)
-            image = await self.resolver.fetch(repository, ref, resolved)
+            signers = await trust.check(attempt, ref, repository, resolved.digest)
+            image = await resolver.fetch(repository, ref, resolved)
         networks.require_available(image.config, request.name)
         self._check_policy(ref, image)
         check_grant(image, request.privileges, attempt.taken.plugin)

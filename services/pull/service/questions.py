@@ -5,16 +5,31 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Final
 
-from services.pull.ports import Registries
+from services.pull.ports import Archives, Registries
 from services.pull.service.credentials import open_auth
 from services.pull.service.resolving import Resolver
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.job import Sealed
-from shared.contracts.pull import GetPrivileges, LoggedIn, LogIn, Privileges
-from shared.oci import privileges, reference
+from shared.contracts.pull import (
+    Archived,
+    ArchivedPlugin,
+    DescribeArchive,
+    GetPrivileges,
+    LoggedIn,
+    LogIn,
+    Privileges,
+)
+from shared.oci import layout, privileges, reference
+from shared.oci.descriptor import Descriptor
 from shared.sealing import Opener, seal
+
+#: How containerd, and so Docker, calls an image in a layout.
+_IMAGE_NAME: Final = "io.containerd.image.name"
+#: Stands for the name that a person is yet to give.
+_NAMELESS: Final = "plugin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +37,7 @@ class Questions:
     """The handlers of GetPrivileges and LogIn."""
 
     registries: Registries
+    archives: Archives
     resolver: Resolver
     opener: Opener
 
@@ -34,6 +50,31 @@ class Questions:
         needed = privileges.compute(image.config)
         return Privileges(privileges=tuple(privilege.to_dict() for privilege in needed))
 
+    async def describe_archive(self, command: DescribeArchive, _delivery: Delivery) -> Archived:
+        """Return the plugins of an archive; raises InvalidArgument where there is none."""
+        async with self.archives.brought(command.archive_id) as entries:
+            described = [await self._described(entry, archive) for entry, archive in entries]
+        plugins = tuple(one for one in described if one is not None)
+        if not plugins:
+            raise errdefs.InvalidArgument("this archive holds no plugin; images are not loaded")
+        return Archived(plugins=plugins)
+
+    async def _described(self, entry: Descriptor, archive: Registries) -> ArchivedPlugin | None:
+        name = _reference_of(entry)
+        ref = reference.parse(name or _NAMELESS).with_default_tag()
+        resolver = self.resolver.apart()
+        repository = archive.repository(ref, auth={}, meta_headers={})
+        try:
+            image = await resolver.fetch(repository, ref, await repository.resolve())
+        except errdefs.InvalidArgument as error:
+            if "reason" in error.detail:
+                return None  # something else that lies beside plugins, such as a signature
+            raise
+        needed = privileges.compute(image.config)
+        return ArchivedPlugin(
+            digest=entry.digest, name=name, privileges=tuple(one.to_dict() for one in needed)
+        )
+
     async def log_in(self, command: LogIn, _delivery: Delivery) -> LoggedIn:
         """Check credentials; raises the registry's error. Changes nothing."""
         auth = open_auth(self.opener, command.credentials, command.subject)
@@ -41,6 +82,17 @@ class Questions:
         token = login.identity_token
         sealed = _sealed(token, command.answer_key, command.subject) if token else None
         return LoggedIn(status=login.status, identity_token=sealed)
+
+
+def _reference_of(entry: Descriptor) -> str:
+    """Return what an archive calls an entry; nothing for a bare tag, which names no plugin."""
+    called = entry.annotations.get(_IMAGE_NAME) or entry.annotations.get(layout.REF_NAME, "")
+    if "/" not in called and ":" not in called:
+        return ""
+    try:
+        return reference.parse(called).with_default_tag().familiar
+    except errdefs.InvalidArgument:
+        return ""
 
 
 def _sealed(token: str, answer_key: str, subject: str) -> Sealed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.pull.domain import platforms, plugin_image
@@ -59,6 +59,10 @@ class Resolver:
 
     machine: Platform
     blobs: SmallBlobs = field(default_factory=SmallBlobs)
+
+    def apart(self) -> Resolver:
+        """Return one that has fetched nothing: what an archive lacks is not to be had elsewhere."""
+        return replace(self, blobs=SmallBlobs())
 
     async def fetch(
         self, repository: Repository, ref: Reference, resolved: Descriptor

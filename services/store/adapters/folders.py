@@ -79,6 +79,7 @@ class DiskFolders:
     async def discard(self, work_id: str) -> None:
         """Delete a staging folder; none is success."""
         await asyncio.to_thread(_delete, self._work / work_id)
+        await asyncio.to_thread(_delete, self._work / f"{work_id}.tar")  # a job was given it
 
     async def bury(self, plugin_id: str) -> None:
         """Move a plugin's files aside and delete them in the background; none is success."""
@@ -86,7 +87,9 @@ class DiskFolders:
 
     async def sweep(self, plugins: Mapping[str, Collection[str]], work: Collection[str]) -> Swept:
         """Delete what a crash left: all but these plugins, their root file systems, and work."""
-        work_left = [path for path in self._work.iterdir() if path.name not in work]
+        # A job's archive lies beside its folder, under its name.
+        in_work = self._work.iterdir()
+        work_left = [path for path in in_work if path.name.removesuffix(".tar") not in work]
         trash = list(self._trash.iterdir())
         folders, root_file_systems = [], []
         for home in tuple(self._plugins.iterdir()):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.pull import ports
+from services.pull.adapters.archive import DiskArchives
 from services.pull.service.questions import Questions
 from services.pull.service.resolving import Resolver
 from shared import errdefs
@@ -30,7 +32,12 @@ def _sealed(auth: Any = AUTH, subject: str = "s1") -> Sealed:
 
 
 def _questions(registries: FakeRegistries) -> Questions:
-    return Questions(registries=registries, resolver=Resolver(machine=MACHINE), opener=Opener(KEY))
+    return Questions(
+        registries=registries,
+        archives=DiskArchives(Path("/nonexistent")),
+        resolver=Resolver(machine=MACHINE),
+        opener=Opener(KEY),
+    )
 
 
 async def test_privileges_are_those_of_the_config() -> None:

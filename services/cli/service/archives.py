@@ -1,0 +1,69 @@
+"""`wherry plugin save` and `load`: plugins without a registry."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from services.cli.domain.archive import Archive, ArchivedPlugin, chosen
+from services.cli.domain.job import Job
+from services.cli.ports import Api
+from services.cli.service.plugins import Consent
+from shared import errdefs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archives:
+    """Writes and loads archives; all raise what the node answers."""
+
+    api: Api
+    consent: Consent
+
+    def save(self, names: Sequence[str], target: IO[bytes]) -> None:
+        """Write plugins to an open file."""
+        target.writelines(self.api.save(names))
+
+    def save_to(self, names: Sequence[str], path: Path) -> None:
+        """Write plugins to a file, which is there whole or as it was before."""
+        chunks = self.api.save(names)
+        first = next(chunks, b"")  # what is refused leaves no file
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with part.open("wb") as target:
+                target.write(first)
+                target.writelines(chunks)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise errdefs.InvalidArgument(f"cannot write {path}: {error.strerror}") from error
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+    def load(self, source: IO[bytes], names: Sequence[str], alias: str) -> Iterator[Job]:
+        """Bring an archive, and yield the job of each plugin in it that was granted its needs."""
+        archive = self.api.bring(source)
+        try:
+            for plugin in chosen(archive, names, alias):
+                yield self._begin(archive, plugin, alias)
+        finally:
+            self.api.drop(archive.archive_id)
+
+    def _begin(self, archive: Archive, plugin: ArchivedPlugin, alias: str) -> Job:
+        remote = plugin.name or alias
+        if plugin.privileges and not self.consent(remote, plugin.privileges):
+            raise errdefs.PermissionDenied(
+                f"{remote} was not granted what it needs; it was not loaded"
+            )
+        return self.api.load(
+            {
+                "archive_id": archive.archive_id,
+                "digest": plugin.digest,
+                "remote": remote,
+                "name": alias,
+                "privileges": [dataclasses.asdict(one) for one in plugin.privileges],
+            }
+        )
