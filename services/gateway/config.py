@@ -97,10 +97,11 @@ def _metrics_address(env: Mapping[str, str]) -> TcpAddress | None:
     value = env.get("WHERRY_METRICS_ADDRESS", "")
     if not value:
         return None
-    host, _, port = value.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+    host, colon, port = value.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise errdefs.InvalidArgument(
-            f"WHERRY_METRICS_ADDRESS={value}: must be <host>:<port>, such as 127.0.0.1:9323"
+            f"WHERRY_METRICS_ADDRESS={value}: must be [<host>]:<port>, such as "
+            "127.0.0.1:9323; without a host it is every address of this machine"
         )
     return TcpAddress(host=host.strip("[]"), port=int(port))
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.node import Node, running_node
 from tests.support.plugin_context import Contexts
 from tests.support.quota_volume import SOURCE
-from tests.support.registry import RegistryServer
+from tests.support.registry import RegistryServer, free_port
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,7 @@ def shared_node(hub: RegistryServer, outside: str, legacy_folder: Path) -> Itera
         "WHERRY_REGISTRY_MIRRORS": f"http://{hub.authority}",
         "WHERRY_INSECURE_REGISTRIES": outside,
         "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
+        "WHERRY_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
         "WHERRY_V1_PLUGIN_SOCKETS": str(legacy_folder),
     }
     with running_node(settings) as node:

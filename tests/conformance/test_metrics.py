@@ -122,6 +122,17 @@ def test_node_s_metrics_are_those_of_all_services(node: Node, contexts: Contexts
     assert {"store", "executor", "event"} <= {sample.labels["service"] for sample in commands}
 
 
+def test_metrics_are_shown_on_their_own_address(node: Node) -> None:
+    """A Prometheus finds the node's metrics where dockerd shows its own, and no API beside them."""
+    address = f"http://{node.environment['WHERRY_METRICS_ADDRESS']}"
+
+    shown = httpx.get(f"{address}/metrics")
+
+    assert shown.status_code == 200
+    assert 'wherry_service_up{service="gateway"} 1' in shown.text
+    assert httpx.get(f"{address}/plugins").status_code == 404
+
+
 def test_service_that_is_away_is_shown_as_down(node: Node) -> None:
     """What one service counted is missing, and everything else is there."""
     socket = node.exec_root / "metrics" / "nobody.sock"

@@ -85,3 +85,19 @@ def test_long_socket_path_is_refused() -> None:
     """A path that no socket can have is refused at the start."""
     with pytest.raises(errdefs.InvalidArgument, match="at most 107 bytes"):
         _load(socket=f"/{'x' * 107}")
+
+
+@pytest.mark.parametrize(
+    ("value", "host"), [("127.0.0.1:9323", "127.0.0.1"), ("[::1]:9323", "::1"), (":9323", "")]
+)
+def test_metrics_have_an_address_of_their_own(value: str, host: str) -> None:
+    """It is written as dockerd's --metrics-addr is; no host is every address."""
+    assert _load(WHERRY_METRICS_ADDRESS=value).metrics == TcpAddress(host=host, port=9323)
+    assert _load().metrics is None
+
+
+@pytest.mark.parametrize("value", ["9323", "h:", "h:0", "h:65536", "h:x", "tcp://h"])
+def test_metrics_address_that_is_none(value: str) -> None:
+    """The error names the variable and shows a good one."""
+    with pytest.raises(errdefs.InvalidArgument, match=r"METRICS_ADDRESS=.*127\.0\.0\.1:9323"):
+        _load(WHERRY_METRICS_ADDRESS=value)
