@@ -22,6 +22,8 @@ class Plugin:
     enabled: bool
     state: str
     restarts: int
+    #: How far the upgrade is that it is in; None for none.
+    upgrade_phase: str | None = None
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> Self:
@@ -33,7 +35,13 @@ class Plugin:
             enabled=shown["enabled"],
             state=shown["status"]["state"],
             restarts=shown["status"]["restarts"],
+            upgrade_phase=(shown["status"].get("upgrading") or {}).get("phase"),
         )
+
+    @property
+    def shown_state(self) -> str:
+        """Return the state, and how far its upgrade is."""
+        return f"{self.state} (upgrade: {self.upgrade_phase})" if self.upgrade_phase else self.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,7 @@ def listed(plugins: Sequence[Plugin]) -> str:
             plugin.name,
             plugin.plugin_id[:_SHORT_ID],
             str(plugin.enabled).lower(),
-            plugin.state,
+            plugin.shown_state,
             str(plugin.restarts),
             plugin.reference,
         )
