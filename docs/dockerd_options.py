@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.cli.domain.daemon_options import HEEDED, IGNORED, Kind, Option
+from services.cli.domain.daemon_options import HEEDED, IGNORED, RELOADED, Kind, Option
 
 PAGE = Path(__file__).parent / "reference" / "dockerd.md"
 
@@ -24,6 +24,8 @@ and is a list in the file. Without `-H` the API is served on `unix:///var/run/do
 _IGNORED = """
 `--config-file` names the file, `--validate` checks flags and file, and ends.
 
+SIGHUP takes up from the file: {reloaded}.
+
 ## Taken and ignored
 
 Each is warned of once: what it is about, a node has not.
@@ -38,7 +40,9 @@ def page() -> str:
         for option in HEEDED
     ]
     names = ", ".join(f"`{_flags(option)}`" for option in sorted(IGNORED, key=lambda o: o.flag))
-    return _HEAD + "\n".join(rows) + "\n" + _IGNORED + names + ".\n"
+    reloaded = ", ".join(f"`{key}`" for key in sorted(RELOADED))
+    ignored = _IGNORED.format(reloaded=reloaded)
+    return _HEAD + "\n".join(rows) + "\n" + ignored + names + ".\n"
 
 
 def _flags(option: Option) -> str:

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 VERSION = "0.1.0"
+#: The dockerd whose behaviour is followed.
+DOCKER_VERSION = "28.3.0"

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -91,7 +92,7 @@ class _Parts:
         from services.cli.bootstrap import build_dockerd, daemon_settings
 
         settings = daemon_settings(flags, file, is_named=is_named, warn=warn)
-        return build_dockerd(os.environ, settings)
+        return build_dockerd(os.environ, flags, file, settings)
 
     def display(self) -> Display:
         from services.cli.bootstrap import build_display
@@ -218,8 +219,11 @@ def _bring_up(verbs: Verbs) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit."""
-    wherry(prog_name="wherry")
+    """Run the command line and exit; called by the name dockerd, it is that."""
+    args = sys.argv[1:]
+    if Path(sys.argv[0]).name == "dockerd":
+        args = ["dockerd", *args]
+    wherry(args, prog_name="wherry")
 
 
 if __name__ == "__main__":

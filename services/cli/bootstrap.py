@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,11 +90,23 @@ def daemon_settings(
     return settings
 
 
-def build_dockerd(env: Mapping[str, str], settings: daemon_config.Settings) -> Dockerd:
+def build_dockerd(
+    given: Mapping[str, str], flags: Mapping[str, Any], file: str, settings: daemon_config.Settings
+) -> Dockerd:
     """Construct a daemon that is not started; raises InvalidArgument for what can't be meant."""
-    inherited = int(env.get("LISTEN_FDS", "0")) if env.get("LISTEN_PID") == str(os.getpid()) else 0
-    env = {**env, **daemon_config.environment(settings, inherited=inherited)}
-    Runtimes.from_env(env)
+    is_activated = given.get("LISTEN_PID") == str(os.getpid())
+    inherited = int(given.get("LISTEN_FDS", "0")) if is_activated else 0
+
+    def environment(settings: daemon_config.Settings) -> dict[str, str]:
+        said = daemon_config.environment(settings, inherited=inherited)
+        env = {**_own_name(said.get("WHERRY_EXEC_ROOT", "")), **given, **said}
+        Runtimes.from_env(env)
+        return env
+
+    def reload(before: daemon_config.Settings) -> daemon_config.Settings:
+        return daemon_config.reloaded(before, flags, read_daemon_file(Path(file), is_named=False))
+
+    env = environment(settings)
     node = NodeConfig.from_env(env)
     gateway = UnixGateway(socket=node.socket)
     host = LocalHost(node=node, env=env)
@@ -112,8 +126,18 @@ def build_dockerd(env: Mapping[str, str], settings: daemon_config.Settings) -> D
         parent=parent,
         foreground=parent,
         pid_file=LocalPidFile(path=Path(pid) if (pid := settings.get("pidfile")) else None),
-        is_live_restore=bool(settings.get("live-restore")),
+        settings=settings,
+        reload=reload,
+        environment=environment,
     )
+
+
+def _own_name(exec_root: str) -> dict[str, str]:
+    """Return a name for a node with folders of its own: two on one machine share no cgroup."""
+    if not exec_root:
+        return {}
+    digest = hashlib.sha256(exec_root.encode()).hexdigest()[:8]
+    return {"WHERRY_NODE": f"{socket.gethostname()[:54]}-{digest}"}
 
 
 def _to_standard_error(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import IO, Any, Protocol
 
 from services.cli.domain.archive import Archive
@@ -63,11 +64,26 @@ class Parent(Protocol):
         """Return the last warnings and errors since the parent was started here."""
 
 
+class Told(Enum):
+    """What the foreground process is told."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+    #: Nothing: the process that it waits for has ended.
+    ENDED = "ended"
+
+
 class Foreground(Protocol):
     """The process that people and init systems end: ours."""
 
-    def is_told_to_stop(self, process: Process) -> bool:
-        """Wait for a signal or the end of *process*; tell whether it was a signal."""
+    def wait(self, process: Process) -> Told:
+        """Wait until somebody tells us something, or *process* ends."""
+
+    def use(self, env: Mapping[str, str]) -> None:
+        """Start the next parent with this environment."""
+
+    def notify(self, state: str) -> None:
+        """Tell whoever started us how far we are, where they want to know."""
 
 
 class PidFile(Protocol):

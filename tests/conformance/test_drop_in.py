@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -85,6 +86,40 @@ def test_a03_a04_a_plugin_that_runs_already_is_taken_up(
     assert own.get("/plugins")[0]["Enabled"]
     status = own.status("p")
     assert (status["state"], status["pid"]) == ("running", pid)
+
+
+def test_sighup_takes_up_the_file(own: Daemon, contexts: Contexts) -> None:
+    """What changed counts, a broken file changes nothing, and plugins notice neither."""
+    own.begin(file={"labels": ["a=1"]})
+    pid = _enabled(own, contexts)
+    config = own.folder / "daemon.json"
+
+    config.write_text('{"labels": ["b=2"], "live-restore": true}')
+    own.tell(signal.SIGHUP)
+
+    eventually(lambda: "Reloaded configuration" in own.log, "it has reloaded")
+    shown = own.docker("info", "--format", "{{.Labels}} {{.LiveRestoreEnabled}}")
+    assert shown == "[b=2] true"
+    config.write_text('{"label": []}')
+    own.tell(signal.SIGHUP)
+    eventually(lambda: "Error reloading configuration" in own.log, "it says what is wrong")
+    assert own.status("p")["pid"] == pid
+    assert own.end() == 0
+    assert is_running(pid)
+
+
+def test_systemd_is_told_when_it_is_ready(tmp_path: Path) -> None:
+    """A unit of Type=notify waits for that, and for nothing longer."""
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+        daemon(NOTIFY_SOCKET=str(tmp_path / "n")) as own,
+    ):
+        systemd.bind(str(tmp_path / "n"))
+        systemd.settimeout(10)
+        own.begin()
+        assert systemd.recv(64) == b"READY=1"
+        assert own.end() == 0
+        assert systemd.recv(64) == b"STOPPING=1"
 
 
 def test_a_second_daemon_does_not_start(own: Daemon) -> None:

@@ -52,6 +52,11 @@ class Daemon(Node):
                 stderr=log,
             )
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send it a signal, wait for its end and return its status."""
         assert self._process is not None

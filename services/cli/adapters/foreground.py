@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import select
 import signal
 import socket
@@ -14,11 +15,12 @@ from pathlib import Path
 from types import FrameType
 
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent, PidfdProcess
-from services.cli.ports import Process
+from services.cli.ports import Process, Told
 from shared.node.config import NodeConfig
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_FD = 3
+_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class ForegroundParent(DetachedParent):
@@ -29,18 +31,33 @@ class ForegroundParent(DetachedParent):
         self._env = dict(env)
         self._inherited = inherited
         self._child: subprocess.Popen[bytes] | None = None
+        self._notified = self._env.pop("NOTIFY_SOCKET", "")
         self._heard, self._signals = socket.socketpair()
 
     def listen(self) -> None:
-        """Take note of SIGTERM and SIGINT from now on."""
-        self._signals.settimeout(0)
+        """Take note of SIGTERM, SIGINT and SIGHUP from now on."""
+        for end in (self._heard, self._signals):
+            end.settimeout(0)
         signal.set_wakeup_fd(self._signals.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (*_STOP, signal.SIGHUP):
             signal.signal(number, _noted)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes ends no daemon
+
+    def use(self, env: Mapping[str, str]) -> None:
+        """Start the next parent with this environment."""
+        self._env = {key: value for key, value in env.items() if key != "NOTIFY_SOCKET"}
+
+    def notify(self, state: str) -> None:
+        """Tell systemd how far we are, where it started us as Type=notify."""
+        if not self._notified:
+            return
+        address = re.sub("^@", "\0", self._notified)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.sendto(state.encode(), address)
 
     def start(self) -> PidfdProcess:
         """Start it, with the sockets that we were started with."""
+        if self._child is not None:
+            self._child.wait()
         self._child = subprocess.Popen(
             ARGV,
             cwd=CODE,
@@ -57,14 +74,16 @@ class ForegroundParent(DetachedParent):
         """Return nothing: all was said on standard error."""
         return ""
 
-    def is_told_to_stop(self, process: Process) -> bool:
-        """Wait for a signal or the end of *process*; tell whether it was a signal."""
+    def wait(self, process: Process) -> Told:
+        """Wait for a signal or the end of *process*; a signal to stop comes before all else."""
         poll = select.poll()
         poll.register(self._heard, select.POLLIN)
         ended = os.pidfd_open(process.pid)
         poll.register(ended, select.POLLIN)
         try:
-            return any(fd == self._heard.fileno() for fd, _ in poll.poll())
+            if all(fd != self._heard.fileno() for fd, _ in poll.poll()):
+                return Told.ENDED
+            return Told.RELOAD if _STOP.isdisjoint(self._heard.recv(4096)) else Told.STOP
         finally:
             os.close(ended)
 

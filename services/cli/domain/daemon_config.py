@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from services.cli.domain.daemon_hosts import addresses
-from services.cli.domain.daemon_options import BY_KEY, FILE_ONLY, HEEDED, Kind, Option
+from services.cli.domain.daemon_options import (
+    BY_KEY,
+    FILE_ONLY,
+    HEEDED,
+    RELOADED,
+    Kind,
+    Option,
+)
 from shared import errdefs
 
 #: By name in daemon.json.
@@ -49,6 +56,17 @@ def merged(flags: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
     settings = {key: _checked(BY_KEY[key], value) for key, value in flat.items() if key in BY_KEY}
     both = _ADDED_UP & settings.keys() & flags.keys()
     return {**settings, **flags, **{key: {**settings[key], **flags[key]} for key in both}}
+
+
+def reloaded(before: Settings, flags: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
+    """Return what holds once the file says this; only some of it changes while a daemon runs.
+
+    What the file no longer names stays, but for authorization plugins: one that is taken off the
+    list is asked no more, unless a flag named it. Raises InvalidArgument, as the first reading.
+    """
+    said = merged(flags, file)
+    kept = {k: v for k, v in before.items() if k != "authorization-plugins"}
+    return {**kept, **{key: value for key, value in said.items() if key in RELOADED}}
 
 
 def ignored(settings: Settings) -> list[str]:

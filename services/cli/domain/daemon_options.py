@@ -54,7 +54,7 @@ HEEDED: Final = (
             kind=_MAP, named="runtimes", variable="WHERRY_RUNTIMES"),
     _heeded("authorization-plugin", "plugins that are asked about each request",
             kind=_LIST, named="authorization-plugins", variable="WHERRY_AUTHORIZATION_PLUGINS"),
-    _heeded("data-root", "what survives a reboot", variable="WHERRY_ROOT"),
+    _heeded("data-root", "what survives a reboot", short="g", variable="WHERRY_ROOT"),
     _heeded("debug", "log more", kind=_SWITCH, short="D"),
     _heeded("default-runtime", "the runtime that runs plugins", variable="WHERRY_DEFAULT_RUNTIME"),
     _heeded("exec-root", "sockets, locks, running containers; at most 60 bytes",
@@ -130,6 +130,12 @@ IGNORED: Final = (
 )
 #: Keys of daemon.json that have no flag, and mean nothing here.
 FILE_ONLY: Final = frozenset({"builder", "deprecated-key-path", "host-gateway-ip"})
+
+#: What SIGHUP takes up from daemon.json.
+RELOADED: Final = frozenset(
+    {"authorization-plugins", "debug", "default-runtime", "insecure-registries", "labels"}
+    | {"live-restore", "registry-mirrors", "runtimes", "shutdown-timeout"}
+)
 
 OPTIONS: Final = tuple(sorted((*HEEDED, *IGNORED), key=lambda option: option.flag))
 BY_KEY: Final = {option.key: option for option in OPTIONS}

@@ -10,6 +10,7 @@ import click
 from services.cli.domain.daemon_options import OPTIONS, Kind, Option
 from services.cli.entrypoints.parts import Parts
 from shared import errdefs
+from shared.version import DOCKER_VERSION, VERSION
 
 _FILE: Final = "/etc/docker/daemon.json"
 _HELP: Final = f"""Run a node in the foreground, as dockerd runs: its flags, its file, its end.
@@ -91,6 +92,12 @@ def _pair(option: Option, given: str) -> tuple[str, Any]:
     return name, {"path": value} if option.key == "runtimes" else value
 
 
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"Docker version {DOCKER_VERSION}, build wherry-{VERSION}")
+        ctx.exit()
+
+
 def _warn(key: str) -> None:
     click.echo(f"warning: {key} means nothing to this node, and is ignored", err=True)
 
@@ -117,6 +124,14 @@ dockerd = _Dockerd(
     params=[
         *map(_flag, OPTIONS),
         click.Option(["--config-file"], default=_FILE, help="the file"),
+        click.Option(
+            ["-v", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="show the version, and end",
+        ),
         click.Option(["--validate"], is_flag=True, help="check flags and file, and end"),
     ],
 )

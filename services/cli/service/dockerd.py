@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
-from services.cli.ports import Foreground, Parent, PidFile, Process
+from services.cli.domain.daemon_config import Settings
+from services.cli.ports import Foreground, Parent, PidFile, Process, Told
 from services.cli.service.down import Down
 from services.cli.service.up import Up
 from shared import errdefs
@@ -23,13 +25,17 @@ class Dockerd:
     parent: Parent
     foreground: Foreground
     pid_file: PidFile
-    is_live_restore: bool
+    settings: Settings
+    #: Reads the file again, beside what held before; raises InvalidArgument.
+    reload: Callable[[Settings], Settings]
+    #: The environment of a node with such settings; raises InvalidArgument.
+    environment: Callable[[Settings], Mapping[str, str]]
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; then plugins are stopped, unless they are to be restored.
 
-        Raises Conflict where a node runs already, and what keeps one from coming up. A parent
-        that ends by itself is Unavailable.
+        SIGHUP takes up what changed in the file. Raises Conflict where a node runs already, and
+        what keeps one from coming up. A parent that ends by itself is Unavailable.
         """
         self.pid_file.write()
         try:
@@ -50,15 +56,40 @@ class Dockerd:
             self._end_parent()
             raise errdefs.Unavailable(f"failed to start daemon: {error.message}") from error
         log.info("Daemon has completed initialization")
-        self._wait()
+        self.foreground.notify("READY=1")
+        settings = self.settings
+        while self._told() is Told.RELOAD:
+            settings = self._reload(settings)
+        self._stop(is_live_restore=bool(settings.get("live-restore")))
 
-    def _wait(self) -> None:
+    def _told(self) -> Told:
         parent = self.parent.find()
-        if parent is None or not self.foreground.is_told_to_stop(parent):
+        told = Told.ENDED if parent is None else self.foreground.wait(parent)
+        if told is Told.ENDED:
             raise errdefs.Unavailable("the node's parent ended; its log is above")
-        log.info("stopping", live_restore=self.is_live_restore)
+        return told
+
+    def _reload(self, settings: Settings) -> Settings:
+        """Take up what changed in the file: the services start anew, plugins run on."""
+        log.info("Got signal to reload configuration")
         try:
-            self.down.run(live=self.is_live_restore)
+            new = self.reload(settings)
+            env = self.environment(new)
+        except errdefs.Error as error:
+            log.warning("Error reloading configuration", reason=error.message)
+            return settings
+        if new != settings:
+            self._end_parent()
+            self.foreground.use(env)
+            self.up.run()
+        log.info("Reloaded configuration")
+        return new
+
+    def _stop(self, *, is_live_restore: bool) -> None:
+        self.foreground.notify("STOPPING=1")
+        log.info("stopping", live_restore=is_live_restore)
+        try:
+            self.down.run(live=is_live_restore)
         except errdefs.Error as error:
             # Whoever stops a daemon wants it to end; what it leaves is taken up by the next one.
             log.warning("plugins are left running", reason=error.message)

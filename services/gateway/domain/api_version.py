@@ -6,11 +6,11 @@ import re
 from typing import Final
 
 from shared import errdefs
+from shared.version import DOCKER_VERSION
 
 MINIMUM: Final = "1.24"
 CURRENT: Final = "1.51"
-#: The dockerd whose behaviour is followed.
-ENGINE: Final = "28.3.0"
+ENGINE: Final = DOCKER_VERSION
 _PREFIX = re.compile(r"/v([0-9.]+)(/.*)", re.DOTALL)
 #: The last version whose errors were plain text.
 _PLAIN_TEXT_ERRORS: Final = "1.23"

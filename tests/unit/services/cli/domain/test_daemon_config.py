@@ -157,3 +157,23 @@ def test_what_can_not_be_meant(settings: dict[str, Any], message: str) -> None:
     """A setting that contradicts itself keeps the daemon from starting."""
     with pytest.raises(errdefs.InvalidArgument, match=message):
         daemon_config.environment(settings)
+
+
+def test_some_settings_change_while_a_daemon_runs() -> None:
+    """The rest stays as it was, and so does what the file no longer names."""
+    flags = {"debug": True}
+    before = daemon_config.merged(
+        flags, {"labels": ["a=1"], "data-root": "/d", "live-restore": True}
+    )
+
+    after = daemon_config.reloaded(before, flags, {"labels": ["b=2"], "data-root": "/other"})
+
+    assert after == {**before, "labels": ["b=2"]}
+
+
+def test_an_authorization_plugin_that_the_file_drops_is_asked_no_more() -> None:
+    """But one that a flag named stays: a reload must not open the door."""
+    named: dict[str, Any] = {"authorization-plugins": ["guard"]}
+
+    assert daemon_config.reloaded(daemon_config.merged({}, named), {}, {}) == {}
+    assert daemon_config.reloaded(daemon_config.merged(named, {}), named, {}) == named
