@@ -214,7 +214,9 @@ def verbs(start_node: StartNode, contexts: Contexts) -> Iterator[PluginVerbs]:
 
 
 # httpx leaves a socket open when it cannot connect, as to a gateway that was killed.
-@pytest.mark.filterwarnings("ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.timeout(_STEPS * 5)
 def test_a_node_does_what_the_model_does(verbs: PluginVerbs) -> None:
     """No verb, no race, no kill and no restart brings a node where the model does not go."""

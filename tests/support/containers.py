@@ -160,6 +160,14 @@ class ExecutorNode:
         """Return the last lines of a container's output."""
         return [line.text for line in self.host.logs.tail(container_id, tail)]
 
+    async def says(self, container_id: str, expected: list[str]) -> None:
+        """Wait until this is all that a container wrote: its supervisor is a little behind."""
+
+        def told() -> list[str]:
+            return [line.text for line in self.host.logs.tail(container_id, 10_000)]
+
+        await eventually(lambda: told() == expected, f"{container_id} says {expected}")
+
     async def exit_of(self, container_id: str) -> ContainerExited:
         """Wait for the container's exit to be published, and return it."""
         await eventually(lambda: self.exits(container_id), f"exit of {container_id}")

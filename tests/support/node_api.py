@@ -83,11 +83,11 @@ class NodeApi:
         assert response.status_code == 204, response.text
 
     def remove_all(self) -> None:
-        """Remove all volumes and plugins."""
-        for name in self.volumes():
-            self.remove_volume(name, force=True)
+        """Remove all plugins and volumes; a plugin that is gone refuses no volume's removal."""
         for plugin in self.get("/plugins"):
             self.remove(plugin["Id"], force=True)
+        for name in self.volumes():
+            self.remove_volume(name, force=True)
 
     def feed(self) -> list[dict[str, Any]]:
         """Return all events of the node up to now; their numbers must be dense."""

@@ -210,8 +210,8 @@ async def test_devices_are_seen_only_when_asked_for(node: ExecutorNode) -> None:
     await node.start_listening("c-1", "open=/dev/loop-control", devices=("/dev/loop-control",))
     await node.start_listening("c-2", "open=/dev/loop-control")
 
-    assert await node.output("c-1") == ["opened /dev/loop-control"]
-    assert await node.output("c-2") == ["not opened /dev/loop-control"]
+    await node.says("c-1", ["opened /dev/loop-control"])
+    await node.says("c-2", ["not opened /dev/loop-control"])
 
 
 async def test_a_link_in_the_root_file_system_leads_nowhere(

@@ -34,7 +34,7 @@ async def test_added_mount_and_link_lead_to_a_folder_of_the_host(node: ExecutorN
         await node.start_listening("c-3", "touch=/run/docker/added/mine", last_mounts=(mount,))
 
     assert first == ["not opened /run/docker/known"]
-    assert await node.output("c-2") == ["opened /run/docker/known"]
+    await node.says("c-2", ["opened /run/docker/known"])
     assert [path.name for path in folder.iterdir()] == ["known"]
 
 
@@ -54,7 +54,7 @@ async def test_added_mount_stands_over_the_container_s_own(node: ExecutorNode) -
         last_mounts=(ContainerMount(source=str(added), **at),),
     )
 
-    assert await node.output("c-1") == ["not opened /mnt/own", "opened /mnt/added"]
+    await node.says("c-1", ["not opened /mnt/own", "opened /mnt/added"])
 
 
 @pytest.mark.parametrize("path", ["etc/x", "/", "/a//b", "/a/../../etc/x", "/a/."])

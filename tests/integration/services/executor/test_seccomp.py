@@ -55,5 +55,5 @@ async def test_ordinary_programs_do_not_notice(node: ExecutorNode, capability: s
 
     await node.start_listening("c-1", *does, capabilities=(capability,))
 
-    assert await node.output("c-1") == ["opened /b", "line 1", "line 2"]
+    await node.says("c-1", ["opened /b", "line 1", "line 2"])
     assert (await node.stop("c-1")).exit.exit_code == 0  # type: ignore[union-attr]  # it ended
