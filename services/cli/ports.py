@@ -15,6 +15,7 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
 from services.cli.domain.stats import Stats
@@ -148,6 +149,9 @@ class Api(Protocol):
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         """Yield what all enabled plugins use, each second or once."""
+
+    def diff(self, old: str, new: str, login: Login) -> PluginDiff:
+        """Compare two versions of a plugin."""
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return all that the gateway knows of a plugin."""

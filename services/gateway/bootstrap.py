@@ -38,6 +38,7 @@ from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Sender, Vault
 from services.gateway.service.archives import Archives
+from services.gateway.service.diffs import Diffs
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
@@ -222,6 +223,7 @@ class Gateway:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_archives import ArchiveExtension
+        from services.gateway.entrypoints.wherry_diff import DiffExtension
         from services.gateway.entrypoints.wherry_exec import ExecExtension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
         from services.gateway.entrypoints.wherry_logs import LogExtension
@@ -254,6 +256,7 @@ class Gateway:
             volumes=VolumeExtension(volumes=self.volumes),
             execs=ExecExtension(execs=self.execs),
             archives=ArchiveExtension(archives=self.archives, jobs=self.jobs),
+            diffs=DiffExtension(diffs=Diffs(replica=self.replica, registries=registries)),
         )
         return extension.application()
 

@@ -57,6 +57,29 @@ class DescribeArchive(Command[Archived]):
     archive_id: str
 
 
+class RemotePlugin(Message):
+    """A plugin at a registry, for this machine."""
+
+    TYPE: ClassVar[str] = "pull.plugin.reply.v1"
+
+    #: Docker's plugin config, as its blob has it.
+    config: str
+    manifest_digest: str
+    layer_digests: tuple[str, ...]
+
+
+class DescribePlugin(Command[RemotePlugin]):
+    """Ask what a plugin at a registry is; no layer is fetched."""
+
+    TYPE: ClassVar[str] = "pull.plugin.describe.v1"
+
+    remote: str
+    meta_headers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    credentials: Sealed | None = None
+    #: What the credentials are sealed for.
+    subject: str = ""
+
+
 class LoggedIn(Message):
     """The registry's answer to a login."""
 

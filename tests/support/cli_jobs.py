@@ -14,6 +14,7 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
 from services.cli.domain.stats import Stats
@@ -140,6 +141,10 @@ class FakeApi:
 
     def stats(self, *, stream: bool) -> Iterator[tuple[Stats, ...]]:
         yield ()
+
+    def diff(self, old: str, new: str, login: Login) -> PluginDiff:
+        self.asked.append((new, login))
+        return PluginDiff(body={"old": old, "new": new})
 
     def record(self, name: str) -> Mapping[str, Any]:
         return {"name": name}

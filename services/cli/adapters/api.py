@@ -19,6 +19,7 @@ from services.cli.domain.job import Job, Step
 from services.cli.domain.log import LogEntry, LogWish
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Plugin, Privilege
+from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
 from services.cli.domain.stats import Stats
@@ -65,6 +66,11 @@ class UnixApi:
         with self._answer("GET", path, limit_s=None) as response:
             for line in response:
                 yield tuple(map(Stats.from_json, json.loads(line)))
+
+    def diff(self, old: str, new: str, login: Login) -> PluginDiff:
+        """Compare two versions of a plugin."""
+        path = f"/plugins/diff?{urlencode({'old': old, 'new': new})}"
+        return PluginDiff.from_json(self._ask("GET", path, login=login, limit_s=_LONG_LIMIT_S))
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return all that the gateway knows of a plugin."""

@@ -18,7 +18,7 @@ _LAST_LINES = "5"
 
 def add_to(plugin: click.Group) -> None:
     """Add the commands to `wherry plugin`."""
-    for command in (status, logs, top, stats, exec_):
+    for command in (status, logs, top, stats, exec_, diff):
         plugin.add_command(command)
 
 
@@ -162,6 +162,22 @@ def exec_(
     )
     run = parts.exec_run()
     sys.exit(run.detached(name, wish) if detach else run.attached(name, wish))
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def diff(parts: Parts, old: str, new: str, *, as_json: bool) -> None:
+    """Show what differs between two versions of a plugin.
+
+    Each is a plugin of the node, or a reference at a registry. Config, privileges, layers; and
+    of a plugin that is here, what an upgrade would make of its settings.
+    """
+    jobs = parts.plugin_jobs(lambda *_: False, lambda text: click.echo(text, err=True))
+    found = jobs.diff(old, new)
+    click.echo(found.to_json() if as_json else found.to_text())
 
 
 def _tail(given: str) -> str:

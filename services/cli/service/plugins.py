@@ -10,6 +10,7 @@ from typing import Any
 from services.cli.domain.job import Job
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Privilege
+from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.ports import Api, Logins
 from shared import errdefs
 from shared.oci import reference
@@ -50,6 +51,10 @@ class PluginJobs:
         granted = self._grant(remote, login)
         body = {"name": plugin.name, "remote": remote, "privileges": granted, **how}
         return self.api.begin("upgrade", body, login)
+
+    def diff(self, old: str, new: str) -> PluginDiff:
+        """Compare two versions, with the login for the registry of the new one."""
+        return self.api.diff(old, new, self._login(new))
 
     def _login(self, remote: str) -> Login:
         login = self.logins.find(reference.parse(remote).domain)

@@ -19,6 +19,7 @@ from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_archives import ArchiveExtension
+from services.gateway.entrypoints.wherry_diff import DiffExtension
 from services.gateway.entrypoints.wherry_exec import ExecExtension
 from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.entrypoints.wherry_logs import LogExtension
@@ -68,6 +69,7 @@ class Extension:
     volumes: VolumeExtension
     execs: ExecExtension
     archives: ArchiveExtension
+    diffs: DiffExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -102,6 +104,7 @@ class Extension:
         self.look.add_to(router)
         self.execs.add_to(router)
         self.archives.add_to(router)
+        self.diffs.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

@@ -210,6 +210,36 @@ class LoadRequest(BaseModel):
     privileges: tuple[Privilege, ...] = ()
 
 
+class PluginVersion(BaseModel):
+    """One of two versions."""
+
+    name: str
+    manifest_digest: str
+
+
+class Difference(BaseModel):
+    """Something that is another in the new version; null where one has it not."""
+
+    what: str
+    old: str | None
+    new: str | None
+    #: Of a setting: `kept`, follows the `default`, `new`, or `dropped`.
+    why: str = ""
+
+
+class PluginDiff(BaseModel):
+    """What differs, and what an upgrade from the old to the new makes of its settings."""
+
+    old: PluginVersion
+    new: PluginVersion
+    config: tuple[Difference, ...]
+    privileges: tuple[Difference, ...]
+    settings: tuple[Difference, ...]
+    layers_kept: tuple[str, ...]
+    layers_added: tuple[str, ...]
+    layers_removed: tuple[str, ...]
+
+
 class ExecRequest(BaseModel):
     """A process to put beside a plugin's own; what is empty is as the plugin's own."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from services.gateway import ports
 from services.gateway.domain.auth_config import AuthConfig
-from shared.contracts.pull import GetPrivileges, LogIn
+from shared.contracts.pull import DescribePlugin, GetPrivileges, LogIn, RemotePlugin
 from shared.oci import reference
 
 #: A registry may be slow to answer, and there are several answers to wait for.
@@ -45,6 +45,18 @@ class Registries:
             remote=str(ref), meta_headers=dict(meta_headers), credentials=sealed, subject=subject
         )
         return (await self.sender.send(command, timeout_s=_ANSWER_LIMIT_S)).privileges
+
+    async def describe(
+        self, remote: str, auth: AuthConfig, meta_headers: Mapping[str, tuple[str, ...]]
+    ) -> RemotePlugin:
+        """Return what a plugin at a registry is; raises as privileges does."""
+        ref = reference.parse(remote).with_default_tag()
+        subject = uuid.uuid4().hex
+        sealed = None if auth.is_anonymous else self.vault.seal(auth.plaintext(), subject)
+        command = DescribePlugin(
+            remote=str(ref), meta_headers=dict(meta_headers), credentials=sealed, subject=subject
+        )
+        return await self.sender.send(command, timeout_s=_ANSWER_LIMIT_S)
 
     async def log_in(self, auth: AuthConfig) -> LoginAnswer:
         """Check a login at its registry; raises what the registry says."""

@@ -8,13 +8,14 @@ from typing import Any
 from services.pull.service.questions import Questions
 from shared.bus.ports import CommandHandler
 from shared.contracts.message import Command
-from shared.contracts.pull import DescribeArchive, GetPrivileges, LogIn
+from shared.contracts.pull import DescribeArchive, DescribePlugin, GetPrivileges, LogIn
 
 
 def commands(questions: Questions) -> Mapping[type[Command[Any]], CommandHandler]:
     """Return the handler of each question."""
     return {
         GetPrivileges: questions.get_privileges,
+        DescribePlugin: questions.describe_plugin,
         DescribeArchive: questions.describe_archive,
         LogIn: questions.log_in,
     }

@@ -7,6 +7,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Final
 
+from services.pull.domain.plugin_image import PluginImage
 from services.pull.ports import Archives, Registries
 from services.pull.service.credentials import open_auth
 from services.pull.service.resolving import Resolver
@@ -17,10 +18,12 @@ from shared.contracts.pull import (
     Archived,
     ArchivedPlugin,
     DescribeArchive,
+    DescribePlugin,
     GetPrivileges,
     LoggedIn,
     LogIn,
     Privileges,
+    RemotePlugin,
 )
 from shared.oci import layout, privileges, reference
 from shared.oci.descriptor import Descriptor
@@ -43,12 +46,23 @@ class Questions:
 
     async def get_privileges(self, command: GetPrivileges, _delivery: Delivery) -> Privileges:
         """Return what a plugin asks for; raises the registry's error. Changes nothing."""
+        needed = privileges.compute((await self._image(command)).config)
+        return Privileges(privileges=tuple(privilege.to_dict() for privilege in needed))
+
+    async def describe_plugin(self, command: DescribePlugin, _delivery: Delivery) -> RemotePlugin:
+        """Return what a plugin is; raises the registry's error. Changes nothing."""
+        image = await self._image(command)
+        return RemotePlugin(
+            config=image.config_bytes.decode(),
+            manifest_digest=image.manifest_descriptor.digest,
+            layer_digests=tuple(layer.digest for layer in image.layers),
+        )
+
+    async def _image(self, command: GetPrivileges | DescribePlugin) -> PluginImage:
         ref = reference.parse(command.remote).with_default_tag()
         auth = open_auth(self.opener, command.credentials, command.subject)
         repository = self.registries.repository(ref, auth=auth, meta_headers=command.meta_headers)
-        image = await self.resolver.fetch(repository, ref, await repository.resolve())
-        needed = privileges.compute(image.config)
-        return Privileges(privileges=tuple(privilege.to_dict() for privilege in needed))
+        return await self.resolver.fetch(repository, ref, await repository.resolve())
 
     async def describe_archive(self, command: DescribeArchive, _delivery: Delivery) -> Archived:
         """Return the plugins of an archive; raises InvalidArgument where there is none."""

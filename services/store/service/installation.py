@@ -15,7 +15,6 @@ from services.store.domain import (
     job,
     requirements,
     status,
-    upgrade,
     upgrading,
 )
 from services.store.domain.job import JobRecord
@@ -26,7 +25,7 @@ from shared.bus.ports import Delivery
 from shared.contracts.job import CommitPlugin, JobKind
 from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed
-from shared.oci import go_json, networks
+from shared.oci import go_json, networks, settings_merge
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import Settings, initial_settings, with_env
 from shared.tasks.lanes import Lanes
@@ -152,7 +151,7 @@ class Installation:
 
 def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: int) -> Plugin:
     config = _parse(command.config, plugin.name)
-    merged = upgrade.merge(
+    merged = settings_merge.merge(
         PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
     )
     changes = {
