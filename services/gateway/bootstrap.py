@@ -30,6 +30,7 @@ from services.gateway.entrypoints.disk_usage import DiskUsageRoutes
 from services.gateway.entrypoints.dispatch import Dispatch
 from services.gateway.entrypoints.events import EventRoutes
 from services.gateway.entrypoints.http import Application
+from services.gateway.entrypoints.idempotency import Keyed
 from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
 from services.gateway.entrypoints.registry import RegistryRoutes
@@ -184,7 +185,7 @@ class Gateway:
             node=self.config.node.name,
             authorization=authorization,
         )
-        extension = LateApp(lambda: self._extension(verbs, registries, health))
+        extension = Keyed(LateApp(lambda: self._extension(verbs, registries, health)))
         served = Dispatch(Router(routes), extension)
         return App(_authorized(served, authorization) if authorization else served)
 

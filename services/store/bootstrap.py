@@ -21,6 +21,8 @@ from services.store.service.store import Store, Times
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.health import Check
+from shared.idempotency.once import Once
+from shared.idempotency.outcomes import SqliteOutcomes
 from shared.jobs.queue import JobQueue
 from shared.node.lock import ServiceLock
 from shared.sqlite import Database
@@ -55,7 +57,8 @@ async def _serve(
     inventory = PluginInventory(records, committed=relay.wake)
     REGISTRY.register(InventoryMetrics(inventory))
     store = build(config, bus, folders, content, inventory, SqliteRegistrations(database), queue)
-    bus.serve(messages.commands(store), checks=lambda: _checks(records), version=VERSION)
+    once = Once(SqliteOutcomes(database, time.time_ns), time.time_ns)
+    bus.serve(once.all(messages.commands(store)), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))
     bus.on_reconnect(store.reconnected)
     await store.start()

@@ -20,6 +20,8 @@ from services.volume.service.service import VolumeService
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.health import Check
+from shared.idempotency.once import Once
+from shared.idempotency.outcomes import SqliteOutcomes
 from shared.node.lock import ServiceLock
 from shared.sqlite import Database
 from shared.version import VERSION
@@ -36,15 +38,16 @@ async def serve(config: VolumeConfig, bus: RedisBus, stop: asyncio.Event) -> Non
     database = Database(config.database, MIGRATIONS)
     await database.open()
     try:
-        await _serve(config, bus, SqliteRecords(database, time.time_ns), stop)
+        await _serve(config, bus, database, stop)
     finally:
         await database.close()
         lock.release()
 
 
 async def _serve(
-    config: VolumeConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
+    config: VolumeConfig, bus: RedisBus, database: Database, stop: asyncio.Event
 ) -> None:
+    records = SqliteRecords(database, time.time_ns)
     local = LocalDriver(config.folder, mount_limit_s=config.create_timeout_s)
     local.open()
     plugins = LatePluginDrivers(
@@ -72,8 +75,9 @@ async def _serve(
         boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
     )
     REGISTRY.register(VolumeMetrics(service.catalog))
+    once = Once(SqliteOutcomes(database, time.time_ns), time.time_ns)
     bus.serve(
-        messages.commands(service),
+        once.all(messages.commands(service)),
         concurrency=_CONCURRENCY,
         checks=lambda: _checks(records),
         version=VERSION,

@@ -118,7 +118,10 @@ class Execs:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def create(self, command: CreateExec) -> Exec:
-        """Make an exec; a repeat finds it. Raises Conflict when the container does not run."""
+        """Make an exec; a repeat finds it.
+
+        Raises Conflict when the container does not run, or the id is another request's.
+        """
         self._forget_old()
         entry = self._entries.get(command.exec_id)
         if entry is None:
@@ -133,6 +136,11 @@ class Execs:
                 since_ns=self.host.clock.now_ns(),
             )
             self._entries[command.exec_id] = entry
+        elif (entry.container_id, entry.config) != (command.container_id, command.config):
+            raise errdefs.Conflict(
+                f"exec {command.exec_id} was made of another request: an Idempotency-Key stands "
+                "for one; use another key"
+            )
         return entry.shown()
 
     @asynccontextmanager

@@ -98,7 +98,7 @@ class Extension:
         self.references.add_to(router)
         self.volumes.add_to(router)
         self.node.add_to(router)
-        RightsExtension(replica=self.replica, verbs=self.verbs).add_to(router)
+        RightsExtension(verbs=self.verbs).add_to(router)
         self.logs.add_to(router)
         SupervisionExtension(replica=self.replica, verbs=self.verbs).add_to(router)
         self.look.add_to(router)

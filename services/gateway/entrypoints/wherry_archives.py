@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from services.gateway.domain import job_identity
 from services.gateway.domain.auth_config import AuthConfig
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.http import Stream
-from services.gateway.entrypoints.wherry_jobs import Key
+from services.gateway.entrypoints.idempotency import refuse_key
 from services.gateway.entrypoints.wherry_stream import StreamResponse
 from services.gateway.service.archives import Archives
 from services.gateway.service.jobs import Jobs
@@ -36,7 +36,7 @@ class ArchiveExtension:
         """Add the routes."""
         saved: dict[int | str, dict[str, Any]] = {200: {"content": {_TAR: {}}}}
         router.get("/archives", response_class=Response, responses=saved)(self.save)
-        router.post("/archives", status_code=201)(self.bring)
+        router.post("/archives", status_code=201, dependencies=[Depends(refuse_key)])(self.bring)
         router.delete("/archives/{archive_id}", status_code=204)(self.delete)
         router.post("/plugins/load", status_code=202)(self.load)
 
@@ -61,10 +61,10 @@ class ArchiveExtension:
         """Delete an archive; what is being loaded from it goes on."""
         self.archives.spool.delete(archive_id)
 
-    async def load(self, wish: models.LoadRequest, idempotency_key: Key = "") -> Response:
+    async def load(self, wish: models.LoadRequest) -> Response:
         """Install a plugin from an archive, with all that a pull checks; answers with the job."""
         ref, name = reference.local_name(wish.remote, wish.name)
-        job_id = job_identity.new_id(idempotency_key)
+        job_id = job_identity.new_id()
         request = JobRequest(
             kind=JobKind.PULL,
             name=name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from services.gateway.entrypoints import wherry_models as models
@@ -20,6 +20,7 @@ from services.gateway.entrypoints.hijack import (
     wants_upgrade,
 )
 from services.gateway.entrypoints.http import ClientGoneError, Receive, Scope, Send
+from services.gateway.entrypoints.idempotency import refuse_key
 from services.gateway.ports import Stream
 from services.gateway.service.execs import PluginExecs
 from shared import errdefs
@@ -42,10 +43,18 @@ class ExecExtension:
         }
         router.post("/plugins/{name:path}/exec", status_code=201)(self.create)
         router.get("/exec/{exec_id}")(self.get)
-        start = router.post("/exec/{exec_id}/start", response_class=Response, responses=upgraded)
+        keyless = [Depends(refuse_key)]
+        start = router.post(
+            "/exec/{exec_id}/start",
+            response_class=Response,
+            responses=upgraded,
+            dependencies=keyless,
+        )
         start(self.start)
-        router.post("/exec/{exec_id}/resize", status_code=204)(self.resize)
-        router.post("/exec/{exec_id}/signal", status_code=204)(self.signal)
+        resized = router.post("/exec/{exec_id}/resize", status_code=204, dependencies=keyless)
+        resized(self.resize)
+        signalled = router.post("/exec/{exec_id}/signal", status_code=204, dependencies=keyless)
+        signalled(self.signal)
 
     async def create(self, name: str, wish: models.ExecRequest) -> Exec:
         """Make an exec in an enabled plugin, yet to be started."""

@@ -26,10 +26,8 @@ _SERVER_SENT: Final = "text/event-stream"
 _JSON_LINES: Final = "application/x-ndjson"
 _POSITION: Final = r"^(\d{1,20}-\d{1,20})?$"
 _AUTH: Final = "base64url of Docker's AuthConfig as JSON; what can't be read is anonymous"
-_KEY: Final = "requests with the same key are one job; yours to make up"
 
 Auth = Annotated[str, Header(alias="X-Registry-Auth", description=_AUTH)]
-Key = Annotated[str, Header(description=_KEY, max_length=255)]
 Detach = Annotated[bool, Query(description="answer at once; the job goes on without its client")]
 After = Annotated[str, Query(pattern=_POSITION, description="go on behind this `position`")]
 LastEventId = Annotated[str, Header(pattern=_POSITION)]
@@ -73,7 +71,6 @@ class JobExtension:
         request: Request,
         detach: Detach = False,  # noqa: FBT002 - a parameter of the query
         auth: Auth = "",
-        idempotency_key: Key = "",
     ) -> Response:
         """Install a plugin from a registry; without `detach`, hanging up cancels it."""
         ref, name = reference.local_name(wish.remote, wish.name)
@@ -86,7 +83,7 @@ class JobExtension:
             env=wish.env,
             swarm_service_id=wish.swarm_service_id,
         )
-        return await self._begin(request, job, auth, idempotency_key, detach=detach)
+        return await self._begin(request, job, auth, detach=detach)
 
     async def push(
         self,
@@ -94,7 +91,6 @@ class JobExtension:
         request: Request,
         detach: Detach = False,  # noqa: FBT002 - a parameter of the query
         auth: Auth = "",
-        idempotency_key: Key = "",
     ) -> Response:
         """Push a plugin to where its name says; without `detach`, hanging up cancels it."""
         name = (await self.replica.ready()).resolve(wish.name).plugin.name
@@ -104,7 +100,7 @@ class JobExtension:
             remote=str(reference.parse(name)),
             meta_headers=meta_headers(request.headers.raw),
         )
-        return await self._begin(request, job, auth, idempotency_key, detach=detach)
+        return await self._begin(request, job, auth, detach=detach)
 
     async def upgrade(
         self,
@@ -112,7 +108,6 @@ class JobExtension:
         request: Request,
         detach: Detach = False,  # noqa: FBT002 - a parameter of the query
         auth: Auth = "",
-        idempotency_key: Key = "",
     ) -> Response:
         """Replace a plugin; without `detach`, hanging up cancels it."""
         plugin = (await self.replica.ready()).resolve(wish.name).plugin
@@ -129,7 +124,7 @@ class JobExtension:
             monitor_s=wish.monitor_s,
             drain_s=wish.drain_s,
         )
-        return await self._begin(request, job, auth, idempotency_key, detach=detach)
+        return await self._begin(request, job, auth, detach=detach)
 
     async def list_jobs(self) -> models.Jobs:
         """List the jobs that are kept, newest first."""
@@ -151,9 +146,9 @@ class JobExtension:
         return StreamResponse(self._stream(request, job_id, after or last_event_id))
 
     async def _begin(
-        self, request: Request, wish: JobRequest, auth: str, key: str, *, detach: bool
+        self, request: Request, wish: JobRequest, auth: str, *, detach: bool
     ) -> Response:
-        job_id = job_identity.new_id(key)
+        job_id = job_identity.new_id()
         job = await self.jobs.begin(job_id, wish, AuthConfig.from_header(auth))
         if detach:
             return JSONResponse(job.model_dump(mode="json"), status_code=202)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from services.gateway.entrypoints import wherry_models as models
-from services.gateway.service.replica import Replica
 from services.gateway.service.verbs import Verbs
 from shared.contracts.plugin import Plugin
 
@@ -16,7 +15,6 @@ from shared.contracts.plugin import Plugin
 class RightsExtension:
     """The handlers, and what they need."""
 
-    replica: Replica
     verbs: Verbs
 
     def add_to(self, router: APIRouter) -> None:
@@ -26,13 +24,8 @@ class RightsExtension:
 
     async def grant(self, name: str, wish: models.GrantRequest) -> Plugin:
         """Grant a plugin what it asks for, and show it; its next start counts on it."""
-        await self.verbs.grant(name, tuple(one.to_docker() for one in wish.privileges))
-        return await self._shown(name)
+        return await self.verbs.grant(name, tuple(one.to_docker() for one in wish.privileges))
 
     async def limit(self, name: str, wish: models.LimitRequest) -> Plugin:
         """Limit a stopped plugin from its next start on, and show it; null is no limit."""
-        await self.verbs.limit(name, wish.resources())
-        return await self._shown(name)
-
-    async def _shown(self, name: str) -> Plugin:
-        return (await self.replica.ready()).resolve(name).plugin
+        return await self.verbs.limit(name, wish.resources())

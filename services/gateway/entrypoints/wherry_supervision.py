@@ -117,12 +117,11 @@ class SupervisionExtension:
         return await self._reset(name, Part.REQUIRES)
 
     async def _set(self, name: str, supervision: Supervision) -> SupervisionShown:
-        await self.verbs.supervise(name, supervision)
-        return await self.show(name)
+        return SupervisionShown.of(await self.verbs.supervise(name, supervision))
 
     async def _reset(self, name: str, part: Part) -> SupervisionShown:
-        await self.verbs.supervise(name, Supervision(), reset=(part,))
-        return await self.show(name)
+        plugin = await self.verbs.supervise(name, Supervision(), reset=(part,))
+        return SupervisionShown.of(plugin)
 
 
 def _origin(part: Part, operator: Supervision, author: Supervision) -> Origin:

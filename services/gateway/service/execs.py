@@ -17,6 +17,7 @@ from shared.contracts.executor import (
     SignalExec,
     StartExec,
 )
+from shared.idempotency.key import current
 
 _LIMIT_S: Final = 15.0
 
@@ -33,9 +34,7 @@ class PluginExecs:
     async def create(self, name: str, config: ExecConfig) -> Exec:
         """Make an exec in a plugin's container; raises Conflict when it does not run."""
         plugin = (await self._replica.ready()).resolve(name).plugin
-        command = CreateExec(
-            exec_id=secrets.token_hex(32), container_id=container_of(plugin), config=config
-        )
+        command = CreateExec(exec_id=_new_id(), container_id=container_of(plugin), config=config)
         stream = await self._streams.open(command)
         try:
             return Exec.model_validate_json(await stream.read_line())
@@ -71,3 +70,9 @@ class PluginExecs:
         """Hang up on all."""
         for stream in tuple(self._open):
             await self.end(stream)
+
+
+def _new_id() -> str:
+    """Return the id of a new exec; a request with the same Idempotency-Key gets the same id."""
+    key = current()
+    return secrets.token_hex(32) if key is None else key.digest("exec")

@@ -14,6 +14,7 @@ from shared.contracts.reference import (
     Reference,
     ReferenceList,
 )
+from shared.idempotency.key import message_id
 
 #: Longer than a plugin may take to start, for whose end an acquisition waits.
 _MARGIN_S: Final = 30.0
@@ -46,4 +47,5 @@ class References:
         await self._get(GetPlugin(name=name, mode=GetMode.RELEASE, owner=owner))
 
     async def _get(self, command: GetPlugin) -> GotPlugin:
-        return await self.sender.send(command, timeout_s=self.ready_timeout_s + _MARGIN_S)
+        limit_s = self.ready_timeout_s + _MARGIN_S
+        return await self.sender.send(command, timeout_s=limit_s, message_id=message_id(command))

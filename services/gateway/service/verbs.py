@@ -14,6 +14,7 @@ from services.gateway.service.volumes import Volumes
 from shared import errdefs
 from shared.contracts.executor import Resources
 from shared.contracts.message import Command
+from shared.contracts.plugin import Plugin
 from shared.contracts.recovery import GetRecovery, RecoveryReport
 from shared.contracts.store import (
     Changed,
@@ -30,6 +31,7 @@ from shared.contracts.store import (
     SupervisePlugin,
 )
 from shared.contracts.supervision import Part, Supervision
+from shared.idempotency.key import message_id
 
 log = structlog.get_logger()
 
@@ -69,20 +71,19 @@ class Verbs:
         """Change a plugin's settings."""
         await self._do(SetPlugin(name=name, args=args), _SET_LIMIT_S)
 
-    async def limit(self, name: str, resources: Resources) -> None:
-        """Give a stopped plugin new limits."""
-        await self._do(LimitPlugin(name=name, resources=resources), _SET_LIMIT_S)
+    async def limit(self, name: str, resources: Resources) -> Plugin:
+        """Give a stopped plugin new limits; return it as that left it."""
+        return await self._changed(LimitPlugin(name=name, resources=resources))
 
     async def supervise(
         self, name: str, supervision: Supervision, *, reset: tuple[Part, ...] = ()
-    ) -> None:
+    ) -> Plugin:
         """Set parts of how a plugin is supervised; of those in *reset*, the author's count."""
-        command = SupervisePlugin(name=name, supervision=supervision, reset=reset)
-        await self._do(command, _SET_LIMIT_S)
+        return await self._changed(SupervisePlugin(name=name, supervision=supervision, reset=reset))
 
-    async def grant(self, name: str, privileges: tuple[dict[str, Any], ...]) -> None:
+    async def grant(self, name: str, privileges: tuple[dict[str, Any], ...]) -> Plugin:
         """Grant a plugin privileges, in Docker's keys, that it asks for."""
-        await self._do(GrantPlugin(name=name, privileges=privileges), _SET_LIMIT_S)
+        return await self._changed(GrantPlugin(name=name, privileges=privileges))
 
     async def enable(self, name: str, timeout_s: int) -> None:
         """Start a plugin; *timeout_s* of 0 means the node's default."""
@@ -110,7 +111,8 @@ class Verbs:
             # What is left of them goes with the node's own mounts, or is named by the executor.
             log.warning("volumes stay mounted", reason=error.message)
         limit_s = self.shutdown_timeout_s + 2 * _MARGIN_S
-        await self.sender.send(ShutDownNode(), timeout_s=limit_s)
+        command = ShutDownNode()
+        await self.sender.send(command, timeout_s=limit_s, message_id=message_id(command))
 
     async def recovery(self) -> RecoveryReport:
         """Return what the store found and did when it last started."""
@@ -118,7 +120,18 @@ class Verbs:
 
     async def collect_garbage(self, *, dry_run: bool) -> Collected:
         """Delete blobs that nothing needs; *dry_run* only tells which."""
-        return await self.sender.send(CollectGarbage(dry_run=dry_run), timeout_s=_REMOVE_LIMIT_S)
+        command = CollectGarbage(dry_run=dry_run)
+        return await self.sender.send(
+            command, timeout_s=_REMOVE_LIMIT_S, message_id=message_id(command)
+        )
 
-    async def _do(self, command: Command[Changed], limit_s: float) -> None:
-        await self.replica.settle(await self.sender.send(command, timeout_s=limit_s))
+    async def _changed(self, command: Command[Changed]) -> Plugin:
+        """Have a plugin changed; return it as the reply shows it, not as others left it since."""
+        (change,) = (await self._do(command, _SET_LIMIT_S)).changes
+        assert change.plugin is not None
+        return change.plugin
+
+    async def _do(self, command: Command[Changed], limit_s: float) -> Changed:
+        changed = await self.sender.send(command, timeout_s=limit_s, message_id=message_id(command))
+        await self.replica.settle(changed)
+        return changed

@@ -25,6 +25,7 @@ from shared.contracts.volume import (
     VolumeList,
     VolumesPruned,
 )
+from shared.idempotency.key import message_id
 
 #: Beside what a driver may take: messages, leases, the queue behind other verbs on the volume.
 _MARGIN_S: Final = 60.0
@@ -99,13 +100,17 @@ class Volumes:
     async def mount(self, name: str, owner: str) -> str:
         """Mount a volume for an owner and return where."""
         command = MountVolume(name=name, owner=owner)
-        mounted = await self._sender.send(command, timeout_s=self._create_limit_s)
+        mounted = await self._sender.send(
+            command, timeout_s=self._create_limit_s, message_id=message_id(command)
+        )
         return mounted.mountpoint
 
     async def unmount(self, name: str, owner: str) -> None:
         """End an owner's mount."""
         command = UnmountVolume(name=name, owner=owner)
-        await self._sender.send(command, timeout_s=self._call_limit_s)
+        await self._sender.send(
+            command, timeout_s=self._call_limit_s, message_id=message_id(command)
+        )
 
     async def mounts(self, name: str) -> MountList:
         """Return who has a volume mounted."""
@@ -118,7 +123,8 @@ class Volumes:
 
     async def release_node(self) -> None:
         """End all mounts of the node."""
-        await self._sender.send(ReleaseNode(), timeout_s=_RELEASE_LIMIT_S)
+        command = ReleaseNode()
+        await self._sender.send(command, timeout_s=_RELEASE_LIMIT_S, message_id=message_id(command))
 
     def _note(self, epoch: str, revision: int) -> None:
         known = self._newest

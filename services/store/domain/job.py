@@ -55,6 +55,24 @@ class JobRecord(Value):
         return self.job.state in (JobState.QUEUED, JobState.RUNNING)
 
 
+def require_same(record: JobRecord, request: JobRequest) -> None:
+    """Raise Conflict when a job that was found is about something else than the request.
+
+    Credentials are sealed anew each time, and say nothing of what is asked.
+    """
+    if _asked(record.request) != _asked(request):
+        raise errdefs.Conflict(
+            f"this Idempotency-Key belongs to job {record.job.job_id}, a {record.job.kind} of "
+            f"{record.job.name} ({record.job.remote}), asked for with another body: repeat that "
+            "request, or use another key for this one",
+            detail={"job": record.job.job_id},
+        )
+
+
+def _asked(request: JobRequest) -> JobRequest:
+    return request.model_copy(update={"credentials": None, "meta_headers": {}})
+
+
 def rootfs(record: JobRecord) -> str:
     """Return the name of the root file system that a pull or an upgrade brings."""
     return "rootfs" if record.job.kind is JobKind.PULL else f"rootfs-{record.job.job_id}"

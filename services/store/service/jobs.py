@@ -36,13 +36,17 @@ class Jobs:
     collect_soon: Callable[[], None]
 
     async def begin(self, command: contracts.BeginJob, delivery: Delivery) -> JobReply:
-        """Reserve the name or plugin and queue the job; a repeat finds it."""
+        """Reserve the name or plugin and queue the job; a repeat finds it.
+
+        Raises Conflict when the id is that of a job about something else.
+        """
         record = self.inventory.job(command.job_id)
         if record is None:
             async with self.lanes.hold(self._lane(command.request), delivery.deadline_ns):
                 # Once more: a repeat may have waited here for the first.
                 record = self.inventory.job(command.job_id) or await self._begin(command)
             await self.watch.enqueue(command.job_id)
+        job.require_same(record, command.request)
         return JobReply(job=record.job)
 
     async def _begin(self, command: contracts.BeginJob) -> JobRecord:

@@ -62,6 +62,25 @@ async def test_job_is_queued_once_however_often_it_is_begun() -> None:
         await store.creation.create(CreatePlugin(name="p", context_path="/c"), delivery())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": JobKind.PUSH}, {"remote": "q"}, {"env": ("A=1",)}, {"privileges": ({"Name": "n"},)}],
+    ids=lambda change: next(iter(change)),
+)
+async def test_an_id_of_another_request_is_refused(change: dict[str, object]) -> None:
+    """A job is found by who asks for the same, whatever its credentials; else it is named."""
+    store = StoreUnderTest()
+    await begin(store, "j")
+    again = request().model_copy(update={"meta_headers": {"X-Meta-A": ("1",)}})
+    found = await store.jobs.begin(job.BeginJob(job_id="j", request=again), delivery())
+    assert found.job.job_id == "j"
+
+    other = job.BeginJob(job_id="j", request=request().model_copy(update=change))
+    with pytest.raises(errdefs.Conflict, match="belongs to job j") as caught:
+        await store.jobs.begin(other, delivery())
+    assert caught.value.detail == {"job": "j"}
+
+
 async def test_job_that_is_begun_twice_at_once_is_one() -> None:
     """A repeat that overtakes the end of the first finds what that made."""
     store = StoreUnderTest()

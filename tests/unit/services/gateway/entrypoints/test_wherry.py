@@ -140,6 +140,41 @@ async def test_grant(world: AppWorld) -> None:
     ]
 
 
+async def test_a_key_goes_with_the_command(world: AppWorld) -> None:
+    """Repeats with one Idempotency-Key are one message to the store; another route's is another."""
+    one = Granted(name="network", value=("host",), how=Consent.GRANTED, granted_at_ns=9)
+    world.sender.answers[GrantPlugin] = reply(changed(5, plugin("a", grant=(one,))))
+    world.sender.answers[LimitPlugin] = reply(changed(5, plugin("a")))
+    path = "/wherry/v1/plugins/a/plugin"
+    for key in ({"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "l"}, {}):
+        await world.client.post(f"{path}/grant", json={"privileges": []}, headers=key)
+    await world.client.put(f"{path}/resources", json={}, headers={"Idempotency-Key": "k"})
+
+    ids = [call.message_id for call in world.sender.calls]
+    assert ids[0] == ids[1]
+    assert ids[3] is None
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "said"),
+    [
+        ("plugins/a/plugin/grant", "k" * 256, "at most 255"),
+        ("exec/e/resize?h=1&w=1", "k", "takes no Idempotency-Key"),
+        ("archives", "k", "takes no Idempotency-Key"),
+    ],
+    ids=["long", "resize", "archive"],
+)
+async def test_a_key_that_is_not_taken(world: AppWorld, path: str, key: str, said: str) -> None:
+    """A key that is too long, or where no outcome can be kept, is refused; nothing is sent."""
+    headers = {"Idempotency-Key": key}
+    response = await world.client.post(f"/wherry/v1/{path}", json={}, headers=headers)
+
+    assert response.status_code == 400
+    assert said in response.json()["message"]
+    assert world.sender.sent == []
+
+
 async def test_limits(world: AppWorld) -> None:
     """Limits go to the store whole; what is left out is unlimited."""
     limits = Resources(memory_bytes=2**26, pids=9)

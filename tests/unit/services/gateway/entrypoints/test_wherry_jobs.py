@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.domain import job_identity
 from shared import errdefs
 from shared.contracts.job import (
     BeginJob,
@@ -129,13 +128,16 @@ async def test_upgrade(world: AppWorld, remote: str, expected: str) -> None:
 
 
 async def test_idempotency_key(world: AppWorld) -> None:
-    """The same key finds the same job, and is refused for another request."""
+    """The same key stands for the same job, on the same route."""
     world.sender.answers[BeginJob] = begun
-    await _post(world, "pull", {"remote": "p"}, "?detach=1", Idempotency_Key="k")
-    assert _begin(world).job_id == job_identity.new_id("k")
-    world.sender.answers[BeginJob] = JobReply(job=job(name="other:latest"))
-    response = await _post(world, "pull", {"remote": "p"}, "?detach=1", Idempotency_Key="k")
-    assert (response.status_code, response.json()["code"]) == (409, "conflict")
+    ids = []
+    for verb, key in (("pull", "k"), ("pull", "k"), ("pull", "l"), ("upgrade", "k")):
+        body = {"remote": "p"} if verb == "pull" else {"name": "a/plugin"}
+        await _post(world, verb, body, "?detach=1", Idempotency_Key=key)
+        ids.append(_begin(world).job_id)
+        world.sender.calls.clear()
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
 
 
 async def test_refused(world: AppWorld) -> None:
