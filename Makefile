@@ -25,11 +25,17 @@ up: for-run ## Start Wherry on this machine
 down: for-run ## Stop Wherry and its plugins; leave nothing behind
 	$(BIN)/wherry down
 
-.PHONY: test test-all slow
-test: for-test ## Run the tests: unit, integration, conformance, chaos (ten minutes at most)
-	$(BIN)/pytest tests shared/runc_ctl/tests -q --durations=10 --numprocesses=3 --dist=loadfile
+# Three files at a time: a test waits for processes more than it computes.
+PYTEST := $(BIN)/pytest -q --durations=10 --numprocesses=3 --dist=loadfile
 
-test-all: test slow ## Run the tests and then the slow checks: the runc-ctl wheel, the demo from a clean clone
+.PHONY: test test-all chaos slow
+test: for-test ## Run the tests: unit, integration, conformance (ten minutes at most)
+	$(PYTEST) tests/unit tests/integration tests/conformance shared/runc_ctl/tests
+
+chaos: for-test ## Break nodes and look that every promise holds: kills, a Redis that forgets, random verbs
+	$(PYTEST) tests/chaos
+
+test-all: test chaos slow ## Run the tests, break nodes, then the runc-ctl wheel and the demo from a clean clone
 
 slow: for-test
 	shared/runc_ctl/check-wheel
