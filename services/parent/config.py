@@ -9,7 +9,7 @@ from shared.node.config import NodeConfig
 
 #: In the order of their start; they are stopped the other way round, so that each finds those
 #: it speaks to still there.
-_SERVICES = ("event", "executor", "store", "volume", "pull", "gateway")
+_SERVICES = ("event", "executor", "store", "volume", "pull", "controller", "gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

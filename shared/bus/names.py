@@ -33,6 +33,11 @@ def epoch(node: str, service: str) -> str:
     return f"wherry:{node}:{service}:epoch"
 
 
+def lease(name: str) -> str:
+    """Return the key that says which process of all nodes does something alone."""
+    return f"wherry:lease:{name}"
+
+
 def generation(node: str) -> str:
     """Return the key whose loss tells that Redis lost its data."""
     return f"wherry:{node}:generation"

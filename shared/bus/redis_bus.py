@@ -19,6 +19,7 @@ from shared.bus.connection import DisconnectedError, Words
 from shared.bus.consumer import CommandConsumer
 from shared.bus.envelope import Envelope, Reply
 from shared.bus.health import Checks, HealthReport
+from shared.bus.lease import Fence, is_fenced
 from shared.bus.pending import Group
 from shared.bus.ports import CommandHandler, FactHandler
 from shared.bus.replies import Replies
@@ -127,9 +128,18 @@ class RedisBus:
         timeout_s: float,
         owner: str | None = None,
         message_id: str | None = None,
+        node: str | None = None,
+        fence: Fence | None = None,
     ) -> R:
-        """Send a command to its owner and return the reply, as ports.Sender has it."""
-        stream = names.commands(self.node, self._serving(owner or owner_of(command.TYPE)))
+        """Send a command to its owner and return the reply, as ports.Sender has it.
+
+        *node* is another node on the same Redis. With a *fence*, Redis takes the command only
+        while the lease is ours; raises Conflict otherwise, nothing sent.
+        """
+        owner = owner or owner_of(command.TYPE)
+        at_home = node in (None, self.node)
+        owner = self._serving(owner) if at_home else owner
+        stream = names.commands(node or self.node, owner)
         with tracing.sending(stream) as span:
             envelope = self._envelope(
                 command,
@@ -140,7 +150,7 @@ class RedisBus:
             )
             tracing.describe(span, stream, envelope, operation="send")
             try:
-                reply = await self._ask(stream, envelope, timeout_s)
+                reply = await self._ask(stream, envelope, timeout_s, fence)
             except errdefs.Error as error:
                 metrics.UNANSWERED.labels(command.TYPE, error.code).inc()
                 raise
@@ -162,6 +172,13 @@ class RedisBus:
 
         Raises Unavailable.
         """
+        return (await self._call(*commands))[0]
+
+    async def ask(self, command: Words) -> Any:
+        """Send a command to Redis itself and return its answer; raises Unavailable."""
+        return (await self._call(command))[1][0]
+
+    async def _call(self, *commands: Words) -> tuple[str, list[Any]]:
         if not self._answering:
             raise errdefs.Unavailable("the message bus is not open")
         try:
@@ -177,9 +194,11 @@ class RedisBus:
                 f"the message bus stopped answering; what was asked {_PERHAPS}"
             ) from error
         for answer in answers:
+            if is_fenced(answer):
+                raise errdefs.Conflict("nothing was sent: the lease is another process's by now")
             if isinstance(answer, Exception):
                 raise errdefs.Unavailable(f"the message bus refuses: {answer}") from answer
-        return generation
+        return generation, answers
 
     def serve(
         self,
@@ -248,12 +267,16 @@ class RedisBus:
         if self._answering:
             self._handling.append(asyncio.create_task(subscription.run()))
 
-    def tail(self, owner: str, *, after: str = "0-0") -> AsyncGenerator[Tailed, None]:
+    def tail(
+        self, owner: str, *, after: str = "0-0", node: str | None = None
+    ) -> AsyncGenerator[Tailed, None]:
         """Read another service's facts from a cursor, for ever: `(Envelope, Delivery)` or `Gap`.
 
-        *after* `$` begins at the end with a Gap, which says: take your first snapshot now.
+        *after* `$` begins at the end with a Gap, which says: take your first snapshot now. *node*
+        is another node on the same Redis.
         """
-        stream = names.changes(self.node, self._serving(owner))
+        at_home = node in (None, self.node)
+        stream = names.changes(node or self.node, self._serving(owner) if at_home else owner)
         return Tail(server=self.server, stream=stream, after=after).read()
 
     def _serving(self, owner: str) -> str:
@@ -280,14 +303,17 @@ class RedisBus:
             deadline_ns=deadline_ns,
         )
 
-    async def _ask(self, stream: str, envelope: Envelope, timeout_s: float) -> Reply:
-        add = ("XADD", stream, "MAXLEN", "~", self.settings.commands_length, "*")
+    async def _ask(
+        self, stream: str, envelope: Envelope, timeout_s: float, fence: Fence | None
+    ) -> Reply:
+        options = ("MAXLEN", "~", self.settings.commands_length, "*")
+        head = ("XADD", stream) if fence is None else fence.adding_to(stream)
         asked = envelope.message_type
         waiting = self._replies.expect(envelope.correlation, asked)
         is_taken = False
         try:
             async with asyncio.timeout(timeout_s):
-                generation = await self.write((*add, *envelope.encode()))
+                generation = await self.write((*head, *options, *envelope.encode()))
                 is_taken = True
                 waiting.taken(generation, current=self.server.generation)
                 return await waiting.reply

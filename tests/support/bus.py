@@ -16,6 +16,18 @@ R = TypeVar("R", bound=Message)
 Answer = Message | Exception | Callable[[Any], Message | Exception | Awaitable[Message]]
 
 
+async def answered(given: Answer, command: Command[R]) -> R:
+    """Return what a command is to be answered with, or raise it."""
+    answer: Any = given
+    if callable(answer):
+        answer = answer(command)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if isinstance(answer, Exception):
+        raise answer
+    return cast("R", answer)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """One call of send."""
@@ -52,14 +64,7 @@ class FakeSender:
         )
         if type(command) not in self.answers:
             raise AssertionError(f"FakeSender has no answer for {type(command).__name__}")
-        answer: Any = self.answers[type(command)]
-        if callable(answer):
-            answer = answer(command)
-        if inspect.isawaitable(answer):
-            answer = await answer
-        if isinstance(answer, Exception):
-            raise answer
-        return cast("R", answer)
+        return await answered(self.answers[type(command)], command)
 
 
 class FakePublisher:

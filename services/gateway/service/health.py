@@ -17,7 +17,7 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from services.gateway.service.authorization import Authorization
 
-_SERVICES: Final = ("store", "volume", "executor", "pull", "event")
+_SERVICES: Final = ("store", "volume", "executor", "pull", "controller", "event")
 _ANSWER_LIMIT_S: Final = 2.0
 
 

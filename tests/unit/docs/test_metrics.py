@@ -11,12 +11,15 @@ from typing import Any
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from services.controller.entrypoints.metrics import ControllerMetrics
 from services.executor.entrypoints.metrics import ContainerMetrics
 from services.store.entrypoints.metrics import InventoryMetrics
 from services.store.service.inventory import PluginInventory
 from services.volume.entrypoints.metrics import VolumeMetrics
 from shared.contracts.executor import HealthStatus
+from shared.contracts.node import Heartbeat
 from shared.contracts.volume import CreateVolume
+from tests.support.controller import ControllerWorld
 from tests.support.store import FakeRecords, StoreUnderTest, delivery
 from tests.support.volume import VolumeWorld
 
@@ -72,10 +75,13 @@ async def observed() -> list[Row]:
     world = VolumeWorld()
     await world.service.volumes.create(CreateVolume(name="v"), delivery())
     volumes = VolumeMetrics(world.service.catalog)
-    for collector in (InventoryMetrics(inventory), ContainerMetrics(executor), volumes):
-        for metric in collector.collect():
-            sample = metric.samples[0]
-            found.append(_row(sample.name, metric.type, sample.labels))
+    async with ControllerWorld() as controlled:
+        await controlled.ask(Heartbeat(node="n1", version="1"))
+        fleet = list(ControllerMetrics(controlled.controller).collect())
+    collectors = (InventoryMetrics(inventory), ContainerMetrics(executor), volumes)
+    for metric in (*fleet, *(one for collector in collectors for one in collector.collect())):
+        sample = metric.samples[0]
+        found.append(_row(sample.name, metric.type, sample.labels))
     return found
 
 

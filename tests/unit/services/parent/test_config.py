@@ -14,7 +14,7 @@ def test_order_of_services() -> None:
     """Who is spoken to starts before who speaks, and so ends after it."""
     names = [service.name for service in _config().services]
 
-    assert names == ["event", "executor", "store", "volume", "pull", "gateway"]
+    assert names == ["event", "executor", "store", "volume", "pull", "controller", "gateway"]
     assert _config().services[-1].module == "services.gateway.__main__"
 
 

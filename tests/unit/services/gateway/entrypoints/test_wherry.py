@@ -52,10 +52,12 @@ async def test_healthy(world: AppWorld) -> None:
         "volume",
         "executor",
         "pull",
+        "controller",
         "event",
     ]
     assert shown["services"][1]["lag"] == 2
     assert sorted(str(call.owner) for call in world.sender.calls) == [
+        "controller",
         "event",
         "executor",
         "pull",

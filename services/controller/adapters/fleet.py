@@ -1,0 +1,63 @@
+"""ports.Fleet over the bus: every node on the same Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from services.controller.adapters.lease import RedisLease
+from services.controller.ports import Lost
+from shared.bus.redis_bus import RedisBus
+from shared.bus.tail import Gap
+from shared.contracts.message import Command, Message
+from shared.contracts.node import RowsChanged
+
+log = structlog.get_logger()
+
+R = TypeVar("R", bound=Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusFleet:
+    """Commands to, and facts from, the services of any node."""
+
+    bus: RedisBus
+    lease: RedisLease
+
+    async def send(
+        self, node: str, command: Command[R], *, timeout_s: float, message_id: str | None = None
+    ) -> R:
+        """Send a command to its owner on *node*, as Sender.send does."""
+        return await self.bus.send(command, timeout_s=timeout_s, message_id=message_id, node=node)
+
+    async def order(
+        self, node: str, command: Command[R], *, timeout_s: float, message_id: str | None = None
+    ) -> R:
+        """Send as the active controller: raises Conflict, nothing sent, when we are not."""
+        return await self.bus.send(
+            command,
+            timeout_s=timeout_s,
+            message_id=message_id,
+            node=node,
+            fence=self.lease.fence,
+        )
+
+    async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
+        """Yield what the controller of *node* commits from now on; Lost comes first."""
+        async with aclosing(self.bus.tail("controller", after="$", node=node)) as items:
+            async for item in items:
+                if isinstance(item, Gap):
+                    yield Lost()
+                    continue
+                envelope, _ = item
+                if envelope.message_type == RowsChanged.TYPE:
+                    try:
+                        yield envelope.read(RowsChanged)
+                    except ValidationError:
+                        log.exception("unreadable change", node=node, id=envelope.message_id)
+                        yield Lost()

@@ -1,0 +1,162 @@
+"""ports.Records on controller.db: each unit is one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.controller import ports
+from services.controller.domain.row import Entry, Unit
+from shared.contracts.node import Row, RowsChanged
+from shared.sqlite import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: How long replies and revisions are kept for those that missed them; who missed more reads all.
+_INBOX_KEPT_NS = 24 * 3600 * 10**9
+_OUTBOX_KEPT_ROWS = 10_000
+#: Old rows go in the commit that makes a revision divisible by this.
+_PRUNE_EVERY = 256
+
+
+class SqliteRecords:
+    """The controller's tables."""
+
+    def __init__(self, database: Database, clock: ports.Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def load(self) -> Sequence[Row]:
+        """Read all rows."""
+        return await self._database.read(_load)
+
+    async def after(self, kind: str, key: str, *, limit: int) -> Sequence[Row]:
+        """Read rows after one, by kind and key."""
+
+        def query(connection: sqlite3.Connection) -> list[Row]:
+            found = connection.execute(
+                "SELECT kind, key, body FROM rows WHERE (kind, key) > (?, ?)"
+                " ORDER BY kind, key LIMIT ?",
+                (kind, key, limit),
+            )
+            return list(map(_read, found))
+
+        return await self._database.read(query)
+
+    async def commit(self, unit: Unit) -> None:
+        """Commit a unit whole, and its rows for publication."""
+        now_ns = self._clock()
+        await self._database.write(lambda connection: _commit(connection, unit, now_ns))
+
+    async def replace(self, rows: Sequence[Row]) -> None:
+        """Make these all rows there are; nothing is published."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM rows")
+            _put(connection, rows)
+
+        await self._database.write(change)
+
+    async def apply(self, rows: Sequence[Row]) -> None:
+        """Take in rows as another controller has committed them; nothing is published."""
+        await self._database.write(lambda connection: _put(connection, rows))
+
+    async def replied(self, message_id: str) -> str | None:
+        """Return what a command was already answered with, as JSON."""
+
+        def query(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute(
+                "SELECT reply FROM inbox WHERE message_id = ?", (message_id,)
+            ).fetchone()
+            return str(row["reply"]) if row else None
+
+        return await self._database.read(query)
+
+    async def epoch(self) -> str:
+        """Return the identity of this database."""
+        return await self._database.read(_epoch)
+
+    async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, RowsChanged]]:
+        """Return the kept revisions after *revision*, oldest first, for the relay."""
+
+        def query(connection: sqlite3.Connection) -> list[tuple[int, RowsChanged]]:
+            epoch = _epoch(connection)
+            found = connection.execute(
+                "SELECT revision, rows FROM outbox WHERE revision > ? ORDER BY revision LIMIT ?",
+                (revision, limit),
+            )
+            return [(row["revision"], _changed(epoch, row)) for row in found]
+
+        return await self._database.read(query)
+
+    async def last_revision(self) -> int:
+        """Return the newest revision, 0 before the first."""
+        return await self._database.read(_last_revision)
+
+
+def _load(connection: sqlite3.Connection) -> list[Row]:
+    found = connection.execute("SELECT kind, key, body FROM rows ORDER BY kind, key")
+    return list(map(_read, found))
+
+
+def _read(row: sqlite3.Row) -> Row:
+    return Row(kind=row["kind"], key=row["key"], body=json.loads(row["body"]))
+
+
+def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> None:
+    rows = tuple(map(_row, unit.entries))
+    _put(connection, rows)
+    if rows:
+        _publish(connection, rows, now_ns)
+    if unit.answers is not None and unit.reply is not None:
+        connection.execute(
+            "INSERT OR IGNORE INTO inbox (message_id, reply, at_ns) VALUES (?, ?, ?)",
+            (unit.answers, unit.reply.model_dump_json(), now_ns),
+        )
+
+
+def _row(entry: Entry) -> Row:
+    body = None if entry.body is None else entry.body.model_dump(mode="json")
+    return Row(kind=entry.kind, key=entry.key, body=body)
+
+
+def _put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    connection.executemany(
+        "INSERT INTO rows (kind, key, body) VALUES (?, ?, ?)"
+        " ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+        [(row.kind, row.key, json.dumps(row.body)) for row in rows if row.body is not None],
+    )
+    connection.executemany(
+        "DELETE FROM rows WHERE kind = ? AND key = ?",
+        [(row.kind, row.key) for row in rows if row.body is None],
+    )
+
+
+def _publish(connection: sqlite3.Connection, rows: Sequence[Row], now_ns: int) -> None:
+    revision = _last_revision(connection) + 1
+    connection.execute(
+        "INSERT INTO outbox (revision, rows, at_ns) VALUES (?, ?, ?)",
+        (revision, json.dumps([row.model_dump() for row in rows]), now_ns),
+    )
+    if revision % _PRUNE_EVERY == 0:
+        connection.execute(
+            "DELETE FROM outbox WHERE revision <= ?", (revision - _OUTBOX_KEPT_ROWS,)
+        )
+        connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
+
+
+def _changed(epoch: str, row: sqlite3.Row) -> RowsChanged:
+    rows = tuple(Row.model_validate(one) for one in json.loads(row["rows"]))
+    return RowsChanged(epoch=epoch, revision=row["revision"], rows=rows)
+
+
+def _epoch(connection: sqlite3.Connection) -> str:
+    (epoch,) = connection.execute("SELECT epoch FROM epoch").fetchone()
+    return str(epoch)
+
+
+def _last_revision(connection: sqlite3.Connection) -> int:
+    (revision,) = connection.execute("SELECT COALESCE(MAX(revision), 0) FROM outbox").fetchone()
+    return int(revision)

@@ -1,0 +1,102 @@
+"""Puts the controller on its adapters and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+
+from prometheus_client import REGISTRY
+
+from services.controller.adapters.fleet import BusFleet
+from services.controller.adapters.lease import RedisLease
+from services.controller.adapters.records import MIGRATIONS, SqliteRecords
+from services.controller.config import ControllerConfig
+from services.controller.entrypoints import bus as messages
+from services.controller.entrypoints.metrics import ControllerMetrics
+from services.controller.service.catalog import Catalog
+from services.controller.service.service import Controller
+from shared import errdefs
+from shared.bus.redis_bus import RedisBus
+from shared.bus.relay import Relay
+from shared.contracts.health import Check
+from shared.node.config import NodeConfig
+from shared.node.lock import ServiceLock
+from shared.sealing import read_public_key
+from shared.sqlite import Database
+from shared.version import VERSION
+
+#: Commands at once.
+_CONCURRENCY = 256
+
+
+async def serve(config: ControllerConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+    """Run the service until *stop* is set."""
+    # A second lock, in the data root: nodes with different exec roots may name one by mistake.
+    lock = ServiceLock(config.node.root / "controller" / "controller.lock")
+    lock.acquire()
+    database = Database(config.database, MIGRATIONS)
+    await database.open()
+    try:
+        await _serve(config, bus, SqliteRecords(database, time.time_ns), stop)
+    finally:
+        await database.close()
+        lock.release()
+
+
+async def _serve(
+    config: ControllerConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
+) -> None:
+    relay = Relay(
+        bus=bus,
+        epoch=await records.epoch(),
+        read_after=records.published_after,
+        last_number=records.last_revision,
+    )
+    lease = RedisLease(bus, ttl_s=config.lease_s)
+    controller = Controller(
+        catalog=Catalog(records, committed=relay.wake),
+        lease=lease,
+        fleet=BusFleet(bus=bus, lease=lease),
+        clock=time.time_ns,
+        node=config.node.name,
+        version=VERSION,
+        seal_key=lambda: _seal_key(config.node),
+        lease_s=config.lease_s,
+        node_timeout_s=config.node_timeout_s,
+    )
+    REGISTRY.register(ControllerMetrics(controller))
+    bus.serve(
+        messages.commands(controller),
+        concurrency=_CONCURRENCY,
+        checks=lambda: _checks(controller, records),
+        version=VERSION,
+    )
+    bus.on_reconnect(controller.leadership.look_soon)
+    await controller.start()
+    await bus.open()
+    controller.run()
+    relaying = asyncio.create_task(relay.run())
+    await stop.wait()
+    await controller.close()
+    await bus.close()
+    relaying.cancel()
+    await asyncio.wait([relaying])
+
+
+async def _checks(controller: Controller, records: SqliteRecords) -> tuple[Check, ...]:
+    await records.last_revision()
+    holder = controller.leadership.holder
+    message = f"active: {holder.node}, term {holder.term}" if holder else "no controller is active"
+    return (
+        Check(name="database", ok=True),
+        Check(name="lease", ok=holder is not None, message=message),
+    )
+
+
+def _seal_key(node: NodeConfig) -> str:
+    """Return the public key of the node's pull service in base64; empty while there is none."""
+    try:
+        return base64.b64encode(read_public_key(node.root)).decode()
+    except errdefs.Unavailable:
+        return ""

@@ -1,0 +1,48 @@
+"""The controller's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerConfig:
+    """How long a controller, and a node, may be silent."""
+
+    node: NodeConfig
+    #: Seconds after which another controller takes over from one that is silent.
+    lease_s: float = 10.0
+    #: Seconds after which a node that is silent counts as down.
+    node_timeout_s: float = 15.0
+
+    @classmethod
+    def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ControllerConfig:
+        """Read WHERRY_CONTROLLER_LEASE_S and _NODE_TIMEOUT_S; raises InvalidArgument."""
+        return cls(
+            node=node,
+            lease_s=_seconds(env, "WHERRY_CONTROLLER_LEASE_S", 10.0),
+            node_timeout_s=_seconds(env, "WHERRY_CONTROLLER_NODE_TIMEOUT_S", 15.0),
+        )
+
+    @property
+    def database(self) -> Path:
+        """Return the path of controller.db."""
+        return self.node.root / "controller" / "controller.db"
+
+
+def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:
+    text = env.get(variable)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds < 3600:
+        raise errdefs.InvalidArgument(f"{variable}={text}: must be seconds, from 1, below an hour")
+    return seconds

@@ -1,0 +1,44 @@
+"""The kinds of what the controller keeps, each with its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from services.controller.domain.term import Term
+from shared.contracts.message import Message, Value
+from shared.contracts.node import Node
+
+
+class Kind(StrEnum):
+    """What a row is."""
+
+    #: The last term in which a controller was active, as far as this one knows; one row.
+    TERM = "term"
+    #: By name.
+    NODE = "node"
+
+
+#: A kind that is not here is copied, for a newer controller has it, and means nothing.
+MODELS: Final[Mapping[str, type[Value]]] = {Kind.TERM: Term, Kind.NODE: Node}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row with its body read; None: it is gone."""
+
+    kind: Kind
+    key: str
+    body: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is committed together."""
+
+    entries: tuple[Entry, ...] = ()
+    #: The command that this answers, and its reply: a redelivery is given the same.
+    answers: str | None = None
+    reply: Message | None = None

@@ -1,0 +1,21 @@
+"""The controller's messages: which handler each goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.controller.service.service import Controller
+from shared.bus.ports import CommandHandler
+from shared.contracts import node
+from shared.contracts.message import Command
+
+
+def commands(controller: Controller) -> Mapping[type[Command[Any]], CommandHandler]:
+    """Return the handler of each command; all are the active controller's to handle."""
+    active = controller.forwarding.active
+    return {
+        node.Heartbeat: active(controller.nodes.heard),
+        node.ListNodes: active(controller.nodes.list),
+        node.ListRows: active(controller.following.list),
+    }

@@ -1,0 +1,110 @@
+"""The rows in memory, always as the database last committed them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from services.controller import ports
+from services.controller.domain.row import MODELS, Entry, Kind, Unit
+from shared.contracts.message import Message, Value
+from shared.contracts.node import Row
+
+V = TypeVar("V", bound=Value)
+R = TypeVar("R", bound=Message)
+
+
+class Catalog:
+    """What the controller keeps: looked up in memory, changed only through a commit."""
+
+    def __init__(self, records: ports.Records, *, committed: Callable[[], None]) -> None:
+        """Read and write *records*; call *committed* when there is something to publish."""
+        self._records = records
+        self._committed = committed
+        #: By kind, then by key.
+        self._bodies: dict[str, dict[str, Value]] = {}
+        self._moved = asyncio.Event()
+
+    async def load(self) -> None:
+        """Read the database."""
+        self._bodies = {}
+        self._show(await self._records.load())
+
+    def get(self, kind: Kind, key: str, model: type[V]) -> V | None:
+        """Return what a row has; None where there is no such row."""
+        body = self._bodies.get(kind, {}).get(key)
+        return body if isinstance(body, model) else None
+
+    def all(self, kind: Kind, model: type[V]) -> tuple[V, ...]:
+        """Return what the rows of a kind have, by key."""
+        found = self._bodies.get(kind, {})
+        return tuple(body for key in sorted(found) if isinstance(body := found[key], model))
+
+    def keys(self, kind: Kind) -> tuple[str, ...]:
+        """Return the keys of a kind's rows."""
+        return tuple(sorted(self._bodies.get(kind, {})))
+
+    async def moved(self) -> None:
+        """Wait for the next change."""
+        await self._moved.wait()
+
+    async def page(self, after: tuple[str, str], limit: int) -> tuple[Sequence[Row], bool]:
+        """Return rows after one, by kind and key, and whether these are the last."""
+        found = await self._records.after(*after, limit=limit + 1)
+        return found[:limit], len(found) <= limit
+
+    async def replied(self, message_id: str, model: type[R]) -> R | None:
+        """Return what a command was already answered with."""
+        reply = await self._records.replied(message_id)
+        return None if reply is None else model.model_validate_json(reply)
+
+    async def commit(self, unit: Unit) -> None:
+        """Commit a unit, then show it.
+
+        Who is cancelled meanwhile hears of it once the commit is done, and shown: what it then
+        finds here is what the database has.
+        """
+        committing = asyncio.create_task(self._commit(unit))
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            await asyncio.gather(committing, return_exceptions=True)
+            raise
+
+    async def replace(self, rows: Sequence[Row]) -> None:
+        """Make another controller's rows all there are."""
+        await self._records.replace(rows)
+        self._bodies = {}
+        self._show(rows)
+
+    async def apply(self, rows: Sequence[Row]) -> None:
+        """Take in what another controller has committed."""
+        await self._records.apply(rows)
+        self._show(rows)
+
+    async def _commit(self, unit: Unit) -> None:
+        await self._records.commit(unit)
+        for entry in unit.entries:
+            self._keep(entry)
+        self._committed()
+        self._wake()
+
+    def _show(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.kind in MODELS:
+                model = MODELS[row.kind]
+                body = None if row.body is None else model.model_validate(row.body)
+                self._keep(Entry(kind=Kind(row.kind), key=row.key, body=body))
+        self._wake()
+
+    def _keep(self, entry: Entry) -> None:
+        kept = self._bodies.setdefault(entry.kind, {})
+        if entry.body is None:
+            kept.pop(entry.key, None)
+        else:
+            kept[entry.key] = entry.body
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()

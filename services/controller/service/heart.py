@@ -1,0 +1,57 @@
+"""Heartbeats of this node to the active controller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from services.controller import ports
+from services.controller.service.leadership import Leadership
+from shared import errdefs
+from shared.contracts.node import Heartbeat
+
+log = structlog.get_logger()
+
+#: Of the time that a node may be silent, how often it is heard.
+_BEATS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heart:
+    """Says that the node is there."""
+
+    fleet: ports.Fleet
+    leadership: Leadership
+    node: str
+    version: str
+    #: Public key of the node's pull service, in base64; empty while it has made none.
+    seal_key: Callable[[], str]
+    timeout_s: float
+    _due: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._due.clear()
+            await self.beat()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), self.timeout_s / _BEATS)
+
+    def beat_soon(self) -> None:
+        """Beat at once: another controller is active."""
+        self._due.set()
+
+    async def beat(self) -> None:
+        """Beat once; a beat that gets lost is made up by the next."""
+        holder = self.leadership.holder
+        if holder is None:
+            return
+        said = Heartbeat(node=self.node, version=self.version, seal_key=self.seal_key())
+        try:
+            await self.fleet.send(holder.node, said, timeout_s=self.timeout_s / _BEATS)
+        except errdefs.Error as error:
+            log.debug("heartbeat not taken", active=holder.node, reason=error.message)

@@ -1,0 +1,106 @@
+"""The nodes of the fleet: heard of, or down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from services.controller import ports
+from services.controller.domain.row import Entry, Kind, Unit
+from services.controller.service.catalog import Catalog
+from shared import errdefs
+from shared.bus.ports import Delivery
+from shared.contracts.message import Done
+from shared.contracts.node import Fleet, Heartbeat, ListNodes, Node, NodeState
+
+log = structlog.get_logger()
+
+#: Of the time that a node may be silent, how often it is looked whether one is.
+_LOOKS = 3
+
+
+class Nodes:
+    """Takes in heartbeats; only what changes is committed."""
+
+    def __init__(
+        self, *, catalog: Catalog, clock: ports.Clock, node: str, timeout_s: float
+    ) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._node = node
+        self._timeout_s = timeout_s
+        #: When each was last heard of, by name.
+        self._heard_ns: dict[str, int] = {}
+
+    async def heard(self, command: Heartbeat, _delivery: Delivery) -> Done:
+        """Note that a node is there."""
+        now_ns = self._clock()
+        self._heard_ns[command.node] = now_ns
+        known = self.get(command.node)
+        node = _heard(known, command, now_ns)
+        if node != known:
+            await self._commit(node)
+        return Done()
+
+    async def list(self, _command: ListNodes, _delivery: Delivery) -> Fleet:
+        """Return all nodes."""
+        return Fleet(active=self._node, nodes=self.all())
+
+    def all(self) -> tuple[Node, ...]:
+        """Return all nodes, by name."""
+        return self._catalog.all(Kind.NODE, Node)
+
+    def get(self, name: str) -> Node | None:
+        """Return a node."""
+        return self._catalog.get(Kind.NODE, name, Node)
+
+    def begin(self) -> None:
+        """Give each node its whole time from now on: who was active before us heard them."""
+        now_ns = self._clock()
+        self._heard_ns = {node.name: now_ns for node in self.all()}
+
+    async def run(self) -> None:
+        """Look who is silent until cancelled."""
+        while True:
+            await asyncio.sleep(self._timeout_s / _LOOKS)
+            try:
+                await self.look()
+            except errdefs.Error as error:
+                log.warning("nodes not looked after", reason=error.message)
+
+    async def look(self) -> None:
+        """Note which nodes have been silent for too long."""
+        now_ns = self._clock()
+        for node in self.all():
+            silent_ns = now_ns - self._heard_ns.get(node.name, now_ns)
+            if node.state is NodeState.READY and silent_ns > self._timeout_s * 1e9:
+                down = {"state": NodeState.DOWN, "state_since_ns": now_ns}
+                await self._commit(node.model_copy(update=down))
+
+    async def _commit(self, node: Node) -> None:
+        log.info("node", node=node.name, state=node.state)
+        entry = Entry(kind=Kind.NODE, key=node.name, body=node)
+        await self._catalog.commit(Unit(entries=(entry,)))
+
+
+def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
+    fresh = Node(
+        name=said.node,
+        state=NodeState.READY,
+        version=said.version,
+        joined_at_ns=now_ns,
+        state_since_ns=now_ns,
+        seal_key=said.seal_key,
+    )
+    if known is None:
+        return fresh
+    is_back = known.state is NodeState.DOWN
+    return known.model_copy(
+        update={
+            "state": NodeState.READY,
+            "state_since_ns": now_ns if is_back else known.state_since_ns,
+            "version": said.version,
+            "seal_key": said.seal_key or known.seal_key,
+        }
+    )

@@ -1,0 +1,102 @@
+"""The controller's parts, put together on its ports."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from services.controller import ports
+from services.controller.domain.term import Holder
+from services.controller.service.catalog import Catalog
+from services.controller.service.following import Following
+from services.controller.service.forwarding import Forwarding
+from services.controller.service.heart import Heart
+from services.controller.service.leadership import Leadership
+from services.controller.service.nodes import Nodes
+from shared.tasks.background import Tasks
+
+
+class Controller:
+    """Everything between the messages and the ports.
+
+    What only the active controller does is begun in *_activate* and ended in *_stand_down*.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        lease: ports.Lease,
+        fleet: ports.Fleet,
+        clock: ports.Clock,
+        node: str,
+        version: str,
+        seal_key: Callable[[], str],
+        lease_s: float,
+        node_timeout_s: float,
+    ) -> None:
+        self.catalog = catalog
+        self.following = Following(catalog=catalog, fleet=fleet)
+        self.leadership = Leadership(
+            lease=lease,
+            catalog=catalog,
+            node=node,
+            ttl_s=lease_s,
+            has_copy=lambda: self.following.has_copy,
+            activated=self._activate,
+            stood_down=self._stand_down,
+            looked=self._looked,
+        )
+        self.forwarding = Forwarding(
+            leadership=self.leadership, fleet=fleet, clock=clock, node=node
+        )
+        self.nodes = Nodes(catalog=catalog, clock=clock, node=node, timeout_s=node_timeout_s)
+        self._heart = Heart(
+            fleet=fleet,
+            leadership=self.leadership,
+            node=node,
+            version=version,
+            seal_key=seal_key,
+            timeout_s=node_timeout_s,
+        )
+        self._followed: Holder | None = None
+        #: Of this process, and of the time that it is active.
+        self._always, self._while_active = Tasks(), Tasks()
+
+    async def start(self) -> None:
+        """Read the database; nothing is done before *run*."""
+        await self.catalog.load()
+
+    def run(self) -> None:
+        """Begin, in the background."""
+        self._begin(self._always, "lease", self.leadership.run)
+        self._begin(self._always, "heart", self._heart.run)
+
+    async def close(self) -> None:
+        """Stop; what is under way goes on with the next controller that is active."""
+        await self._always.cancel_all()
+        await self._while_active.cancel_all()
+        await self.following.stop()
+        await self.leadership.release()
+
+    async def _activate(self) -> None:
+        await self.following.stop()
+        self.nodes.begin()
+        self._begin(self._while_active, "nodes", self.nodes.run)
+
+    async def _stand_down(self) -> None:
+        await self._while_active.cancel_all()
+
+    async def _looked(self) -> None:
+        holder = self.leadership.holder
+        if holder != self._followed:
+            self._followed = holder
+            self._heart.beat_soon()
+        if holder is not None and not self.leadership.is_active:
+            await self.following.follow(holder.node)
+
+    @staticmethod
+    def _begin(tasks: Tasks, key: str, run: Callable[[], Awaitable[None]]) -> None:
+        async def work() -> None:
+            await run()
+
+        tasks.ensure(key, work())

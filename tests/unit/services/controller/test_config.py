@@ -1,0 +1,30 @@
+"""The controller's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.controller.config import ControllerConfig
+from shared import errdefs
+from shared.node.config import NodeConfig
+
+_NODE = {"WHERRY_NODE": "n", "WHERRY_ROOT": "/r"}
+
+
+def test_defaults() -> None:
+    """Nothing has to be said."""
+    config = ControllerConfig.load(NodeConfig.from_env(_NODE), {})
+
+    assert config.database == Path("/r/controller/controller.db")
+    assert (config.lease_s, config.node_timeout_s) == (10.0, 15.0)
+
+
+@pytest.mark.parametrize("said", ["0", "soon", "3600"])
+def test_what_is_no_time_is_refused(said: str) -> None:
+    """A wrong value stops the start and names its variable."""
+    env = {"WHERRY_CONTROLLER_LEASE_S": said}
+
+    with pytest.raises(errdefs.InvalidArgument, match="WHERRY_CONTROLLER_LEASE_S"):
+        ControllerConfig.load(NodeConfig.from_env(_NODE), env)
