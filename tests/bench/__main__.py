@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
             repeat=repeat,
             is_quick=is_quick,
             folder=folder / "f",
+            another_node=lambda: _another_node(folder),
         )
         versions = {side.name: side.versions() for side in sides}
         for group, _ in chosen:
@@ -150,6 +152,23 @@ def _wherry(folder: Path, name: str) -> Side:
     return WherryNode(
         node=name, data=folder / "w", run=folder / "r" / "w", cgroup=f"/wherry-{name}/wherry"
     )
+
+
+@contextlib.contextmanager
+def _another_node(folder: Path) -> Iterator[Side]:
+    name = f"bench-{os.getpid()}-b"
+    data, home = folder / "f" / "b", folder / "r" / "b"
+    data.mkdir()
+    home.mkdir()
+    cgroup = f"/wherry-bench-{os.getpid()}/another"
+    side = WherryNode(node=name, data=data, run=home / "x", cgroup=cgroup)
+    with leftovers.cleared(home, f"/wherry/{name}"):
+        try:
+            side.start()
+            yield side
+        finally:
+            side.stop()
+            shutil.rmtree(data)
 
 
 def _peer(folder: Path, name: str) -> Side:

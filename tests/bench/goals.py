@@ -13,24 +13,37 @@ class Measure(StrEnum):
 
     P50 = "p50"
     CPU = "CPU"
+    #: How many times what the peer does in the same time.
+    RATE = "rate"
     ALONE = "alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A ratio, or a value in the row's unit, that Wherry does not exceed."""
+    """A ratio, or a value in the row's unit, and what it may be at most, or at least."""
 
     row: str
     measure: Measure
-    at_most: float
+    limit: float
+    is_least: bool = False
 
-    def ratio(self, wherry: Figures | None, peer: Figures | None) -> float | None:
-        """Return what is judged; None when a side was not measured."""
-        return ratio(self.measure, wherry, peer)
+    def __str__(self) -> str:
+        return f"{self.measure} {'≥' if self.is_least else '≤'} {self.limit:,g}"
+
+    def is_met(self, wherry: Figures | None, peer: Figures | None) -> bool | None:
+        """Tell whether it is met; None when a side was not measured."""
+        value = ratio(self.measure, wherry, peer)
+        if value is None:
+            return None
+        return value >= self.limit if self.is_least else value <= self.limit
 
 
 def _goal(row: str, at_most: float, measure: Measure = Measure.P50) -> Goal:
-    return Goal(row=row, measure=measure, at_most=at_most)
+    return Goal(row=row, measure=measure, limit=at_most)
+
+
+def _least(row: str, at_least: float, measure: Measure) -> Goal:
+    return Goal(row=row, measure=measure, limit=at_least, is_least=True)
 
 
 #: A row's name here is its name in tests/bench/rows.
@@ -55,6 +68,17 @@ GOALS = (
             _goal(f"peak memory, pull {size} MB, {kind} files", 150.0, Measure.ALONE),
         )
     ),
+    _goal("kill -9 with 20 plugins, until all are shown", 1.0),
+    _least("list, 500 plugins, 32 connections", 10.0, Measure.RATE),
+    _least("inspect, 500 plugins, 32 connections", 2.5, Measure.RATE),
+    _least("_ping, 32 connections", 1.0, Measure.RATE),
+    _least("version, 32 connections", 10.0, Measure.RATE),
+    _goal("event, answer to 100 subscribers", 2.0, Measure.ALONE),
+    _least("events through the feed", 5_000.0, Measure.ALONE),
+    _goal("memory of a running plugin, beyond its own", 0.35),
+    _goal("idle memory, 0 plugins", 2.0),
+    *(_goal(f"growth of {what}", 1.3, Measure.ALONE) for what in ("inspect", "enable", "event")),
+    _goal("growth of list, for each plugin", 1.3, Measure.ALONE),
 )
 
 
@@ -65,7 +89,9 @@ def ratio(measure: Measure, wherry: Figures | None, peer: Figures | None) -> flo
     if wherry is None or peer is None:
         return None
     if measure is Measure.P50:
-        return wherry.p50 / peer.p50 if peer.p50 else None
+        return wherry.p50 / peer.p50 if peer.p50 > 0 else None
+    if measure is Measure.RATE:
+        return peer.p50 / wherry.p50
     if wherry.cpu_ms is None or not peer.cpu_ms:
         return None
     return wherry.cpu_ms / peer.cpu_ms

@@ -46,12 +46,19 @@ class Dockerd(Side):
         self._start_dockerd()
 
     def stop(self) -> None:
-        """End dockerd, which disables its plugins, and then containerd."""
+        """End dockerd and then containerd; there are no plugins any more."""
         while self._processes:
             process = self._processes[-1]
             process.terminate()
             process.wait(timeout=START_LIMIT_S)
             self._processes.pop()
+
+    def kill(self) -> None:
+        """Kill dockerd and containerd; shims and plugins stay."""
+        while self._processes:
+            process = self._processes.pop()
+            process.kill()
+            process.wait(timeout=START_LIMIT_S)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of dockerd and what it runs on."""
@@ -75,7 +82,7 @@ class Dockerd(Side):
         (self._run / "daemon.json").write_text("{}")
         process = self._spawn(
             *("dockerd", "--config-file", str(self._run / "daemon.json")),
-            *("--bridge=none", "--iptables=false", "--log-level", "warn"),
+            *("--bridge=none", "--iptables=false", "--log-level", "warn", "--live-restore"),
             *("--data-root", str(self._data / "docker"), "--exec-root", str(self._run / "docker")),
             *("--pidfile", str(self._run / "docker.pid"), "--host", f"unix://{self.socket}"),
             *("--containerd", str(self._run / "containerd.sock")),
@@ -130,6 +137,10 @@ class RunningDocker(Side):
         """Leave it as it was found; one that was refused is not touched."""
         if self._had_none:
             self.remove_all()
+
+    def kill(self) -> None:
+        """Refuse: it is somebody else's."""
+        raise BenchFailed("a daemon of somebody else's is not killed")
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the daemon and what it runs on."""

@@ -24,8 +24,8 @@ class Line:
 
     def verdicts(self) -> list[tuple[Goal, bool]]:
         """Return the goals that could be judged, and whether each was met."""
-        found = [(goal, goal.ratio(self.wherry, self.peer)) for goal in self.goals]
-        return [(goal, value <= goal.at_most) for goal, value in found if value is not None]
+        found = [(goal, goal.is_met(self.wherry, self.peer)) for goal in self.goals]
+        return [(goal, is_met) for goal, is_met in found if is_met is not None]
 
     def to_json(self) -> dict[str, Any]:
         """Return the line for programs."""
@@ -37,7 +37,7 @@ class Line:
             "ratio_p50": ratio(Measure.P50, self.wherry, self.peer),
             "ratio_cpu": ratio(Measure.CPU, self.wherry, self.peer),
             "goals": [
-                {"measure": goal.measure, "at_most": goal.at_most, "met": met}
+                {"goal": str(goal), "measure": goal.measure, "limit": goal.limit, "met": met}
                 for goal, met in self.verdicts()
             ],
         }
@@ -79,7 +79,7 @@ def _of(figures: Figures | None) -> tuple[str, str, str]:
 
 
 def _said(goal: Goal, is_met: bool) -> str:
-    return f"{goal.measure} ≤ {goal.at_most:g} {'met' if is_met else 'MISSED'}"
+    return f"{goal} {'met' if is_met else 'MISSED'}"
 
 
 def _ratio(value: float | None) -> str:
@@ -87,9 +87,10 @@ def _ratio(value: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    if value >= 100:
+    size = abs(value)
+    if size >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Run:
     is_quick: bool
     #: On a fresh disk of the kind that both sides have.
     folder: Path
+    #: Starts a second Wherry node, on that disk; it is gone after the block.
+    another_node: Callable[[], AbstractContextManager[Side]]
 
     def turns(self, count: int) -> Iterator[tuple[int, Side]]:
         """Yield A B A B …: the number of the round and the side whose turn it is."""

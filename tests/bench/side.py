@@ -42,6 +42,10 @@ class Side(ABC):
         """Stop it and all that it runs; a repeat does nothing."""
 
     @abstractmethod
+    def kill(self) -> None:
+        """Kill -9 all its processes but the plugins and their supervisors."""
+
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """Return the versions of what it is made of."""
 

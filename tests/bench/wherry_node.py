@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -46,6 +48,13 @@ class WherryNode(Side):
         if self._is_up:
             self._wherry("down")
             self._is_up = False
+
+    def kill(self) -> None:
+        """Kill parent, services and Redis; supervisors and plugins stand in other cgroups."""
+        while pids := self._services.pids():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of Wherry and what it runs on."""

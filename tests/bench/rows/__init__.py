@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from tests.bench.rows import bulk, idle, lifecycle, many, pulls, reads, startup
+from tests.bench.rows import (
+    bulk,
+    events,
+    growth,
+    idle,
+    lifecycle,
+    many,
+    pulls,
+    reads,
+    recovery,
+    startup,
+)
 
-#: In the order in which they are measured; start-up ends and starts both sides, so it is the last.
+#: In the order in which they are measured; the last two end and start both sides.
 GROUPS = (
     lifecycle.GROUP,
     reads.GROUP,
     bulk.GROUP,
     many.GROUP,
+    events.GROUP,
     pulls.GROUP,
     idle.GROUP,
+    growth.GROUP,
+    recovery.GROUP,
     startup.GROUP,
 )

@@ -2,44 +2,31 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.load import Answer
+from tests.bench import load
+from tests.bench.failure import BenchFailed
 
-SIZED = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 4\r\n\r\nbody"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n10\r\n3\r\nabc\r\n0\r\n\r\n"
-
-
-@pytest.mark.parametrize("whole", [SIZED, CHUNKED])
-def test_an_answer_is_whole_with_its_last_byte_wherever_it_was_cut(whole: bytes) -> None:
-    """An answer in two pieces, cut anywhere, is whole after the second and not before."""
-    for cut in range(1, len(whole)):
-        answer = Answer()
-
-        answer.feed(whole[:cut])
-        assert not answer.is_whole
-        answer.feed(whole[cut:])
-
-        assert answer.is_whole
-        assert answer.is_ok
+FINE = """
+finished in 2.01s, 6985.00 req/s, 286.49KB/s
+requests: 13970 total, 14002 started, 13970 done, 13970 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 13970 2xx, 0 3xx, 0 4xx, 0 5xx
+"""
 
 
-@pytest.mark.parametrize("whole", [SIZED, CHUNKED])
-def test_an_answer_may_come_byte_by_byte(whole: bytes) -> None:
-    """An answer that trickles in is whole at its end alone."""
-    answer = Answer()
-
-    seen = []
-    for number in range(len(whole)):
-        answer.feed(whole[number : number + 1])
-        seen.append(answer.is_whole)
-
-    assert seen.index(True) == len(whole) - 1
+def test_the_rate_is_read() -> None:
+    """What h2load prints is read as requests and requests a second."""
+    assert load.read(FINE) == load.Load(requests=13970, requests_per_s=6985.0)
 
 
-def test_an_error_is_told() -> None:
-    """Another status than 200 is whole and not fine."""
-    answer = Answer()
-
-    answer.feed(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-
-    assert answer.is_whole
-    assert not answer.is_ok
+@pytest.mark.parametrize(
+    "said",
+    [
+        FINE.replace("13970 2xx, 0 3xx", "13969 2xx, 1 3xx"),
+        FINE.replace("0 failed", "3 failed"),
+        FINE.replace("13970 succeeded", "0 succeeded"),
+        "",
+    ],
+)
+def test_requests_that_were_not_answered_are_no_rate(said: str) -> None:
+    """One refused or failed request, or none at all, and there is no figure."""
+    with pytest.raises(BenchFailed):
+        load.read(said)

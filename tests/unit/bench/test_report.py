@@ -33,7 +33,7 @@ def test_cpu_is_that_of_one_operation() -> None:
 
 def test_a_goal_is_met_at_its_limit() -> None:
     """A ratio that equals the goal meets it, a larger one misses it."""
-    goal = Goal(row="enable", measure=Measure.P50, at_most=0.5)
+    goal = Goal(row="enable", measure=Measure.P50, limit=0.5)
 
     assert line(figures(1), figures(2), goal).verdicts() == [(goal, True)]
     assert line(figures(1.1), figures(2), goal).verdicts() == [(goal, False)]
@@ -41,16 +41,25 @@ def test_a_goal_is_met_at_its_limit() -> None:
 
 def test_a_goal_alone_needs_no_peer() -> None:
     """Where a value itself counts, the peer's is not looked at."""
-    goal = Goal(row="memory", measure=Measure.ALONE, at_most=150)
+    goal = Goal(row="memory", measure=Measure.ALONE, limit=150)
 
     assert line(figures(150), None, goal).verdicts() == [(goal, True)]
     assert line(figures(151), figures(200), goal).verdicts() == [(goal, False)]
 
 
+def test_a_goal_of_rates_is_met_from_its_limit_on() -> None:
+    """Twice as fast as its peer is a rate of 2: enough for a goal of 2, too little for one of 3."""
+    goals = [Goal(row="list", measure=Measure.RATE, limit=limit, is_least=True) for limit in (2, 3)]
+
+    verdicts = line(figures(1), figures(2), *goals).verdicts()
+
+    assert [is_met for _, is_met in verdicts] == [True, False]
+
+
 def test_a_goal_without_figures_is_not_judged() -> None:
     """What one side did not measure is neither met nor missed."""
-    by_time = Goal(row="enable", measure=Measure.P50, at_most=0.5)
-    by_cpu = Goal(row="enable", measure=Measure.CPU, at_most=0.5)
+    by_time = Goal(row="enable", measure=Measure.P50, limit=0.5)
+    by_cpu = Goal(row="enable", measure=Measure.CPU, limit=0.5)
 
     assert line(figures(1), None, by_time).verdicts() == []
     assert line(figures(1), figures(2, cpu_ms=None), by_cpu).verdicts() == []
@@ -59,7 +68,7 @@ def test_a_goal_without_figures_is_not_judged() -> None:
 def test_the_closing_line_counts_goals() -> None:
     """Goals are counted, not rows."""
     measures = (Measure.P50, Measure.CPU)
-    goals = [Goal(row="enable", measure=measure, at_most=0.5) for measure in measures]
+    goals = [Goal(row="enable", measure=measure, limit=0.5) for measure in measures]
 
     assert report.verdict([line(figures(1), figures(2), *goals)]) == "1 goals met, 1 missed"
 
