@@ -37,6 +37,9 @@ def shared_guarded(plugin_of_all: AuthzPlugin) -> Iterator[Node]:
         with plugin_of_all.served(Path(folder) / "old.sock"), running_node(settings) as node:
             yield node
             plugin_of_all.reset()
+            # Root stops the node without leave: it is not asked about.
+            plugin_of_all.before["/"] = denied("nothing at all")
+            assert node.http.get("/version").status_code == 403
             node.shut_down()
             assert not node.leftovers()
 

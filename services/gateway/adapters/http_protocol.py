@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.gateway.domain.authorization import PEER_UID
 from shared.streams import Duplex
 
 #: Bytes of a request's line and headers; the parser itself knows no limit.
@@ -34,18 +37,20 @@ class HijackableProtocol(HttpToolsProtocol):
     _head_bytes = 0
     #: ASGI's TLS extension, where the client has shown a certificate.
     _tls: dict[object, object] | None = None
+    _peer_uid: int | None = None
     #: What came behind such a head and its body; None before one came.
     _raw: bytearray | None = None
     _body_left = 0
     _has_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Note whose certificate was verified."""
+        """Note whose certificate was verified, or who came over the unix socket."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         shown = tls.getpeercert(binary_form=True) if tls is not None else None
         if shown:
             self._tls = {"client_cert_chain": (ssl.DER_cert_to_PEM_cert(shown),)}
+        self._peer_uid = _peer_uid(transport.get_extra_info("socket"))
 
     def on_message_begin(self) -> None:
         """Begin to count the head, and offer the connection to the application."""
@@ -54,6 +59,8 @@ class HijackableProtocol(HttpToolsProtocol):
         extensions: dict[str, Any] = {HIJACK: self.hijack}
         if self._tls is not None:
             extensions["tls"] = self._tls
+        if self._peer_uid is not None:
+            extensions[PEER_UID] = self._peer_uid
         self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
@@ -145,6 +152,17 @@ class _Hijacked(asyncio.StreamReaderProtocol):
         """End the reader, and the count."""
         super().connection_lost(exc)
         self._owner.connection_lost(exc)
+
+
+def _peer_uid(connection: socket.socket | None) -> int | None:
+    """Return the uid that the kernel vouches for; None but on a unix socket (unix(7))."""
+    if connection is None or connection.family != socket.AF_UNIX:
+        return None
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return int(uid)
 
 
 def _content_length(headers: list[tuple[bytes, bytes]]) -> int:

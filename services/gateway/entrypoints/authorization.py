@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from services.gateway.domain import api_version, authorization
-from services.gateway.domain.authorization import BODY_LIMIT, Caller, Question
+from services.gateway.domain.authorization import BODY_LIMIT, PEER_UID, Caller, Question
 from services.gateway.entrypoints.dispatch import is_extension
 from services.gateway.entrypoints.errors import docker_refusal, wherry_refusal
 from services.gateway.entrypoints.exchange import COMMON, send_answer
@@ -30,6 +30,7 @@ from shared import errdefs
 
 #: Says how the node is, and so why a plugin can't be asked.
 _HEALTH: Final = "/wherry/v1/health"
+_SHUTDOWN: Final = "/wherry/v1/node/shutdown"
 
 log = structlog.get_logger()
 
@@ -37,8 +38,9 @@ log = structlog.get_logger()
 class Authorized:
     """An ASGI application that serves what the plugins allow.
 
-    On the unix socket the node's health is told without asking: a plugin that hangs must not hide
-    that it does.
+    Two things are not asked about on the unix socket. The node's health: a plugin that hangs must
+    not hide that it does. And its shutdown by the host's root, who could as well kill it: dockerd
+    asks nobody either when it is told to stop.
     """
 
     def __init__(self, served: Application, plugins: Authorization) -> None:
@@ -47,7 +49,7 @@ class Authorized:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if _is_health_on_socket(scope):
+        if _is_health_on_socket(scope) or _is_shutdown_by_root(scope):
             await self._served(scope, receive, send)
             return
         try:
@@ -84,6 +86,11 @@ class Authorized:
 def _is_health_on_socket(scope: Scope) -> bool:
     # A client on TCP has an address, one on the unix socket has none.
     return scope["path"] == _HEALTH and scope["method"] == "GET" and not scope.get("client")
+
+
+def _is_shutdown_by_root(scope: Scope) -> bool:
+    peer_uid = scope.get("extensions", {}).get(PEER_UID)
+    return (scope["method"], scope["path"]) == ("POST", _SHUTDOWN) and peer_uid == 0
 
 
 async def _shown_body(scope: Scope, receive: Receive) -> bytes | None:
