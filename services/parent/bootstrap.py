@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import structlog
 
@@ -16,7 +15,7 @@ from services.parent.config import ParentConfig
 from services.parent.ports import Unit
 from services.parent.service.supervision import Supervision
 from services.parent.service.takeover import take_over
-from shared.node.config import NodeConfig
+from shared.node.folders import make_roots
 from shared.node.lock import ServiceLock
 
 log = structlog.get_logger()
@@ -27,7 +26,7 @@ def run(config: ParentConfig) -> None:
 
     Raises Conflict when a parent already runs.
     """
-    _make_folders(config.node)
+    make_roots(config.node)
     # Two locks: nodes with exec roots of their own may name one data root by mistake.
     locks = [
         ServiceLock(path)
@@ -70,19 +69,3 @@ def _units(config: ParentConfig, redis: RedisServer) -> Iterator[Unit]:
         yield redis
     for service in config.services:
         yield ForkedService(name=service.name, module=service.module)
-
-
-def _make_folders(node: NodeConfig) -> None:
-    """Make the roots where they are missing; a folder that exists keeps its mode.
-
-    The exec root may be passed through, not listed: the docker group reaches the socket, whose
-    own mode says who may use it, and what else lies there is for root alone by its own mode.
-    """
-    _make(node.root, 0o700)
-    _make(node.exec_root, 0o711)
-
-
-def _make(folder: Path, mode: int) -> None:
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        folder.chmod(mode)  # whatever the umask says

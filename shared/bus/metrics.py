@@ -40,6 +40,7 @@ UNANSWERED = Counter(
     "Commands that this service sent and got no answer to, by type and by what it gave up with.",
     ["type", "outcome"],
 )
+UP = Gauge("wherry_bus_up", "Whether Redis answered the service when it was last asked.")
 LAG = Gauge("wherry_bus_lag", "Commands that wait in the service's stream and were not read yet.")
 PENDING = Gauge("wherry_bus_pending", "Commands that were read and are not settled yet.")
 

@@ -12,7 +12,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared.bus import names
+from shared.bus import metrics, names
 from shared.bus.connection import Link
 from shared.bus.settings import BusSettings
 
@@ -73,11 +73,13 @@ class Server:
             log.info("message bus is back", outage_s=round(time.monotonic() - self._down_since, 3))
         self._down_since = None
         self._is_up.set()
+        metrics.UP.set(1)
         self._changed()
 
     def went_down(self, error: Exception) -> None:
         """Note that Redis does not answer; logged once an outage."""
         self._is_up.clear()
+        metrics.UP.set(0)
         if self._down_since is None:
             self._down_since = time.monotonic()
             log.warning("message bus does not answer, trying on", error=str(error))

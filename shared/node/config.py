@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared import errdefs
+from shared.node.redis_url import named_redis
 
 #: Becomes part of stream names and cgroup paths.
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -34,20 +35,22 @@ class NodeConfig:
     exec_root: Path
     #: The Docker-compatible socket.
     socket: Path
-    redis_url: str
+    #: With the service's password, if it has one: for nobody's eyes.
+    redis_url: str = field(repr=False)
     #: Whether the node runs a redis-server of its own because nobody named one.
     private_redis: bool
     #: The service that runs containers: whichever answers the executor's messages under this name.
     executor: str = "executor"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> NodeConfig:
-        """Read WHERRY_NODE, _ROOT, _EXEC_ROOT, _SOCKET, _REDIS_URL and _EXECUTOR.
+    def from_env(cls, env: Mapping[str, str], service: str = "") -> NodeConfig:
+        """Read WHERRY_NODE, _ROOT, _EXEC_ROOT, _SOCKET, _EXECUTOR, _REDIS_URL and _PASSWORD_FILE.
 
-        Raises InvalidArgument naming the variable that is wrong.
+        *service* takes the place of `{service}` in the last two. Raises InvalidArgument naming
+        the variable that is wrong.
         """
         exec_root = _short(_absolute(env, "WHERRY_EXEC_ROOT", "/run/wherry"))
-        redis_url = env.get("WHERRY_REDIS_URL", "")
+        redis_url = named_redis(env, service)
         return cls(
             name=_node_name(env),
             root=_absolute(env, "WHERRY_ROOT", "/var/lib/wherry"),

@@ -18,7 +18,9 @@ from shared.bus.redis_bus import RedisBus
 from shared.metrics import endpoint, exposition
 from shared.metrics.node import service_socket
 from shared.node.config import NodeConfig
+from shared.node.folders import make_roots
 from shared.node.lock import ServiceLock
+from shared.node.service_manager import told_by_loop
 
 C = TypeVar("C")
 #: Runs a service until the event is set: registers its handlers, opens the bus, closes it.
@@ -40,7 +42,8 @@ def run_service(
     setproctitle.setproctitle(f"wherry-{service}")
     telemetry.set_up_logs(service)
     try:
-        node = NodeConfig.from_env(os.environ)
+        node = NodeConfig.from_env(os.environ, service)
+        make_roots(node)
         config = load(node, os.environ)
         lock = ServiceLock(node.lock_path(service))
         lock.acquire()
@@ -93,6 +96,10 @@ async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]
         served_by={"executor": node.executor},
     )
     log.info("starting", service=service, pid=os.getpid(), node=node.name)
-    async with _showing_metrics(service, node, bus):
+    async with (
+        _showing_metrics(service, node, bus),
+        told_by_loop(os.environ, os.getpid()) as tell_ready,
+    ):
+        bus.server.on_change(tell_ready)
         await serve(config, bus, stop)
     log.info("stopped", service=service)

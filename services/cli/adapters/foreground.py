@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import select
 import signal
 import socket
@@ -17,6 +16,7 @@ from types import FrameType
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent, PidfdProcess
 from services.cli.ports import Process, Told
 from shared.node.config import NodeConfig
+from shared.node.service_manager import notify
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_FD = 3
@@ -48,11 +48,7 @@ class ForegroundParent(DetachedParent):
 
     def notify(self, state: str) -> None:
         """Tell systemd how far we are, where it started us as Type=notify."""
-        if not self._notified:
-            return
-        address = re.sub("^@", "\0", self._notified)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-            client.sendto(state.encode(), address)
+        notify(self._notified, state)
 
     def start(self) -> PidfdProcess:
         """Start it, with the sockets that we were started with."""

@@ -13,6 +13,7 @@ def variables_read() -> set[str]:
     shared = _REPOSITORY / "shared"
     modules = [
         shared / "node" / "config.py",
+        shared / "node" / "redis_url.py",
         shared / "node" / "runtimes.py",
         shared / "plugin_rpc" / "legacy_folders.py",
         shared / "telemetry" / "logs.py",
