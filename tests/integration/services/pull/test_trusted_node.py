@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.pull.domain import cosign
-from shared.oci.digest import Digest
+from shared.oci import layout, media_types
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest, digest_of
 from tests.support import signed, signing
 from tests.support.node import Node, running_node
 from tests.support.plugin_context import Contexts
@@ -140,6 +145,51 @@ def test_an_upgrade_to_an_unsigned_plugin_leaves_the_old_one(
     sign(name, second, key)
     node.docker(*_UPGRADE, f"{name}:1", f"{name}:2")
     assert [one["digest"] for one in node.plugin(f"{name}:1")["signers"]] == [second]
+
+
+@pytest.mark.parametrize("is_tagged", [True, False], ids=["under a tag", "as a referrer"])
+def test_what_an_archive_brings_must_be_signed_in_it(
+    node: Node, contexts: Contexts, tmp_path: Path, is_tagged: bool
+) -> None:
+    """A plugin from a file is refused as one from a registry is, until its signature lies there."""
+    name, key = "reg.test/team/kept:v1", signing.ecdsa_key()
+    node.create(name, contexts.tar())
+    digest = node.plugin(name)["manifest_digest"]
+    unsigned, whole = tmp_path / "unsigned.tar", tmp_path / "signed.tar"
+    node.wherry("plugin", "save", name, "-o", str(unsigned))
+    node.remove(name)
+    require(node, "reg.test/team", key)
+    whole.write_bytes(_signed(unsigned.read_bytes(), digest, key, is_tagged=is_tagged))
+
+    assert "it has no signature" in node.wherry_fails("plugin", "load", "-i", str(unsigned))
+    assert node.get("/plugins") == []
+    node.wherry("plugin", "load", "-i", str(whole), name)
+
+    assert [one["key"] for one in node.plugin(name)["signers"]] == [f"sha256:{key.fingerprint}"]
+
+
+def _signed(archive: bytes, digest: str, key: SigningKey, *, is_tagged: bool) -> bytes:
+    """Return a layout with a signature of one of its plugins added."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        members = {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr]
+    index = json.loads(members["index.json"])
+    (plugin,) = index["manifests"]
+    subject = None if is_tagged else Descriptor.model_validate(plugin)
+    artifact = signing.artifact(signing.simple(key, signing.payload(digest)), subject=subject)
+    entry: dict[str, Any] = {
+        "mediaType": media_types.OCI_MANIFEST,
+        "digest": digest_of(artifact.manifest),
+        "size": len(artifact.manifest),
+        "artifactType": artifact.artifact_type,
+    }
+    if is_tagged:
+        entry["annotations"] = {layout.REF_NAME: cosign.tag_of(Digest(digest))}
+    index["manifests"].append(entry)
+    members["index.json"] = json.dumps(index).encode()
+    for blob in (*artifact.blobs, artifact.manifest):
+        members[f"blobs/sha256/{digest_of(blob).hex}"] = blob
+    parts = [layout.head(n, len(d)) + d + layout.padding(len(d)) for n, d in members.items()]
+    return b"".join(parts) + layout.END
 
 
 def test_a_broken_policy_fails_pulls_until_it_is_mended(
