@@ -165,7 +165,8 @@ async def test_cancelled_twice(fake: MakeFake, tmp_path: Path) -> None:
     number = await appears(pid)
 
     task.cancel()
-    await asyncio.sleep(0.1)
+    for _ in range(20):  # it is about to wait for the end of runc
+        await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -13,7 +13,7 @@ from shared.bus.ports import Delivery
 from shared.bus.redis_bus import RedisBus
 from tests.support.buses import NODE, Answer, Buses, Note
 from tests.support.redis import RedisServer
-from tests.support.wait import eventually
+from tests.support.wait import all_have_run, eventually
 
 STREAM = names.changes(NODE, "desk")
 DEAD = names.dead(STREAM)
@@ -179,12 +179,12 @@ async def test_close_waits_for_the_fact_in_hand_only(
     buses: Buses, redis_server: RedisServer
 ) -> None:
     """The rest of what was read stays for the next process."""
-    is_started = asyncio.Event()
+    is_started, may_end = asyncio.Event(), asyncio.Event()
     handled: list[int] = []
 
     async def handle(note: Note, _arrival: Delivery) -> None:
         is_started.set()
-        await asyncio.sleep(0.1)
+        await may_end.wait()
         handled.append(note.number)
 
     desk = await buses.opened("desk")
@@ -193,7 +193,10 @@ async def test_close_waits_for_the_fact_in_hand_only(
     event.subscribe("desk", {Note: handle})
     await is_started.wait()
 
-    await event.close()
+    closing = asyncio.create_task(event.close())
+    await all_have_run()
+    may_end.set()
+    await closing
 
     assert handled == [1]
     assert pending(redis_server) == 2

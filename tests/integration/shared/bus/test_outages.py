@@ -13,7 +13,7 @@ from shared.bus import names
 from shared.bus.ports import Delivery
 from tests.support.buses import NODE, Answer, Ask, Buses
 from tests.support.redis import RedisServer
-from tests.support.wait import eventually
+from tests.support.wait import all_have_run, eventually
 
 STREAM = names.commands(NODE, "desk")
 
@@ -82,7 +82,7 @@ async def test_what_is_sent_during_a_short_outage_goes_out_after_it(
     redis_server.stop()
     await eventually(lambda: not gateway.server.is_up())
     asking = asyncio.create_task(gateway.send(Ask(text="during"), timeout_s=10))
-    await asyncio.sleep(0.1)
+    await all_have_run()
 
     redis_server.start()
 
@@ -104,7 +104,7 @@ async def test_a_restart_of_redis_under_a_request_is_not_noticed(
 
     redis_server.kill()
     desk.gate.set()
-    await asyncio.sleep(0.1)
+    await eventually(lambda: not owner.server.is_up())
     redis_server.start()
 
     assert (await asking).text == "a"

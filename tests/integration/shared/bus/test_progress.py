@@ -11,12 +11,20 @@ from shared.bus import names
 from shared.bus.progress import Progress
 from tests.support.buses import NODE, Buses, Note
 from tests.support.redis import RedisServer
+from tests.support.wait import eventually
 
 STREAM = names.progress(NODE, "job-1")
 
 
 async def follow(progress: Progress, after: str = "0") -> list[int]:
-    return [envelope.read(Note).number async for envelope, _ in progress.follow(after)]
+    read: list[int] = []
+    await follow_into(read, progress, after)
+    return read
+
+
+async def follow_into(read: list[int], progress: Progress, after: str = "0") -> None:
+    async for envelope, _ in progress.follow(after):
+        read.append(envelope.read(Note).number)
 
 
 async def test_a_follower_gets_everything_and_ends_at_the_final_one(
@@ -53,13 +61,15 @@ async def test_a_follower_survives_a_restart_of_redis(
     pull = await buses.opened("pull")
     progress = Progress(bus=pull, job_id="job-1")
     await progress.write(Note(number=1))
-    following = asyncio.create_task(follow(progress))
-    await asyncio.sleep(0.1)
+    read: list[int] = []
+    following = asyncio.create_task(follow_into(read, progress))
+    await eventually(lambda: read)
     await asyncio.to_thread(redis_server.restart)
     assert await pull.wait_connected(5)
     await progress.write(Note(number=2), final=True)
 
-    assert await following == [1, 2]
+    await following
+    assert read == [1, 2]
 
 
 async def test_a_follower_is_told_of_a_flush(buses: Buses, redis_server: RedisServer) -> None:
@@ -67,8 +77,9 @@ async def test_a_follower_is_told_of_a_flush(buses: Buses, redis_server: RedisSe
     pull = await buses.opened("pull")
     progress = Progress(bus=pull, job_id="job-1")
     await progress.write(Note(number=1))
-    following = asyncio.create_task(follow(progress))
-    await asyncio.sleep(0.1)
+    read: list[int] = []
+    following = asyncio.create_task(follow_into(read, progress))
+    await eventually(lambda: read)
 
     redis_server.flushall()
 

@@ -184,7 +184,7 @@ async def test_a_restart_of_redis_leaves_no_hole(buses: Buses, redis_server: Red
         redis_server.kill()
         outbox.add(2)
         relay.wake()
-        await asyncio.sleep(0.1)
+        await eventually(lambda: not desk.server.is_up())
         redis_server.start()
         await eventually(lambda: ids(redis_server) == numbered(1, 4))
 

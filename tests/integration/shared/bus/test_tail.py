@@ -103,7 +103,7 @@ async def test_a_tail_survives_a_restart_of_redis(buses: Buses, redis_server: Re
         add(redis_server, 1)
         await eventually(lambda: made.items == [1])
         redis_server.kill()
-        await asyncio.sleep(0.1)
+        await eventually(lambda: not gateway.server.is_up())
         redis_server.start()
         add(redis_server, 2)
         await eventually(lambda: made.items == [1, 2])

@@ -15,7 +15,7 @@ from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.reference import GetMode, GetPlugin, GotPlugin, ListReferences, Reference
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin, RemovePlugin
 from tests.support.store import CONFIG, StoreUnderTest, delivery
-from tests.support.wait import eventually
+from tests.support.wait import all_have_run, eventually
 
 VOLUME = "volume/data1"
 IN_USE = "plugin p:latest is in use"
@@ -338,9 +338,9 @@ async def test_plugin_that_is_being_stopped_is_not_held() -> None:
     store.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
     async with store.lanes.hold(plugin.plugin_id):
         disabling = asyncio.create_task(disable(store))
-        await asyncio.sleep(0.01)
+        await all_have_run()
         acquiring = asyncio.create_task(acquire(store))
-        await asyncio.sleep(0.01)
+        await all_have_run()
     with pytest.raises(errdefs.Unavailable):
         await disabling
 
