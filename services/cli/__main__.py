@@ -16,6 +16,7 @@ from services.cli.entrypoints.dockerd import dockerd
 from services.cli.entrypoints.job import job
 from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
+from services.cli.entrypoints.ui import ui
 from shared import errdefs
 from shared.version import VERSION
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
     from services.cli.ports import Api, Display, TableDisplay
     from services.cli.service.archives import Archives
+    from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
@@ -109,6 +111,11 @@ class _Parts:
         from services.cli.bootstrap import build_exec_run
 
         return build_exec_run(os.environ)
+
+    def console(self) -> ConsoleVerb:
+        from services.cli.bootstrap import build_console
+
+        return build_console(os.environ, click.echo)
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         from services.cli.bootstrap import build_table
@@ -199,6 +206,7 @@ plugin.add_command(archive.load)
 wherry.add_command(plugin)
 wherry.add_command(job)
 wherry.add_command(dockerd)
+wherry.add_command(ui)
 
 
 def _verbs() -> Verbs:

@@ -23,6 +23,7 @@ from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
 from services.cli.domain import daemon_config
 from services.cli.ports import Api, Display, TableDisplay
+from services.cli.service.console import ConsoleVerb
 from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
 from services.cli.service.exec import ExecRun
@@ -159,6 +160,22 @@ def build_plugin_jobs(
 def build_exec_run(env: Mapping[str, str]) -> ExecRun:
     """Construct what runs a process in a plugin; raises InvalidArgument."""
     return ExecRun(api=build_api(env), terminal=StandardTerminal())
+
+
+def build_console(env: Mapping[str, str], say: Callable[[str], None]) -> ConsoleVerb:
+    """Construct what serves the console; raises InvalidArgument."""
+    # Late: an HTTP server and what finds browsers are for this verb alone.
+    from services.cli.adapters.browser import DesktopBrowser
+    from services.cli.adapters.console_proxy import LoopbackConsole
+
+    node = NodeConfig.from_env(env)
+    return ConsoleVerb(
+        node=node.name,
+        gateway=UnixGateway(socket=node.socket),
+        server=LoopbackConsole(socket=node.socket),
+        browser=DesktopBrowser(env=env),
+        say=say,
+    )
 
 
 def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:

@@ -20,6 +20,7 @@ from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
+from services.cli.domain.ticket import Ticket
 
 
 class Gateway(Protocol):
@@ -33,6 +34,20 @@ class Gateway(Protocol):
 
     def shut_down(self) -> None:
         """Stop all plugins, still wanted; raises what the node answers, or Unavailable."""
+
+
+class ConsoleServer(Protocol):
+    """Serves the console to browsers of this machine."""
+
+    def serve(self, port: int, ticket: Ticket, ready: Callable[[str], None]) -> None:
+        """Serve until interrupted; *ready* is told the first address; raises Conflict."""
+
+
+class Browser(Protocol):
+    """What shows pages to the person."""
+
+    def open(self, address: str) -> None:
+        """Show an address, if there is a screen for it."""
 
 
 class Process(Protocol):

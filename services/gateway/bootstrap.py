@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,7 @@ from services.gateway.adapters.spool import FolderSpool
 from services.gateway.adapters.streams import ExecutorStreams
 from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
+from services.gateway.domain import api_version
 from services.gateway.domain.host import Host
 from services.gateway.domain.system_info import Engine
 from services.gateway.entrypoints import metrics
@@ -47,6 +48,7 @@ from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
 from services.gateway.service.look import PluginLook
+from services.gateway.service.recent_events import RecentEvents
 from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
@@ -58,6 +60,7 @@ from shared.contracts.store import PluginChanged
 from shared.metrics import endpoint
 from shared.metrics.node import NodeMetrics
 from shared.node.runtimes import STOCK
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from services.gateway.service.authorization import Authorization
@@ -110,6 +113,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             look=look,
             volumes=volumes,
             execs=execs,
+            is_stopping=stop.is_set,
             archives=Archives(
                 sender=bus,
                 replica=replica,
@@ -158,6 +162,8 @@ class Gateway:
     volumes: Volumes
     execs: PluginExecs
     archives: Archives
+    #: Tells whether the gateway is to end: what is live on pages ends then.
+    is_stopping: Callable[[], bool]
 
     def app(self, authorization: Authorization | None = None) -> App:
         """Return the ASGI application; *authorization* is asked about every request."""
@@ -186,8 +192,11 @@ class Gateway:
             authorization=authorization,
         )
         extension = Keyed(LateApp(lambda: self._extension(verbs, registries, health)))
-        served = Dispatch(Router(routes), extension)
-        return App(_authorized(served, authorization) if authorization else served)
+        # What the console does is asked of the API as clients ask it, past the same doors.
+        console = LateApp(lambda: self._console(verbs, health, lambda: api))
+        served = Dispatch(Router(routes), extension, console)
+        api = _authorized(served, authorization) if authorization else served
+        return App(api)
 
     def _registry(self, registries: Registries) -> RegistryRoutes:
         return RegistryRoutes(
@@ -220,6 +229,48 @@ class Gateway:
             feed=self.feed,
         )
 
+    def _console(
+        self, verbs: Verbs, health: NodeHealth, api: Callable[[], Application]
+    ) -> Application:
+        # Imported when it is needed: few gateways have a browser for a client.
+        from services.gateway.entrypoints.ui.application import Frame
+        from services.gateway.entrypoints.ui.inner_api import InnerApi
+        from services.gateway.entrypoints.ui.node import Links
+        from services.gateway.entrypoints.ui.routes import ConsoleParts
+
+        parts = ConsoleParts(
+            frame=Frame(node=self.config.node.name, version=VERSION),
+            facts=self._facts(),
+            links=Links(grafana=self.config.grafana_url, jaeger=self.config.jaeger_url),
+            replica=self.replica,
+            feed=self.feed,
+            recent=RecentEvents(sender=self.sender),
+            references=self._references(),
+            logs=self.logs,
+            verbs=verbs,
+            jobs=self.jobs,
+            health=health,
+            api=InnerApi(api=api),
+            closed=self.is_stopping,
+        )
+        return parts.application()
+
+    def _facts(self) -> dict[str, str]:
+        node, programs = self.config.node, self.programs.found
+        return {
+            "System": self.host.operating_system,
+            "Kernel": self.host.kernel_version,
+            "Architecture": self.host.machine,
+            "Processors": str(self.host.cpus),
+            "Speaks as": f"Docker {api_version.ENGINE}, API {api_version.CURRENT}",
+            "Socket": str(node.socket),
+            "Data": str(node.root),
+            **{name: found.version for name, found in programs.items()},
+        }
+
+    def _references(self) -> References:
+        return References(sender=self.sender, ready_timeout_s=self.config.ready_timeout_s)
+
     def _extension(self, verbs: Verbs, registries: Registries, health: NodeHealth) -> Application:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
@@ -247,11 +298,7 @@ class Gateway:
             node=NodeExtension(
                 sender=self.sender, metrics=NodeMetrics.of(self.config.node.exec_root)
             ),
-            references=ReferenceExtension(
-                references=References(
-                    sender=self.sender, ready_timeout_s=self.config.ready_timeout_s
-                )
-            ),
+            references=ReferenceExtension(references=self._references()),
             logs=LogExtension(logs=self.logs),
             look=LookExtension(look=self.look),
             volumes=VolumeExtension(volumes=self.volumes),

@@ -52,6 +52,9 @@ class GatewayConfig:
     is_experimental: bool = False
     is_live_restore: bool = True
     is_debug: bool = False
+    #: Where else people look at this node: the console links there.
+    grafana_url: str = ""
+    jaeger_url: str = ""
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
@@ -86,11 +89,22 @@ class GatewayConfig:
             is_experimental=form.is_true(env.get("WHERRY_EXPERIMENTAL", "")),
             is_live_restore=form.is_true(env.get("WHERRY_LIVE_RESTORE") or "true"),
             is_debug=(env.get("WHERRY_LOG_LEVEL") == "debug"),
+            grafana_url=_url(env, "WHERRY_GRAFANA_URL"),
+            jaeger_url=_url(env, "WHERRY_JAEGER_URL"),
         )
 
 
 def _words(env: Mapping[str, str], variable: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in env.get(variable, "").split(",") if word.strip())
+
+
+def _url(env: Mapping[str, str], variable: str) -> str:
+    value = env.get(variable, "")
+    if value and not value.startswith(("http://", "https://")):
+        raise errdefs.InvalidArgument(
+            f"{variable}={value}: must be an address such as https://host:3000/"
+        )
+    return value
 
 
 def _metrics_address(env: Mapping[str, str]) -> TcpAddress | None:

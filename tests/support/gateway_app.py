@@ -28,7 +28,7 @@ from services.gateway.service.look import PluginLook
 from services.gateway.service.replica import Replica
 from services.gateway.service.volumes import Volumes
 from shared.contracts.event import ReadFeed
-from shared.contracts.store import GetInventory
+from shared.contracts.store import GetInventory, PluginChanged
 from shared.node.config import NodeConfig
 from tests.support.bus import FakeSender
 from tests.support.gateway import FakeChanges, FakeFeed, plugin, snapshot
@@ -61,6 +61,9 @@ class AppWorld:
     app: App
     client: httpx.AsyncClient
     sender: FakeSender
+    replica: Replica
+    #: What the store publishes.
+    changes: FakeChanges
     kept: FakeFeed
     #: What the event service publishes.
     published: FakeChanges
@@ -74,6 +77,13 @@ class AppWorld:
     #: The executor's.
     streams: FakeStreams
     look: PluginLook
+    #: Set, the gateway is to end.
+    stopping: asyncio.Event
+
+    async def change(self, change: PluginChanged) -> None:
+        """Have the store publish a change, and wait until it is taken in."""
+        self.changes.put(change)
+        await self.replica.until(lambda now: now.contains(change.epoch, change.revision), 5.0)
 
     async def get(self, path: str, **query: str) -> httpx.Response:
         """GET with a query."""
@@ -112,6 +122,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     jobs = Jobs(sender=sender, vault=vault)
     streams = FakeStreams()
     look = PluginLook(sender=sender, replica=replica, interval_s=0.001)
+    stopping = asyncio.Event()
     watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
     gateway = Gateway(
         config=_config(root),
@@ -134,6 +145,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             content=DiskContent(root / "content"),
             spool=FolderArchives(root, limit=1000),
         ),
+        is_stopping=stopping.is_set,
     )
     app = gateway.app()
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
@@ -146,6 +158,8 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             app=app,
             client=client,
             sender=sender,
+            replica=replica,
+            changes=changes,
             kept=kept,
             published=published,
             feed=feed,
@@ -156,6 +170,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             watch=watch,
             streams=streams,
             look=look,
+            stopping=stopping,
         )
     for task in running:
         task.cancel()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from services.cli.ports import Api, Display, TableDisplay
     from services.cli.service.archives import Archives
+    from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.plugins import Consent, PluginJobs
@@ -38,3 +39,6 @@ class Parts(Protocol):
 
     def exec_run(self) -> ExecRun:
         """Return what runs a process in a plugin."""
+
+    def console(self) -> ConsoleVerb:
+        """Return what serves the console."""

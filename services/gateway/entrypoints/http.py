@@ -51,6 +51,11 @@ class Request:
         self.version = version
 
     @property
+    def scope(self) -> Scope:
+        """Return what ASGI says of the request and its connection."""
+        return self._scope
+
+    @property
     def method(self) -> str:
         """Return the method in capitals."""
         return str(self._scope["method"])

@@ -101,3 +101,11 @@ def test_metrics_address_that_is_none(value: str) -> None:
     """The error names the variable and shows a good one."""
     with pytest.raises(errdefs.InvalidArgument, match=r"METRICS_ADDRESS=.*127\.0\.0\.1:9323"):
         _load(WHERRY_METRICS_ADDRESS=value)
+
+
+def test_links_of_the_console() -> None:
+    """Addresses of other programs are given as browsers take them."""
+    assert _load(WHERRY_GRAFANA_URL="https://g:3000/").grafana_url == "https://g:3000/"
+    assert not _load().jaeger_url
+    with pytest.raises(errdefs.InvalidArgument, match="WHERRY_JAEGER_URL=javascript"):
+        _load(WHERRY_JAEGER_URL="javascript:alert(1)")

@@ -1,0 +1,157 @@
+"""The node: its services with their queues, what they found at the last start, its programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.gateway.domain import plugin_view
+from services.gateway.domain.live_regions import Regions
+from services.gateway.domain.plugin_view import STATES
+from services.gateway.entrypoints.http import Request, Stream
+from services.gateway.entrypoints.ui import live
+from services.gateway.entrypoints.ui.aged import Aged
+from services.gateway.entrypoints.ui.events import EventsPage, rows
+from services.gateway.entrypoints.ui.guard import Visit
+from services.gateway.entrypoints.ui.page import Page
+from services.gateway.entrypoints.ui.plugins import Rows, all_of, moved, place
+from services.gateway.entrypoints.ui.render import render
+from services.gateway.service.health import Report
+from services.gateway.service.jobs import Jobs
+from services.gateway.service.replica import Replica
+from services.gateway.service.verbs import Verbs
+from shared import errdefs
+from shared.contracts.event import FeedFilter
+from shared.contracts.job import Job
+from shared.contracts.recovery import RecoveryReport
+
+#: What a store or a service is asked for is this old at most.
+_REFRESH_S: Final = 3.0
+_EVENTS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Where else this node is looked at; empty: nowhere."""
+
+    grafana: str = ""
+    jaeger: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewPage:
+    """The first page: how all is, at a glance."""
+
+    replica: Replica
+    health: Aged[tuple[Report, ...]]
+    #: The rows of the last events.
+    news: Aged[str]
+    links: Links
+    closed: live.Closed
+    _tiles: Rows = field(default_factory=lambda: Rows(template="overview_tile.html"))
+    _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html"))
+
+    async def show(self, request: Request, _visit: Visit) -> Page | Stream:
+        """Show what needs a look, all plugins as a map, services, and what happened last."""
+        if live.is_wished(request):
+            return live.stream(
+                live.regions(
+                    self._look,
+                    lambda seen: moved(self.replica, seen),
+                    seen=live.cursor(request),
+                    is_closed=self.closed,
+                    refresh_s=_REFRESH_S,
+                )
+            )
+        position, shown = await self._look()
+        return Page(
+            title="Overview",
+            section="overview",
+            template="overview.html",
+            position=position,
+            values={"parts": shown.parts, "lists": shown.lists, "links": self.links},
+        )
+
+    async def _look(self) -> tuple[str, Regions]:
+        inventory = await self.replica.ready()
+        position, plugins = place(inventory), all_of(inventory)
+        troubled = [p for p in plugins if STATES[plugin_view.state_of(p)] in ("bad", "warn")]
+        values = {
+            "counts": plugin_view.counts(plugins),
+            "states": STATES,
+            "count": len(plugins),
+            "troubled": len(troubled),
+            "reports": await self.health.get(),
+            "entries": await self.news.get(),
+        }
+        parts = {
+            name: render(f"overview_{name}.html", values) for name in ("counts", "services", "news")
+        }
+        tiles = self._tiles.listing(inventory, plugins, '<ul id="tiles" class="tiles">', "</ul>")
+        rows_ = self._rows.listing(inventory, troubled, '<tbody id="troubled">', "</tbody>")
+        return position, Regions(parts=parts, lists={"tiles": tiles, "troubled": rows_})
+
+
+async def newest(events: EventsPage) -> str:
+    """Return the last events as rows, or why nobody can tell."""
+    try:
+        return rows((await events.newest(FeedFilter(), count=_EVENTS)).events)
+    except errdefs.Error as error:
+        return render("events_problem.html", {"problem": error.message})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePage:
+    """The services in detail."""
+
+    health: Aged[tuple[Report, ...]]
+    verbs: Verbs
+    jobs: Jobs
+    closed: live.Closed
+    links: Links
+    #: What is told of the node itself, in order.
+    facts: Mapping[str, str]
+
+    async def show(self, request: Request, _visit: Visit) -> Page | Stream:
+        """Show services' health and queues, jobs, and what the last start recovered."""
+        if live.is_wished(request):
+            return live.stream(
+                live.regions(
+                    self._look,
+                    self._wait,
+                    seen=live.cursor(request),
+                    is_closed=self.closed,
+                    refresh_s=_REFRESH_S,
+                )
+            )
+        position, shown = await self._look()
+        return Page(
+            title="Node",
+            section="node",
+            template="node.html",
+            position=position,
+            values={"parts": shown.parts, "facts": self.facts, "links": self.links},
+        )
+
+    async def _look(self) -> tuple[str, Regions]:
+        jobs, recovery, problem = await self._of_the_store()
+        values = {
+            "reports": await self.health.get(),
+            "jobs": jobs[:50],
+            "recovery": recovery,
+            "problem": problem,
+        }
+        names = ("services", "jobs", "recovery")
+        return "now", Regions(parts={n: render(f"node_{n}.html", values) for n in names})
+
+    async def _of_the_store(self) -> tuple[tuple[Job, ...], RecoveryReport | None, str]:
+        try:
+            return await self.jobs.list(), await self.verbs.recovery(), ""
+        except errdefs.Error as error:
+            return (), None, error.message
+
+    async def _wait(self, _seen: str) -> bool:
+        await asyncio.sleep(1.0)
+        return False
