@@ -18,7 +18,7 @@ from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
 from services.cli.entrypoints.ui import ui
 from shared import errdefs
-from shared.version import VERSION
+from shared.version import DOCKER_VERSION, VERSION
 
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
@@ -187,6 +187,53 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     found = _verbs().look.run()
     click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
     ctx.exit(found.exit_status)
+
+
+@wherry.command()
+def stop() -> None:
+    """Stop all plugins and leave the services: for who runs those one by one.
+
+    Plugins are stopped in parallel and stay wanted: they start when the store is started again.
+    systemd's target, compose and Kubernetes say it before they stop the services; where
+    `wherry up` runs, `wherry down` is what you want.
+    """
+    _verbs().stop_plugins()
+    click.echo("Plugins are stopped; they start with the next start of the store.")
+
+
+@wherry.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Look whether plugins can be run on this host, and say what to do where not.
+
+    Looks at the kernel, cgroups, capabilities, programs, folders, the socket and Redis; changes
+    nothing. Exits with 1 when something must be mended first.
+    """
+    from services.cli.bootstrap import build_diagnosis
+
+    found = build_diagnosis(os.environ)
+    click.echo(found.to_json() if as_json else found.to_text())
+    ctx.exit(found.exit_status)
+
+
+@wherry.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def version(*, as_json: bool) -> None:
+    """Show the versions of Wherry, of the Docker Engine that it follows, and of Python."""
+    import json
+    import platform
+
+    said = {
+        "wherry": VERSION,
+        "docker": DOCKER_VERSION,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}/{platform.machine()}",
+    }
+    if as_json:
+        click.echo(json.dumps(said))
+    else:
+        click.echo("\n".join(f"{name:<9} {value}" for name, value in said.items()))
 
 
 @wherry.command()

@@ -18,11 +18,14 @@ from services.cli.adapters.docker_config import DockerConfig
 from services.cli.adapters.foreground import ForegroundParent
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
+from services.cli.adapters.host_facts import look
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
 from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
 from services.cli.domain import daemon_config
-from services.cli.ports import Api, Display, TableDisplay
+from services.cli.domain.diagnosis import Diagnosis
+from services.cli.domain.examination import examine
+from services.cli.ports import Api, Display, Gateway, TableDisplay
 from services.cli.service.console import ConsoleVerb
 from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
@@ -35,6 +38,8 @@ from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
 from shared.telemetry import set_up_logs
 
+#: Those of a node, each of which may have a Redis user of its own.
+SERVICES = ("gateway", "store", "executor", "volume", "pull", "event", "controller")
 #: An authorization plugin that was enabled answers by then; any other never will.
 _UNAUTHORIZED_LIMIT_S = 5.0
 
@@ -48,6 +53,11 @@ class Verbs:
     up: Up
     down: Down
     look: Look
+    gateway: Gateway
+
+    def stop_plugins(self) -> None:
+        """Stop all plugins, still wished for; raises what the node answers."""
+        self.gateway.shut_down()
 
     def run_in_foreground(self) -> NoReturn:
         """Become the parent."""
@@ -70,7 +80,14 @@ def build(env: Mapping[str, str], say: Callable[[str], None]) -> Verbs:
         up=up,
         down=Down(gateway=gateway, parent=parent, host=host, up=up, say=say),
         look=Look(node=node, gateway=gateway, host=host, log=str(log)),
+        gateway=gateway,
     )
+
+
+def build_diagnosis(env: Mapping[str, str]) -> Diagnosis:
+    """Examine this host for the node that the environment names; raises InvalidArgument."""
+    node = NodeConfig.from_env(env)
+    return Diagnosis(findings=tuple(examine(look(env, node, SERVICES))))
 
 
 def daemon_settings(
