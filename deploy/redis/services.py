@@ -70,7 +70,7 @@ SERVICES: Final = (
         name="controller",
         sends_to_any=("controller", "store", "pull"),
         relays=True,
-        watches_any=("controller",),
+        watches_any=("controller", "store"),
         takes_leases=("controller",),
     ),
 )

@@ -8,9 +8,11 @@ import time
 
 from prometheus_client import REGISTRY
 
+from services.controller.adapters import machine
 from services.controller.adapters.fleet import BusFleet
 from services.controller.adapters.lease import RedisLease
 from services.controller.adapters.records import MIGRATIONS, SqliteRecords
+from services.controller.adapters.vault import NodeVault
 from services.controller.config import ControllerConfig
 from services.controller.entrypoints import bus as messages
 from services.controller.entrypoints.metrics import ControllerMetrics
@@ -20,6 +22,7 @@ from shared import errdefs
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.health import Check
+from shared.contracts.node import new_id
 from shared.node.config import NodeConfig
 from shared.node.lock import ServiceLock
 from shared.sealing import read_public_key
@@ -62,6 +65,9 @@ async def _serve(
         node=config.node.name,
         version=VERSION,
         seal_key=lambda: _seal_key(config.node),
+        description=machine.describe(config.labels),
+        vault=NodeVault(config.node.root),
+        new_id=new_id,
         lease_s=config.lease_s,
         node_timeout_s=config.node_timeout_s,
     )

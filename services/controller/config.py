@@ -19,14 +19,20 @@ class ControllerConfig:
     lease_s: float = 10.0
     #: Seconds after which a node that is silent counts as down.
     node_timeout_s: float = 15.0
+    #: Labels of the node's engine, `key=value`.
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ControllerConfig:
-        """Read WHERRY_CONTROLLER_LEASE_S and _NODE_TIMEOUT_S; raises InvalidArgument."""
+        """Read WHERRY_CONTROLLER_LEASE_S, _NODE_TIMEOUT_S and WHERRY_LABELS.
+
+        Raises InvalidArgument.
+        """
         return cls(
             node=node,
             lease_s=_seconds(env, "WHERRY_CONTROLLER_LEASE_S", 10.0),
             node_timeout_s=_seconds(env, "WHERRY_CONTROLLER_NODE_TIMEOUT_S", 15.0),
+            labels=tuple(filter(None, map(str.strip, env.get("WHERRY_LABELS", "").split(",")))),
         )
 
     @property

@@ -8,8 +8,11 @@ from typing import Protocol, TypeVar
 
 from services.controller.domain.row import Unit
 from services.controller.domain.term import Holder
+from shared.contracts.job import JobRequest, Sealed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import Row, RowsChanged
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import PluginChanged
 
 R = TypeVar("R", bound=Message)
 
@@ -85,3 +88,65 @@ class Fleet(Protocol):
 
     def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what the controller of *node* commits from now on; Lost comes first."""
+
+    def plugin_changes(self, node: str) -> AsyncGenerator[PluginChanged | Lost, None]:
+        """Yield what the store of *node* commits from now on; Lost comes first."""
+
+
+class Vault(Protocol):
+    """Seals to nodes, and opens what was sealed to ours."""
+
+    def open(self, sealed: Sealed, subject: str) -> bytes:
+        """Open what was sealed to our node for *subject*; raises InvalidArgument."""
+        ...
+
+    def seal(self, key: str, secret: bytes, subject: str) -> Sealed:
+        """Seal to a node's public key, base64; raises InvalidArgument for what is none."""
+        ...
+
+
+class PluginBackend(Protocol):
+    """The plugins of the node that a task is on.
+
+    All raise the node's errors, Unavailable and DeadlineExceeded while it does not answer.
+    """
+
+    async def get(self, name: str) -> Plugin | None:
+        """Return a plugin by its name or id; None: there is none."""
+        ...
+
+    async def pull(self, request: JobRequest) -> None:
+        """Install a plugin; returns once it is there. Again, it goes on with what was begun."""
+        ...
+
+    async def upgrade(self, request: JobRequest) -> None:
+        """Replace a plugin by another version; as `pull`. One that runs is watched, or put back."""
+        ...
+
+    async def abandon(self) -> None:
+        """Call off what `pull` and `upgrade` began, and return once it is over; safe to repeat."""
+        ...
+
+    async def enable(self, name: str, *, timeout_s: int) -> None:
+        """Start a plugin; one that runs is success."""
+        ...
+
+    async def disable(self, name: str, *, force: bool) -> None:
+        """Stop a plugin; one that is stopped is success."""
+        ...
+
+    async def remove(self, name: str, *, force: bool) -> None:
+        """Remove a plugin; one that is gone is success."""
+        ...
+
+    async def acquire(self, plugin: Plugin, task_id: str) -> None:
+        """Hold a plugin that runs for a task; held already is success."""
+        ...
+
+    async def release(self, plugin: Plugin, task_id: str) -> None:
+        """Hold a plugin no more for a task; not held is success."""
+        ...
+
+    def watch(self, plugin_id: str) -> AsyncGenerator[Plugin | None, None]:
+        """Yield a plugin as it is now, then after each change of it; None: it is gone."""
+        ...

@@ -36,6 +36,7 @@ from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
 from services.gateway.entrypoints.registry import RegistryRoutes
 from services.gateway.entrypoints.router import Router
+from services.gateway.entrypoints.swarm import SwarmRoutes
 from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Sender, Vault
@@ -43,6 +44,7 @@ from services.gateway.service.archives import Archives
 from services.gateway.service.diffs import Diffs
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
+from services.gateway.service.fleet import Services
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
@@ -184,6 +186,7 @@ class Gateway:
             *EventRoutes(feed=self.feed).routes(),
             *VolumeRoutes(volumes=self.volumes).routes(),
             *DiskUsageRoutes(volumes=self.volumes).routes(),
+            *SwarmRoutes(services=Services(sender=self.sender, vault=self.vault)).routes(),
         )
         health = NodeHealth(
             sender=self.sender,

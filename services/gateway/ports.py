@@ -163,6 +163,10 @@ class Vault(Protocol):
         """Seal for the pull service and one purpose; raises Unavailable without its key."""
         ...
 
+    def seal_to(self, key: str, secret: bytes, subject: str) -> Sealed:
+        """Seal to another node's public key, base64; raises InvalidArgument for what is none."""
+        ...
+
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
         ...

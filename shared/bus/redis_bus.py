@@ -195,7 +195,10 @@ class RedisBus:
             ) from error
         for answer in answers:
             if is_fenced(answer):
-                raise errdefs.Conflict("nothing was sent: the lease is another process's by now")
+                raise errdefs.Conflict(
+                    "nothing was sent: the lease is another process's by now",
+                    detail={"fenced": True},
+                )
             if isinstance(answer, Exception):
                 raise errdefs.Unavailable(f"the message bus refuses: {answer}") from answer
         return generation, answers

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+from pydantic import Field
 
 from shared.contracts.message import Command, Done, Message, Value
+
+#: As long as swarm's ids, and of the same characters.
+_ID_LENGTH: Final = 25
+_ID_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class NodeState(StrEnum):
@@ -14,6 +22,27 @@ class NodeState(StrEnum):
     READY = "ready"
     #: It has been silent for longer than it may.
     DOWN = "down"
+
+
+class Availability(StrEnum):
+    """What a person lets the controller do on a node; swarm's words."""
+
+    ACTIVE = "active"
+    #: What is there of services stays as it is.
+    PAUSE = "pause"
+    #: Nothing of a service is to be there.
+    DRAIN = "drain"
+
+
+class NodeDescription(Value):
+    """What a node says of itself."""
+
+    os: str = "linux"
+    architecture: str = ""
+    cpus: int = 0
+    memory_bytes: int = 0
+    #: Of its engine, as WHERRY_LABELS has them.
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class Node(Value):
@@ -29,6 +58,17 @@ class Node(Value):
     state_since_ns: int
     #: Public key of its pull service in base64, to seal registry logins to; empty: none yet.
     seal_key: str = ""
+    description: NodeDescription = NodeDescription()
+    #: What people set.
+    labels: dict[str, str] = Field(default_factory=dict)
+    availability: Availability = Availability.ACTIVE
+    #: Grows with each change; an update names the one that it saw.
+    revision: int = 1
+
+    @property
+    def node_id(self) -> str:
+        """Return what swarm's clients call it by: always the same for a name."""
+        return node_id(self.name)
 
 
 class Heartbeat(Command[Done]):
@@ -39,6 +79,7 @@ class Heartbeat(Command[Done]):
     node: str
     version: str
     seal_key: str = ""
+    description: NodeDescription = NodeDescription()
 
 
 class Fleet(Message):
@@ -55,6 +96,26 @@ class ListNodes(Command[Fleet]):
     """Ask for all nodes."""
 
     TYPE: ClassVar[str] = "controller.node.list.v1"
+
+
+class UpdateNode(Command[Fleet]):
+    """Set what people set of a node; raises Conflict when it is no longer at *revision*."""
+
+    TYPE: ClassVar[str] = "controller.node.update.v1"
+
+    name: str
+    revision: int
+    labels: dict[str, str]
+    availability: Availability
+
+
+class RemoveNode(Command[Done]):
+    """Forget a node that is down; *force* forgets one that is not, until it is heard of again."""
+
+    TYPE: ClassVar[str] = "controller.node.remove.v1"
+
+    name: str
+    force: bool = False
 
 
 class Row(Value):
@@ -93,3 +154,22 @@ class ListRows(Command[Rows]):
     after_kind: str = ""
     after_key: str = ""
     limit: int = 500
+
+
+def node_id(name: str) -> str:
+    """Return the id of the node of a name."""
+    return _id(hashlib.sha256(name.encode()).digest())
+
+
+def new_id() -> str:
+    """Return a new id of a service or a task."""
+    return _id(secrets.token_bytes(32))
+
+
+def _id(entropy: bytes) -> str:
+    number = int.from_bytes(entropy, "big")
+    digits = []
+    for _ in range(_ID_LENGTH):
+        number, digit = divmod(number, len(_ID_DIGITS))
+        digits.append(_ID_DIGITS[digit])
+    return "".join(digits)

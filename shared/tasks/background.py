@@ -46,6 +46,10 @@ class Tasks:
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
 
+    def has(self, key: str) -> bool:
+        """Tell whether a task of this key runs."""
+        return key in self._tasks
+
     async def settled(self) -> None:
         """Wait until no task is left."""
         while self._tasks:

@@ -13,8 +13,10 @@ from services.controller.service.catalog import Catalog
 from services.controller.service.service import Controller
 from shared import errdefs
 from shared.bus.ports import Delivery
+from shared.contracts.job import Sealed
 from shared.contracts.message import Command, Message
-from shared.contracts.node import Row, RowsChanged
+from shared.contracts.node import NodeDescription, Row, RowsChanged, new_id
+from shared.contracts.store import PluginChanged
 from tests.support.bus import Answer, answered
 from tests.support.store import FakeClock, delivery
 
@@ -127,6 +129,7 @@ class FakeFleet:
         self._worlds = worlds
         self.answers: dict[Any, Answer] = {}
         self.sent: list[tuple[str, Command[Any]]] = []
+        self.plugin_news: dict[str, asyncio.Queue[PluginChanged | Lost]] = {}
 
     async def send(
         self, node: str, command: Command[R], *, timeout_s: float, message_id: str | None = None
@@ -147,7 +150,7 @@ class FakeFleet:
         """Send while the lease is ours."""
         held = self._redis.ask()
         if held is None or held.node != self._node:
-            raise errdefs.Conflict("nothing was sent: the lease is another process's by now")
+            raise errdefs.Conflict("nothing was sent", detail={"fenced": True})
         return await self.send(node, command, timeout_s=timeout_s, message_id=message_id)
 
     async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
@@ -161,6 +164,31 @@ class FakeFleet:
                 done += 1
                 yield change
             await news.wait()
+
+    async def plugin_changes(self, node: str) -> AsyncGenerator[PluginChanged | Lost, None]:
+        """Yield that some may be missing, then what a test tells."""
+        yield Lost()
+        news = self.plugin_news.setdefault(node, asyncio.Queue())
+        while True:
+            yield await news.get()
+
+
+class FakeVault:
+    """A ports.Vault whose boxes say in clear text whom they are for, and what for."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def open(self, sealed: Sealed, subject: str) -> bytes:
+        """Open what was sealed to our node."""
+        key, bound_to, secret = sealed.box.split("|")
+        if (key, bound_to) != (f"key-of-{self._node}", subject):
+            raise errdefs.InvalidArgument(f"the credentials do not open for {subject!r}")
+        return secret.encode()
+
+    def seal(self, key: str, secret: bytes, subject: str) -> Sealed:
+        """Seal to a key."""
+        return Sealed(box=f"{key}|{subject}|{secret.decode()}")
 
 
 class ControllerWorld:
@@ -217,7 +245,10 @@ class ControllerWorld:
             clock=self.clock,
             node=self.node,
             version="0.1",
-            seal_key=lambda: "key",
+            seal_key=lambda: f"key-of-{self.node}",
+            description=NodeDescription(architecture="x86_64", cpus=2, memory_bytes=1 << 30),
+            vault=FakeVault(self.node),
+            new_id=new_id,
             lease_s=10.0,
             node_timeout_s=15.0,
         )

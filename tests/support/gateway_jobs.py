@@ -63,6 +63,10 @@ class FakeVault:
             raise self.error
         return Sealed(box=base64.b64encode(subject.encode() + b"\0" + secret).decode())
 
+    def seal_to(self, key: str, secret: bytes, subject: str) -> Sealed:
+        """Put all three into the box."""
+        return Sealed(box=f"{key}|{subject}|{secret.decode()}")
+
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Take the secret out, if it is for the subject."""
         bound_to, _, secret = base64.b64decode(sealed.box).partition(b"\0")

@@ -16,10 +16,12 @@ from shared.bus.redis_bus import RedisBus
 from shared.bus.tail import Gap
 from shared.contracts.message import Command, Message
 from shared.contracts.node import RowsChanged
+from shared.contracts.store import PluginChanged
 
 log = structlog.get_logger()
 
 R = TypeVar("R", bound=Message)
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +51,26 @@ class BusFleet:
 
     async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what the controller of *node* commits from now on; Lost comes first."""
-        async with aclosing(self.bus.tail("controller", after="$", node=node)) as items:
+        async with aclosing(self._tail(node, "controller", RowsChanged)) as changes:
+            async for change in changes:
+                yield change
+
+    async def plugin_changes(self, node: str) -> AsyncGenerator[PluginChanged | Lost, None]:
+        """Yield what the store of *node* commits from now on; Lost comes first."""
+        async with aclosing(self._tail(node, "store", PluginChanged)) as changes:
+            async for change in changes:
+                yield change
+
+    async def _tail(self, node: str, owner: str, model: type[M]) -> AsyncGenerator[M | Lost, None]:
+        async with aclosing(self.bus.tail(owner, after="$", node=node)) as items:
             async for item in items:
                 if isinstance(item, Gap):
                     yield Lost()
                     continue
                 envelope, _ = item
-                if envelope.message_type == RowsChanged.TYPE:
+                if envelope.message_type == model.TYPE:
                     try:
-                        yield envelope.read(RowsChanged)
+                        yield envelope.read(model)
                     except ValidationError:
                         log.exception("unreadable change", node=node, id=envelope.message_id)
                         yield Lost()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from services.controller.domain.credential import Credential
+from services.controller.domain.plugin_service import ServiceRecord
+from services.controller.domain.task import TaskRecord
 from services.controller.domain.term import Term
 from shared.contracts.message import Message, Value
 from shared.contracts.node import Node
@@ -19,10 +22,21 @@ class Kind(StrEnum):
     TERM = "term"
     #: By name.
     NODE = "node"
+    #: By id.
+    SERVICE = "service"
+    TASK = "task"
+    #: What a service logs in with, as a node can open it: `<service id>/<node>`.
+    CREDENTIAL = "credential"
 
 
 #: A kind that is not here is copied, for a newer controller has it, and means nothing.
-MODELS: Final[Mapping[str, type[Value]]] = {Kind.TERM: Term, Kind.NODE: Node}
+MODELS: Final[Mapping[str, type[Value]]] = {
+    Kind.TERM: Term,
+    Kind.NODE: Node,
+    Kind.SERVICE: ServiceRecord,
+    Kind.TASK: TaskRecord,
+    Kind.CREDENTIAL: Credential,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.controller.service.service import Controller
 from shared.bus.ports import CommandHandler
-from shared.contracts import node
+from shared.contracts import node, swarm
 from shared.contracts.message import Command
 
 
@@ -17,5 +17,13 @@ def commands(controller: Controller) -> Mapping[type[Command[Any]], CommandHandl
     return {
         node.Heartbeat: active(controller.nodes.heard),
         node.ListNodes: active(controller.nodes.list),
+        node.UpdateNode: active(controller.nodes.update),
+        node.RemoveNode: active(controller.nodes.remove),
         node.ListRows: active(controller.following.list),
+        swarm.CreateService: active(controller.services.create),
+        swarm.UpdateService: active(controller.services.update),
+        swarm.RemoveService: active(controller.services.remove),
+        swarm.GetService: active(controller.services.get),
+        swarm.ListServices: active(controller.services.list),
+        swarm.ListTasks: active(controller.services.list_tasks),
     }

@@ -49,6 +49,10 @@ class Catalog:
         """Wait for the next change."""
         await self._moved.wait()
 
+    def next_move(self) -> asyncio.Event:
+        """Return what is set by the next change: taken before a look, none after it is missed."""
+        return self._moved
+
     async def page(self, after: tuple[str, str], limit: int) -> tuple[Sequence[Row], bool]:
         """Return rows after one, by kind and key, and whether these are the last."""
         found = await self._records.after(*after, limit=limit + 1)

@@ -12,7 +12,7 @@ import structlog
 from services.controller import ports
 from services.controller.service.leadership import Leadership
 from shared import errdefs
-from shared.contracts.node import Heartbeat
+from shared.contracts.node import Heartbeat, NodeDescription
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ class Heart:
     version: str
     #: Public key of the node's pull service, in base64; empty while it has made none.
     seal_key: Callable[[], str]
+    description: NodeDescription
     timeout_s: float
     _due: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,7 +51,12 @@ class Heart:
         holder = self.leadership.holder
         if holder is None:
             return
-        said = Heartbeat(node=self.node, version=self.version, seal_key=self.seal_key())
+        said = Heartbeat(
+            node=self.node,
+            version=self.version,
+            seal_key=self.seal_key(),
+            description=self.description,
+        )
         try:
             await self.fleet.send(holder.node, said, timeout_s=self.timeout_s / _BEATS)
         except errdefs.Error as error:

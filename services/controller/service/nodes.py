@@ -12,7 +12,16 @@ from services.controller.service.catalog import Catalog
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.message import Done
-from shared.contracts.node import Fleet, Heartbeat, ListNodes, Node, NodeState
+from shared.contracts.node import (
+    Fleet,
+    Heartbeat,
+    ListNodes,
+    Node,
+    NodeState,
+    RemoveNode,
+    UpdateNode,
+)
+from shared.contracts.swarm import GRPC_CODE
 
 log = structlog.get_logger()
 
@@ -47,6 +56,56 @@ class Nodes:
         """Return all nodes."""
         return Fleet(active=self._node, nodes=self.all())
 
+    async def update(self, command: UpdateNode, delivery: Delivery) -> Fleet:
+        """Set what people set of a node; a redelivery is given the same answer."""
+        if (given := await self._catalog.replied(delivery.message_id, Fleet)) is not None:
+            return given
+        known = self.require(command.name)
+        if known.revision != command.revision:
+            raise errdefs.Conflict(
+                f"update out of sequence: node {known.name} is at version {known.revision}, not "
+                f"at {command.revision}: look at it again, then update what you see",
+                detail={GRPC_CODE: "Unknown"},
+            )
+        node = known.model_copy(
+            update={
+                "labels": command.labels,
+                "availability": command.availability,
+                "revision": known.revision + 1,
+            }
+        )
+        reply = Fleet(active=self._node, nodes=(node,))
+        await self._commit(node, answers=delivery.message_id, reply=reply)
+        return reply
+
+    async def remove(self, command: RemoveNode, _delivery: Delivery) -> Done:
+        """Forget a node; one that is heard of again is new."""
+        known = self._catalog.get(Kind.NODE, command.name, Node)
+        if known is None:
+            return Done()
+        if known.state is not NodeState.DOWN and not command.force:
+            raise errdefs.Conflict(
+                f"node {known.node_id} is not down and can't be removed",
+                detail={GRPC_CODE: "FailedPrecondition"},
+            )
+        if known.name == self._node:
+            raise errdefs.Conflict(
+                f"node {known.node_id} has the active controller and can't be removed: stop it, "
+                "and another node's takes over"
+            )
+        self._heard_ns.pop(known.name, None)
+        log.info("node removed", node=known.name)
+        entry = Entry(kind=Kind.NODE, key=known.name, body=None)
+        await self._catalog.commit(Unit(entries=(entry,)))
+        return Done()
+
+    def require(self, name: str) -> Node:
+        """Return a node; raises NotFound."""
+        node = self.get(name)
+        if node is None:
+            raise errdefs.NotFound(f"node {name} not found", detail={"node": name})
+        return node
+
     def all(self) -> tuple[Node, ...]:
         """Return all nodes, by name."""
         return self._catalog.all(Kind.NODE, Node)
@@ -78,10 +137,12 @@ class Nodes:
                 down = {"state": NodeState.DOWN, "state_since_ns": now_ns}
                 await self._commit(node.model_copy(update=down))
 
-    async def _commit(self, node: Node) -> None:
-        log.info("node", node=node.name, state=node.state)
+    async def _commit(
+        self, node: Node, *, answers: str | None = None, reply: Fleet | None = None
+    ) -> None:
+        log.info("node", node=node.name, state=node.state, availability=node.availability)
         entry = Entry(kind=Kind.NODE, key=node.name, body=node)
-        await self._catalog.commit(Unit(entries=(entry,)))
+        await self._catalog.commit(Unit(entries=(entry,), answers=answers, reply=reply))
 
 
 def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
@@ -92,6 +153,7 @@ def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
         joined_at_ns=now_ns,
         state_since_ns=now_ns,
         seal_key=said.seal_key,
+        description=said.description,
     )
     if known is None:
         return fresh
@@ -102,5 +164,6 @@ def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
             "state_since_ns": now_ns if is_back else known.state_since_ns,
             "version": said.version,
             "seal_key": said.seal_key or known.seal_key,
+            "description": said.description,
         }
     )

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from services.controller import ports
+from services.controller.domain.task import TaskRecord
 from services.controller.domain.term import Holder
 from services.controller.service.catalog import Catalog
+from services.controller.service.credentials import Credentials
 from services.controller.service.following import Following
 from services.controller.service.forwarding import Forwarding
 from services.controller.service.heart import Heart
 from services.controller.service.leadership import Leadership
+from services.controller.service.ledger import Ledger
+from services.controller.service.node_backend import NodeBackend
+from services.controller.service.node_plugins import FleetPlugins
 from services.controller.service.nodes import Nodes
+from services.controller.service.plugin_services import PluginServices
+from services.controller.service.reconciler import Reconciler
+from services.controller.service.task_runs import TaskRuns
+from shared.contracts.job import Sealed
+from shared.contracts.node import NodeDescription
 from shared.tasks.background import Tasks
 
 
@@ -31,6 +41,9 @@ class Controller:
         node: str,
         version: str,
         seal_key: Callable[[], str],
+        description: NodeDescription,
+        vault: ports.Vault,
+        new_id: Callable[[], str],
         lease_s: float,
         node_timeout_s: float,
     ) -> None:
@@ -56,7 +69,23 @@ class Controller:
             node=node,
             version=version,
             seal_key=seal_key,
+            description=description,
             timeout_s=node_timeout_s,
+        )
+        self._fleet = fleet
+        self._plugins = FleetPlugins(fleet)
+        ledger = Ledger(catalog)
+        self._credentials = Credentials(catalog=catalog, nodes=self.nodes, vault=vault, node=node)
+        self.services = PluginServices(ledger=ledger, credentials=self._credentials, clock=clock)
+        self._runs = TaskRuns(ledger=ledger, clock=clock, backend=self._backend)
+        self._reconciler = Reconciler(
+            ledger=ledger,
+            nodes=self.nodes,
+            runs=self._runs,
+            credentials=self._credentials,
+            clock=clock,
+            new_id=new_id,
+            node=node,
         )
         self._followed: Holder | None = None
         #: Of this process, and of the time that it is active.
@@ -74,7 +103,7 @@ class Controller:
     async def close(self) -> None:
         """Stop; what is under way goes on with the next controller that is active."""
         await self._always.cancel_all()
-        await self._while_active.cancel_all()
+        await self._stand_down()
         await self.following.stop()
         await self.leadership.release()
 
@@ -82,9 +111,26 @@ class Controller:
         await self.following.stop()
         self.nodes.begin()
         self._begin(self._while_active, "nodes", self.nodes.run)
+        self._begin(self._while_active, "services", self._reconciler.run)
 
     async def _stand_down(self) -> None:
         await self._while_active.cancel_all()
+        await self._runs.close()
+        await self._plugins.close()
+
+    def _backend(self, record: TaskRecord) -> ports.PluginBackend:
+        service_id, node = record.task.service_id, record.node
+
+        def login(job_id: str) -> Sealed | None:
+            return self._credentials.for_job(service_id, node, job_id)
+
+        return NodeBackend(
+            fleet=self._fleet,
+            node=node,
+            task_id=record.task_id,
+            plugins=self._plugins.of(node),
+            login=login,
+        )
 
     async def _looked(self) -> None:
         holder = self.leadership.holder

@@ -28,6 +28,10 @@ class NodeVault:
         # Read each time: the pull service may have been given another.
         return seal(read_public_key(self._root), secret, subject)
 
+    def seal_to(self, key: str, secret: bytes, subject: str) -> Sealed:
+        """Seal to another node's public key; raises InvalidArgument for what is none."""
+        return seal(base64.b64decode(key), secret, subject)
+
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
         return self._opener.open(sealed, subject)

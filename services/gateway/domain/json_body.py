@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from services.gateway.domain.service_options import NodeOptions, ServiceOptions
 from services.gateway.domain.volume_options import CreateOptions
 from shared import errdefs
 from shared.oci import go_json
@@ -51,6 +52,24 @@ def volume(body: bytes, *, content_type: str, has_length: bool) -> CreateOptions
     value = _read(body, content_type, has_length=has_length)
     try:
         return CreateOptions.from_go(value)
+    except GoTypeError as error:
+        raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
+
+
+def service(body: bytes, *, content_type: str, has_length: bool) -> ServiceOptions:
+    """Read what is wished of a service; raises InvalidArgument in dockerd's words."""
+    value = _read(body, content_type, has_length=has_length)
+    try:
+        return ServiceOptions.from_go(value)
+    except GoTypeError as error:
+        raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
+
+
+def node(body: bytes, *, content_type: str, has_length: bool) -> NodeOptions:
+    """Read what is wished of a node; raises InvalidArgument in dockerd's words."""
+    value = _read(body, content_type, has_length=has_length)
+    try:
+        return NodeOptions.from_go(value)
     except GoTypeError as error:
         raise errdefs.InvalidArgument(f"invalid JSON: {error}") from error
 

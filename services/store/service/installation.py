@@ -154,6 +154,9 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
     merged = settings_merge.merge(
         PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
     )
+    if record.request.swarm_service_id:
+        # What a service no longer names is as the config has it.
+        merged = merged.model_copy(update={"env": initial_settings(config).env})
     changes = {
         **_content(command, config),
         "reference": record.job.remote,

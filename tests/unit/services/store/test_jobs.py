@@ -131,6 +131,22 @@ async def test_h11_service_s_plugin_has_its_environment_and_its_owner() -> None:
     assert plugin.swarm_service_id == "s1"
 
 
+async def test_service_s_environment_is_its_spec_s() -> None:
+    """An upgrade for a service puts back what its spec no longer names."""
+    store = StoreUnderTest()
+    plugin = await store.install()
+    settings = {**plugin.settings, "Env": ["DEBUG=1", "foo=bar"]}
+    owned = plugin.model_copy(update={"swarm_service_id": "s1", "settings": settings})
+    await store.inventory.commit(Unit(changes=(Change.of(owned),)))
+    wish = request(JobKind.UPGRADE).model_copy(update={"swarm_service_id": "s1", "env": ("new=1",)})
+    await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
+    token = (await take(store, "j")).token
+
+    await store.installation.commit(commit("j", token), delivery())
+
+    assert store.now(plugin).settings["Env"] == ["DEBUG=9", "new=1"]
+
+
 @pytest.mark.parametrize(("owner", "by"), [("s2", "swarm service s2"), ("", "a user")])
 async def test_service_does_not_upgrade_what_is_not_its_own(owner: str, by: str) -> None:
     """A plugin of another service, or of nobody's, is refused to a service; its own is not."""

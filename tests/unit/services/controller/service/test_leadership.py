@@ -178,4 +178,4 @@ async def test_the_heart_beats_to_the_active_one() -> None:
 
         (node,) = (await a.ask(ListNodes())).nodes
 
-    assert (node.name, node.version, node.seal_key) == ("b", "0.1", "key")
+    assert (node.name, node.version, node.seal_key) == ("b", "0.1", "key-of-b")
