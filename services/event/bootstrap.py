@@ -16,9 +16,8 @@ from services.event.entrypoints import bus as tables
 from services.event.service.collectors import Collectors
 from services.event.service.feed import EventService, Reached, Retention
 from shared.bus.redis_bus import RedisBus
-from shared.bus.relay import Relay
+from shared.bus.relay import Relay, Written
 from shared.contracts.event import EventPublished
-from shared.contracts.message import Message
 from shared.metrics import endpoint
 from shared.metrics.node import NodeMetrics
 from shared.plugins.registrar import CapabilityHandler, Registrar
@@ -41,8 +40,8 @@ async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None
 
 
 async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None:
-    async def read_after(seq: int, limit: int) -> Sequence[tuple[int, Message]]:
-        return [(event.seq, EventPublished(event=event)) for event in await feed.after(seq, limit)]
+    async def read_after(seq: int, limit: int) -> Sequence[tuple[int, Written]]:
+        return [(seq, _published(event)) for seq, event in await feed.after(seq, limit)]
 
     relay = Relay(
         bus=bus, epoch=await feed.epoch(), read_after=read_after, last_number=feed.last_seq
@@ -62,7 +61,7 @@ async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio
     commands = {**tables.commands(service), **registrar.commands()}
     bus.serve(commands, checks=service.checks, version=VERSION)
     for source, handlers in tables.facts(service).items():
-        bus.subscribe(source, handlers)
+        bus.subscribe(source, handlers, together=service.take_in_all)
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -73,6 +72,11 @@ async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio
                 task.cancel()
     finally:
         await bus.close()
+
+
+def _published(event: bytes) -> Written:
+    """Return the message of an event that is JSON already."""
+    return Written(type=EventPublished.TYPE, body=b'{"event":%b}' % event)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from services.event.domain.feed import Change
@@ -20,11 +20,11 @@ class Feed(Protocol):
         """Return how far each epoch was taken in, the newest of each source last."""
         ...
 
-    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
-        """Add a change's events and return those that are new, once they are on disk.
+    async def take_in(self, changes: Sequence[Change], *, now_ns: int) -> tuple[FeedEvent, ...]:
+        """Add the events of changes and return those that are new, once they are on disk.
 
         A repeat adds nothing. Raises ResourceExhausted or Unavailable when the disk fails; then
-        nothing of the change was taken in.
+        nothing of any change was taken in.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -58,3 +58,5 @@ class Publisher(Protocol):
 CommandHandler = Callable[[Any, Delivery], Awaitable[Message]]
 #: Handles one fact of another service; returning means that it is settled for good.
 FactHandler = Callable[[Any, Delivery], Awaitable[None]]
+#: Handles facts that came together, in their order: all of them, or none when it raises.
+FactsHandler = Callable[[Sequence[tuple[Any, Delivery]]], Awaitable[None]]

@@ -21,7 +21,7 @@ from shared.bus.envelope import Envelope, Reply
 from shared.bus.health import Checks, HealthReport
 from shared.bus.lease import Fence, is_fenced
 from shared.bus.pending import Group
-from shared.bus.ports import CommandHandler, FactHandler
+from shared.bus.ports import CommandHandler, FactHandler, FactsHandler
 from shared.bus.replies import Replies
 from shared.bus.server import Server
 from shared.bus.settings import BusSettings
@@ -254,17 +254,23 @@ class RedisBus:
         handlers: Mapping[type[Message], FactHandler],
         *,
         order: Literal["serial"] = "serial",
+        together: FactsHandler | None = None,
     ) -> None:
         """Handle another service's facts in order, each once it returned settled for good.
 
         A handler that raises is tried again with back-off, holding up what follows, until the
-        fact is buried; Unavailable is tried for ever.
+        fact is buried; Unavailable is tried for ever. *together*, where it is given, is handed
+        facts that came together, all at once; when it raises they go to their handlers.
         """
         assert order == "serial"
         stream = names.changes(self.node, self._serving(owner))
         group = Group(stream=stream, name=self.service)
         subscription = Subscription(
-            server=self.server, writer=self._writer, group=group, handlers=handlers
+            server=self.server,
+            writer=self._writer,
+            group=group,
+            handlers=handlers,
+            together=together,
         )
         self._subscriptions.append(subscription)
         if self._answering:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,6 +19,19 @@ from shared.contracts.message import Message
 log = structlog.get_logger()
 
 _BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message that is JSON already, as its outbox has it."""
+
+    type: str
+    body: bytes
+
+
+#: A row of an outbox: its number, and what it publishes.
+Row = tuple[int, Message | Written]
+
 _NOT_OURS = "NOTOURS"
 #: Appends to the stream only while it is ours, in one step: a row that came into an emptied
 #: stream alone would tell its readers that those before it are lost.
@@ -42,7 +56,7 @@ class Relay:
         *,
         bus: RedisBus,
         epoch: str,
-        read_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Message]]]],
+        read_after: Callable[[int, int], Awaitable[Sequence[Row]]],
         last_number: Callable[[], Awaitable[int]],
     ) -> None:
         self._bus = bus
@@ -93,7 +107,7 @@ class Relay:
             else:
                 return
 
-    async def _publish(self, link: Link, rows: Sequence[tuple[int, Message]]) -> bool:
+    async def _publish(self, link: Link, rows: Sequence[Row]) -> bool:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""
         answers = await link.call(*(self._add(number, message) for number, message in rows))
         if any(_NOT_OURS in str(answer) for answer in answers if isinstance(answer, Exception)):
@@ -101,14 +115,15 @@ class Relay:
         _raise_first([answer for answer in answers if "equal or smaller" not in str(answer)])
         return True
 
-    def _add(self, number: int, message: Message) -> Words:
+    def _add(self, number: int, message: Message | Written) -> Words:
+        written = message if isinstance(message, Written) else _written(message)
         envelope = Envelope(
             message_id=f"{self._epoch}-{number}",
-            message_type=message.TYPE,
+            message_type=written.type,
             node=self._bus.node,
             source=self._bus.process,
             epoch=self._epoch,
-            body=message.model_dump_json().encode(),
+            body=written.body,
         )
         length = self._bus.settings.changes_length
         head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
@@ -117,6 +132,10 @@ class Relay:
     def _on_change(self) -> None:
         self._must_align = True
         self._news.set()
+
+
+def _written(message: Message) -> Written:
+    return Written(type=message.TYPE, body=message.model_dump_json().encode())
 
 
 def _raise_first(answers: Sequence[Any]) -> None:

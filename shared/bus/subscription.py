@@ -24,7 +24,7 @@ from shared.bus.connection import (
 )
 from shared.bus.envelope import Envelope, UnreadableError, decode
 from shared.bus.pending import Claimed, Group
-from shared.bus.ports import Delivery, FactHandler
+from shared.bus.ports import Delivery, FactHandler, FactsHandler
 from shared.bus.server import Server
 from shared.bus.settle import Outcome
 from shared.bus.writer import Writer
@@ -36,7 +36,9 @@ log = structlog.get_logger()
 class Subscription:
     """Handles one owner's facts one after the other; a fact that fails holds up the next.
 
-    Facts of types without a handler are passed over.
+    Facts of types without a handler are passed over. Where *together* is given, facts that came
+    together are handled by it; if it raises, they are handled one by one, for one of them may
+    have to be buried.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Subscription:
         writer: Writer,
         group: Group,
         handlers: Mapping[type[Message], FactHandler],
+        together: FactsHandler | None = None,
     ) -> None:
         self._server = server
         self._writer = writer
         self._group = group
         self._handlers = {model.TYPE: (model, handler) for model, handler in handlers.items()}
+        self._together = together
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -92,7 +96,10 @@ class Subscription:
         done: list[str] = []
         self._idle.clear()
         try:
-            for claimed in batch:
+            one_by_one = batch
+            if len(batch) > 1 and await self._handle_together(batch):
+                done, one_by_one = [claimed.entry.stream_id for claimed in batch], ()
+            for claimed in one_by_one:
                 burial = None if self._stopping.is_set() else await self._handle(claimed)
                 if burial is None:
                     break
@@ -102,6 +109,28 @@ class Subscription:
                 await self._writer.persist(*commands, self._group.settled(done))
         finally:
             self._idle.set()
+
+    async def _handle_together(self, batch: Sequence[Claimed]) -> bool:
+        """Handle all of them at once; tell whether that was possible, and is done."""
+        if self._together is None or self._stopping.is_set():
+            return False
+        try:
+            read = [self._read(claimed) for claimed in batch]
+            known = [(envelope, fact, arrival) for envelope, fact, arrival in read if fact]
+            with tracing.handling_facts(self._group.stream, [envelope for envelope, _, _ in known]):
+                await self._together([(fact, arrival) for _, fact, arrival in known])
+        except Exception as error:  # noqa: BLE001 - told, sorted and tried again one by one
+            log.info("facts not handled together, so one by one", error=repr(error))
+            return False
+        return True
+
+    def _read(self, claimed: Claimed) -> tuple[Envelope, Message | None, Delivery]:
+        """Read a fact, None for one without a handler; raises for one that can't be read."""
+        envelope = decode(claimed.entry.fields or {})
+        model, _ = self._handlers.get(envelope.message_type, (None, None))
+        fact = envelope.read(model) if model is not None else None
+        arrival = delivery(envelope, stream_id=claimed.entry.stream_id, attempt=claimed.attempt)
+        return envelope, fact, arrival
 
     async def _handle(self, claimed: Claimed) -> list[Words] | None:
         """Handle one fact until it is settled; return what burying it takes, None if stopped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
@@ -67,6 +67,26 @@ def handling_fact(stream: str, envelope: Envelope) -> Iterator[Span]:
     ) as span:
         describe(span, stream, envelope, operation="process")
         yield span
+
+
+@contextmanager
+def handling_facts(stream: str, envelopes: Sequence[Envelope]) -> Iterator[None]:
+    """Open the span of a handler of several facts, linked to where each was published."""
+    causes = (trace.get_current_span(_sent_in(one) or Context()) for one in envelopes)
+    contexts = (cause.get_span_context() for cause in causes)
+    with _tracer.start_as_current_span(
+        f"process {names.template(stream)}",
+        context=Context(),
+        kind=SpanKind.CONSUMER,
+        links=[Link(context) for context in contexts if context.is_valid],
+        attributes={
+            "messaging.system": "redis",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": stream,
+            "messaging.batch.message_count": len(envelopes),
+        },
+    ):
+        yield
 
 
 def describe(span: Span, stream: str, envelope: Envelope, *, operation: str) -> None:

@@ -36,34 +36,40 @@ class FeedDb:
         """Return the newest number; 0: the feed is empty."""
         return (await self._database.read(_bounds))[1]
 
-    async def after(self, seq: int, limit: int) -> Sequence[FeedEvent]:
-        """Return the next events after number *seq*, oldest first."""
+    async def after(self, seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return the next events after number *seq*, oldest first: number and JSON."""
         return await self._database.read(lambda connection: _after(connection, seq, limit))
 
     async def positions(self) -> tuple[FeedPosition, ...]:
         """Return how far each epoch was taken in, the newest of each source last."""
         return await self._database.read(_positions)
 
-    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
-        """Add a change's events, and the position that it reaches, in one transaction."""
+    async def take_in(self, changes: Sequence[Change], *, now_ns: int) -> tuple[FeedEvent, ...]:
+        """Add the events of changes, and the positions that they reach, in one transaction."""
 
         def transaction(connection: sqlite3.Connection) -> tuple[FeedEvent, ...]:
-            reached = _reached(connection, change.epoch)
-            new = happenings(change, reached=reached, node=self._node, now_ns=now_ns)
-            last_seq = _bounds(connection)[1]
-            events = tuple(one.numbered(seq) for seq, one in enumerate(new, last_seq + 1))
-            connection.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (event.seq, *one.source, event.time_ns, event.model_dump_json())
-                    for one, event in zip(new, events, strict=True)
-                ],
-            )
-            if change.revision > reached:
-                _reach(connection, change)
-            return events
+            added = (self._add(connection, change, now_ns) for change in changes)
+            return tuple(event for events in added for event in events)
 
         return await self._database.write(transaction)
+
+    def _add(
+        self, connection: sqlite3.Connection, change: Change, now_ns: int
+    ) -> tuple[FeedEvent, ...]:
+        reached = _reached(connection, change.epoch)
+        new = happenings(change, reached=reached, node=self._node, now_ns=now_ns)
+        last_seq = _bounds(connection)[1]
+        events = tuple(one.numbered(seq) for seq, one in enumerate(new, last_seq + 1))
+        connection.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (event.seq, *one.source, event.time_ns, event.model_dump_json())
+                for one, event in zip(new, events, strict=True)
+            ],
+        )
+        if change.revision > reached:
+            _reach(connection, change)
+        return events
 
     async def page(self, query: ReadFeed) -> FeedPage:
         """Return the events that fit; a page whose filter passes few ends early with *more*."""
@@ -96,11 +102,11 @@ def _bounds(connection: sqlite3.Connection) -> tuple[int, int]:
     return oldest or 0, newest or 0
 
 
-def _after(connection: sqlite3.Connection, seq: int, limit: int) -> list[FeedEvent]:
+def _after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, bytes]]:
     rows = connection.execute(
-        "SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     )
-    return [FeedEvent.model_validate_json(row["body"]) for row in rows]
+    return [(row["seq"], row["body"].encode()) for row in rows]
 
 
 def _positions(connection: sqlite3.Connection) -> tuple[FeedPosition, ...]:

@@ -39,9 +39,10 @@ class Reached:
         said = (f"revision {rev} of epoch {epoch} ({source})" for source, epoch, rev in newest)
         return ", ".join(said) or "no change yet"
 
-    async def advance(self, position: FeedPosition) -> None:
-        """Note a change that was taken in and wake who waits; a repeat is safe."""
-        self._note(position)
+    async def advance(self, *positions: FeedPosition) -> None:
+        """Note changes that were taken in and wake who waits; a repeat is safe."""
+        for position in positions:
+            self._note(position)
         async with self._moved:
             self._moved.notify_all()
 
@@ -76,23 +77,25 @@ class EventService:
     added: Callable[[int], None]
 
     async def take_in(self, change: Change, delivery: Delivery) -> None:
-        """Take a change of a service in.
+        """Take a change of a service in; see take_in_all."""
+        await self.take_in_all(((change, delivery),))
+
+    async def take_in_all(self, arrived: Sequence[tuple[Change, Delivery]]) -> None:
+        """Take changes of a service in, all of them at once: one commit costs as much as many.
 
         A redelivered change adds nothing. Raises Unavailable while the disk is full or fails:
-        the bus then keeps the change, and those behind it, and delivers it again.
+        the bus then keeps the changes, and those behind them, and delivers them again.
         """
+        changes = [change for change, _ in arrived]
         try:
-            events = await self.feed.take_in(change, now_ns=self.clock())
+            events = await self.feed.take_in(changes, now_ns=self.clock())
         except errdefs.ResourceExhausted as error:
             # The bus buries what fails again and again, but never what waits for a part to return.
             raise errdefs.Unavailable(error.message) from error
         for event in events:
             self._note(event)
         self.added(len(events))
-        position = FeedPosition(
-            source=source_of(change), epoch=change.epoch, revision=change.revision
-        )
-        await self.reached.advance(position)
+        await self.reached.advance(*map(_position, changes))
 
     async def read_feed(self, query: ReadFeed, delivery: Delivery) -> FeedPage:
         """Answer with a page of the feed, once it has reached what the query asks for.
@@ -134,6 +137,10 @@ class EventService:
             f"the event feed did not reach {wanted} in time: it has taken in {self.reached}; "
             "see the log of the event service, then try again"
         )
+
+
+def _position(change: Change) -> FeedPosition:
+    return FeedPosition(source=source_of(change), epoch=change.epoch, revision=change.revision)
 
 
 def _described(position: FeedPosition) -> str:

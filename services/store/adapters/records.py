@@ -10,6 +10,7 @@ from services.store import ports
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared import errdefs
+from shared.bus.relay import Written
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
@@ -51,9 +52,7 @@ class SqliteRecords:
         )
         return Changed.model_validate_json(row["reply"]) if row else None
 
-    async def published_after(
-        self, revision: int, limit: int
-    ) -> Sequence[tuple[int, PluginChanged]]:
+    async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
         rows = await self._database.read(
             lambda connection: connection.execute(
@@ -61,7 +60,7 @@ class SqliteRecords:
                 (revision, limit),
             ).fetchall()
         )
-        return [(row["revision"], _message(row["message"])) for row in rows]
+        return [(row["revision"], _written(row["message"])) for row in rows]
 
     async def last_revision(self) -> int:
         """Return the newest revision, 0 before the first."""
@@ -239,5 +238,5 @@ def _operation(row: sqlite3.Row) -> Operation:
     )
 
 
-def _message(text: str) -> PluginChanged:
-    return PluginChanged.model_validate_json(text)
+def _written(text: str) -> Written:
+    return Written(type=PluginChanged.TYPE, body=text.encode())

@@ -12,7 +12,7 @@ from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared import errdefs
 from shared.contracts.plugin import Plugin
-from shared.contracts.store import Fact
+from shared.contracts.store import Fact, PluginChanged
 from shared.sqlite import Database
 
 
@@ -52,7 +52,7 @@ async def test_unit_is_numbered_answered_and_published(records: SqliteRecords) -
     assert await records.replied("m") == committed.changed
     published = await records.published_after(0, 10)
     assert [number for number, _ in published] == [1, 2]
-    assert published[0][1].facts == (fact,)
+    assert PluginChanged.model_validate_json(published[0][1].body).facts == (fact,)
     loaded = await records.load()
     assert {found.plugin_id for found in loaded.plugins} == {
         plugin(1).plugin_id,
@@ -102,7 +102,8 @@ async def test_removed_plugin_leaves_its_name_free(records: SqliteRecords) -> No
     await records.commit(Unit(changes=(Change.of(plugin(2, "a:latest")),)))
 
     published = await records.published_after(1, 10)
-    assert [message.plugin is None for _, message in published] == [True, False]
+    changes = [PluginChanged.model_validate_json(message.body) for _, message in published]
+    assert [change.plugin is None for change in changes] == [True, False]
 
 
 async def test_epoch_belongs_to_the_file(tmp_path: Path) -> None:

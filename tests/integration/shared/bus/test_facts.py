@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from structlog.testing import capture_logs
@@ -34,6 +35,22 @@ class Reader:
         self.numbers.append(note.number)
 
 
+class GroupReader(Reader):
+    """Handles facts that come together, too; the numbers in *refused* are not handled so."""
+
+    def __init__(self, *errors: Exception, refused: int | None = None) -> None:
+        super().__init__(*errors)
+        self.sizes: list[int] = []
+        self.refused = refused
+
+    async def handle_all(self, arrived: Sequence[tuple[Note, Delivery]]) -> None:
+        numbers = [note.number for note, _ in arrived]
+        if self.refused in numbers:
+            raise errdefs.Conflict("not together")
+        self.sizes.append(len(numbers))
+        self.numbers += numbers
+
+
 async def publish(bus: RedisBus, *numbers: int) -> None:
     for number in numbers:
         await bus.publish(Note(number=number))
@@ -59,6 +76,39 @@ async def test_facts_arrive_in_order_also_those_from_before(
     assert reader.numbers == list(range(100))
     await eventually(lambda: pending(redis_server) == 0)
     assert redis_server.command("XLEN", STREAM) == "100"
+
+
+async def test_facts_that_came_together_are_handled_together(
+    buses: Buses, redis_server: RedisServer
+) -> None:
+    """Facts that wait are handed over at once, in order, and all of them are settled."""
+    desk = await buses.opened("desk")
+    await publish(desk, *range(50))
+    reader = GroupReader()
+    event = buses.make("event")
+    event.subscribe("desk", {Note: reader.handle}, together=reader.handle_all)
+    await event.open()
+
+    await eventually(lambda: len(reader.numbers) == 50)
+    assert reader.numbers == list(range(50))
+    assert reader.sizes == [50]
+    await eventually(lambda: pending(redis_server) == 0)
+
+
+async def test_facts_that_cannot_be_handled_together_are_handled_one_by_one(
+    buses: Buses, redis_server: RedisServer
+) -> None:
+    """One that fails among many is tried alone and buried alone; the others are handled once."""
+    desk = await buses.opened("desk")
+    await publish(desk, *range(5))
+    reader = GroupReader(*(errdefs.Conflict(f"no {n}") for n in range(3)), refused=4)
+    event = buses.make("event", delivery_cap=3)
+    event.subscribe("desk", {Note: reader.handle}, together=reader.handle_all)
+    await event.open()
+
+    await eventually(lambda: reader.numbers == [1, 2, 3, 4])
+    assert reader.sizes == []
+    assert redis_server.command("XLEN", DEAD) == "1"
 
 
 async def test_the_message_id_is_the_publishers(buses: Buses) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -34,8 +35,11 @@ class FakeFeed:
             FeedPosition(source="store", epoch=e, revision=r) for e, r in self.revisions.items()
         )
 
-    async def take_in(self, change: Change, *, now_ns: int) -> tuple[FeedEvent, ...]:
+    async def take_in(self, changes: Sequence[Change], *, now_ns: int) -> tuple[FeedEvent, ...]:
         self._raise()
+        return tuple(event for change in changes for event in self._add(change, now_ns))
+
+    def _add(self, change: Change, now_ns: int) -> tuple[FeedEvent, ...]:
         reached = self.revisions.get(change.epoch, 0)
         new = happenings(change, reached=reached, node="n1", now_ns=now_ns)
         events = tuple(one.numbered(len(self.events) + 1 + n) for n, one in enumerate(new))
@@ -102,6 +106,16 @@ async def test_a_change_is_taken_in_and_announced() -> None:
     page = await bench.read(ReadFeed(min_revision=2, epoch="e1"))
     assert [event.seq for event in page.events] == [1, 2]
     assert bench.added == [1, 1]
+
+
+async def test_changes_that_came_together_are_taken_in_together() -> None:
+    """Several changes are announced once, and a reader that waits for the last one has all."""
+    bench = Bench()
+    await bench.service.take_in_all([(change(1), delivery()), (change(2), delivery())])
+
+    page = await bench.read(ReadFeed(min_revision=2, epoch="e1"))
+    assert [event.seq for event in page.events] == [1, 2]
+    assert bench.added == [2]
 
 
 async def test_a_redelivered_change_adds_nothing() -> None:
