@@ -28,7 +28,7 @@ class BusSettings:
     #: How long close waits for the handlers in hand.
     close_s: float = 10.0
     #: How many entries one read of facts takes.
-    read_count: int = 64
+    read_count: int = 256
     #: How long an unread reply is kept.
     reply_ttl_s: int = 600
     progress_ttl_s: int = 3600

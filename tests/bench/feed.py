@@ -109,10 +109,10 @@ async def _pass(redis_url: str, socket: Path, count: int) -> float:
 
 @contextlib.asynccontextmanager
 async def _store(redis_url: str) -> AsyncIterator[RedisBus]:
-    """Give the bus of a store that has no plugins and publishes what it is told to."""
+    """Give the bus of a store that has one plugin and publishes what it is told to."""
 
     async def inventory(_command: GetInventory, _delivery: Delivery) -> Inventory:
-        return Inventory(epoch=_EPOCH, revision=0, plugins=())
+        return Inventory(epoch=_EPOCH, revision=1, plugins=(_PLUGIN,))
 
     bus = RedisBus(url=redis_url, node=_NODE, service="store")
     bus.serve({GetInventory: inventory})

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.event.domain.feed import Change, happenings, source_of
+from services.event.domain.feed import Change, Happening, happenings, source_of
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.sqlite import Database
 
@@ -48,28 +48,19 @@ class FeedDb:
         """Add the events of changes, and the positions that they reach, in one transaction."""
 
         def transaction(connection: sqlite3.Connection) -> tuple[FeedEvent, ...]:
-            added = (self._add(connection, change, now_ns) for change in changes)
-            return tuple(event for events in added for event in events)
+            reached: dict[str, int] = {}
+            new: list[Happening] = []
+            for change in changes:
+                before = reached.get(change.epoch)
+                before = _reached(connection, change.epoch) if before is None else before
+                new += happenings(change, reached=before, node=self._node, now_ns=now_ns)
+                reached[change.epoch] = max(before, change.revision)
+            events = _add(connection, new)
+            for change in {change.epoch: change for change in changes}.values():
+                _reach(connection, change, reached[change.epoch])
+            return events
 
         return await self._database.write(transaction)
-
-    def _add(
-        self, connection: sqlite3.Connection, change: Change, now_ns: int
-    ) -> tuple[FeedEvent, ...]:
-        reached = _reached(connection, change.epoch)
-        new = happenings(change, reached=reached, node=self._node, now_ns=now_ns)
-        last_seq = _bounds(connection)[1]
-        events = tuple(one.numbered(seq) for seq, one in enumerate(new, last_seq + 1))
-        connection.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (event.seq, *one.source, event.time_ns, event.model_dump_json())
-                for one, event in zip(new, events, strict=True)
-            ],
-        )
-        if change.revision > reached:
-            _reach(connection, change)
-        return events
 
     async def page(self, query: ReadFeed) -> FeedPage:
         """Return the events that fit; a page whose filter passes few ends early with *more*."""
@@ -122,11 +113,24 @@ def _reached(connection: sqlite3.Connection, epoch: str) -> int:
     return int(row["revision"]) if row else 0
 
 
-def _reach(connection: sqlite3.Connection, change: Change) -> None:
+def _add(connection: sqlite3.Connection, new: Sequence[Happening]) -> tuple[FeedEvent, ...]:
+    last_seq = _bounds(connection)[1]
+    events = tuple(one.numbered(seq) for seq, one in enumerate(new, last_seq + 1))
+    connection.executemany(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (event.seq, *one.source, event.time_ns, event.model_dump_json())
+            for one, event in zip(new, events, strict=True)
+        ],
+    )
+    return events
+
+
+def _reach(connection: sqlite3.Connection, change: Change, revision: int) -> None:
     connection.execute(
         "INSERT INTO positions (source, epoch, revision) VALUES (?, ?, ?) "
         "ON CONFLICT (epoch) DO UPDATE SET revision = excluded.revision",
-        (source_of(change), change.epoch, change.revision),
+        (source_of(change), change.epoch, revision),
     )
 
 

@@ -9,6 +9,8 @@ from shared.contracts.event import FeedEvent
 from shared.contracts.plugin import Plugin
 
 _NS: Final = 10**9
+#: Lines of events that some reader may still be without.
+_LINES_KEPT: Final = 1_024
 
 
 def encode(value: Any) -> bytes:
@@ -33,6 +35,23 @@ def plugin_object(plugin: Plugin) -> dict[str, Any]:
     if plugin.reference:
         shown["PluginReference"] = plugin.reference
     return {**shown, "Settings": plugin.settings}
+
+
+class EventLines:
+    """Writes events, each once however many readers it has."""
+
+    def __init__(self) -> None:
+        #: By identity; an event is kept with its line, so that no other takes its place.
+        self._written: dict[int, tuple[FeedEvent, bytes]] = {}
+
+    def line(self, event: FeedEvent) -> bytes:
+        """Return the line of an event."""
+        known = self._written.get(id(event))
+        if known is None:
+            if len(self._written) >= _LINES_KEPT:
+                self._written.clear()
+            known = self._written[id(event)] = (event, event_line(event))
+        return known[1]
 
 
 def event_line(event: FeedEvent) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.gateway.domain import docker_json, filters
 from services.gateway.domain.event_reading import Reading
@@ -20,6 +20,7 @@ class EventRoutes:
     """The handler of GET /events."""
 
     feed: Feed
+    lines: docker_json.EventLines = field(default_factory=docker_json.EventLines)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the table."""
@@ -35,12 +36,11 @@ class EventRoutes:
             opened_ns=self.feed.clock(),
             positions=self.feed.positions(),
         )
-        return Stream(chunks=_lines(await self.feed.open(reading)))
+        return Stream(chunks=self._lines(await self.feed.open(reading)))
 
-
-async def _lines(batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[bytes, None]:
-    async with contextlib.aclosing(batches):
-        async for batch in batches:
-            # Docker's clients know no holes; /wherry/v1/events tells of them.
-            events = (item for item in batch if isinstance(item, FeedEvent))
-            yield b"".join(docker_json.event_line(event) for event in events)
+    async def _lines(self, batches: AsyncGenerator[Batch, None]) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                # Docker's clients know no holes; /wherry/v1/events tells of them.
+                events = (item for item in batch if isinstance(item, FeedEvent))
+                yield b"".join(map(self.lines.line, events))
