@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,7 @@ from services.gateway.entrypoints.http import Application
 from services.gateway.entrypoints.idempotency import Keyed
 from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
+from services.gateway.entrypoints.ready import ReadyAnswers
 from services.gateway.entrypoints.registry import RegistryRoutes
 from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.swarm import SwarmRoutes
@@ -137,8 +138,8 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                     )
                 ]
                 async with _authorizing(config, replica) as authorization:
-                    app = gateway.app(authorization)
-                    await serve_all(app, sockets, stop=stop, grace_s=_GRACE_S)
+                    app, ready = gateway.app(authorization)
+                    await serve_all(app, sockets, stop=stop, grace_s=_GRACE_S, ready=ready)
                 for task in background:
                     task.cancel()
         finally:
@@ -167,8 +168,11 @@ class Gateway:
     #: Tells whether the gateway is to end: what is live on pages ends then.
     is_stopping: Callable[[], bool]
 
-    def app(self, authorization: Authorization | None = None) -> App:
-        """Return the ASGI application; *authorization* is asked about every request."""
+    def app(self, authorization: Authorization | None = None) -> tuple[App, ReadyAnswers | None]:
+        """Return the ASGI application, and what answers plain reads before it.
+
+        *authorization* is asked about every request, so that none is answered before it.
+        """
         verbs = Verbs(
             sender=self.sender,
             replica=self.replica,
@@ -197,9 +201,14 @@ class Gateway:
         extension = Keyed(LateApp(lambda: self._extension(verbs, registries, health)))
         # What the console does is asked of the API as clients ask it, past the same doors.
         console = LateApp(lambda: self._console(verbs, health, lambda: api))
-        served = Dispatch(Router(routes), extension, console)
+        router = Router(routes)
+        served = Dispatch(router, extension, console)
         api = _authorized(served, authorization) if authorization else served
-        return App(api)
+        return App(api), None if authorization else ReadyAnswers(router, self._mark)
+
+    def _mark(self) -> Hashable:
+        """Return what changes whenever the answer to a plain read may."""
+        return self.replica.inventory.taken_in, len(self.programs.found)
 
     def _registry(self, registries: Registries) -> RegistryRoutes:
         return RegistryRoutes(

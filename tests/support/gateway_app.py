@@ -17,6 +17,7 @@ from services.gateway.bootstrap import Gateway
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
+from services.gateway.entrypoints.ready import ReadyAnswers
 from services.gateway.ports import Lost
 from services.gateway.service.archives import Archives
 from services.gateway.service.execs import PluginExecs
@@ -59,6 +60,8 @@ class AppWorld:
     """A served node, and what it stands on."""
 
     app: App
+    #: What answers plain reads before it.
+    ready: ReadyAnswers
     client: httpx.AsyncClient
     sender: FakeSender
     replica: Replica
@@ -147,7 +150,10 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         ),
         is_stopping=stopping.is_set,
     )
-    app = gateway.app()
+    app, ready = gateway.app()
+    assert ready is not None
+    # Whatever other tests of this process have set up.
+    ready.is_recorded = lambda: False
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
     changes.put(Lost())
     transport = httpx.ASGITransport(app=app)
@@ -156,6 +162,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
         sender.calls.clear()
         yield AppWorld(
             app=app,
+            ready=ready,
             client=client,
             sender=sender,
             replica=replica,

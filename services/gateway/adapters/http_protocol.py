@@ -6,10 +6,10 @@ import asyncio
 import socket
 import ssl
 import struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from services.gateway.domain.authorization import PEER_UID
 from shared.streams import Duplex
@@ -18,6 +18,7 @@ from shared.streams import Duplex
 HEAD_LIMIT: Final = 64 * 1024
 #: Key of the extension by which an application takes over the connection of its request.
 HIJACK: Final = "wherry.hijack"
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"connection: close\r\ncontent-length: 0\r\n\r\n"
@@ -33,6 +34,7 @@ class HijackableProtocol(HttpToolsProtocol):
     body, too; Docker's clients send one. So the body is counted here.
     """
 
+    _is_in_message = False
     _is_in_head = False
     _head_bytes = 0
     #: ASGI's TLS extension, where the client has shown a certificate.
@@ -54,6 +56,7 @@ class HijackableProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count the head, and offer the connection to the application."""
+        self._is_in_message = True
         self._is_in_head, self._head_bytes = True, 0
         super().on_message_begin()
         extensions: dict[str, Any] = {HIJACK: self.hijack}
@@ -75,12 +78,15 @@ class HijackableProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request, unless its body is still to come."""
         if not (self.parser.should_upgrade() and self._body_left):
+            self._is_in_message = False
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take data in: a request, or what comes behind one that asked for an upgrade."""
         if self._raw is not None:
             self._take_raw(data)
+            return
+        if self._is_answered(data):
             return
         self._unset_keepalive_if_required()
         try:
@@ -92,6 +98,34 @@ class HijackableProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         else:
             self._bound_head(len(data))
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Answer a request whose answer lies ready, between requests and with nothing unsent."""
+        # On TCP somebody may have to be known first.
+        if self.client is not None or self._is_in_message:
+            return False
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_idle = cycle is None or cycle.response_complete
+        if not is_idle or self.flow.write_paused or self.transport.is_closing():
+            return False
+        answer = self.ready(data)
+        if answer is None:
+            return False
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        self.transport.write(_OK + self._date() + answer)
+        return True
+
+    def _date(self) -> bytes:
+        """Return the header that uvicorn keeps up to date."""
+        return b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+
+    def ready(self, _head: bytes) -> bytes | None:
+        """Return the answer to a request, behind its date, where that needs no cycle."""
+        return None
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio heeds what it returns
         """Keep what only the client has ended, where there may be something left to say."""
@@ -135,6 +169,7 @@ class HijackableProtocol(HttpToolsProtocol):
             self._body_left -= len(body)
             self.on_body(body)
             if not self._body_left:
+                self._is_in_message = False
                 super().on_message_complete()
         self._raw += rest
         if len(self._raw) > _AHEAD:

@@ -18,6 +18,8 @@ from services.gateway.adapters.listening import Sockets
 _IDLE_LIMIT_S: Final = 600
 
 App = Callable[..., Any]
+#: Gives the answer to a head, behind its date; None where the application must.
+Ready = Callable[[bytes], bytes | None]
 
 
 class _Uvicorn(uvicorn.Server):
@@ -27,10 +29,21 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-async def serve_all(app: App, sockets: Sockets, *, stop: asyncio.Event, grace_s: int) -> None:
+def _answering(answers: Ready) -> type[HijackableProtocol]:
+    class Answering(HijackableProtocol):
+        def ready(self, head: bytes) -> bytes | None:
+            return answers(head)
+
+    return Answering
+
+
+async def serve_all(
+    app: App, sockets: Sockets, *, stop: asyncio.Event, grace_s: int, ready: Ready | None = None
+) -> None:
     """Serve on all sockets until *stop*, and then as `serve_http` does."""
     async with asyncio.TaskGroup() as servers:
-        servers.create_task(serve_http(app, sockets.plain, stop=stop, grace_s=grace_s))
+        plain = serve_http(app, sockets.plain, stop=stop, grace_s=grace_s, ready=ready)
+        servers.create_task(plain)
         if sockets.tls:
             tls = serve_http(app, sockets.tls, stop=stop, grace_s=grace_s, tls=sockets.context)
             servers.create_task(tls)
@@ -43,11 +56,15 @@ async def serve_http(
     stop: asyncio.Event,
     grace_s: int,
     tls: ssl.SSLContext | None = None,
+    ready: Ready | None = None,
 ) -> None:
-    """Serve until *stop*, then let what is in hand finish within *grace_s*."""
+    """Serve until *stop*, then let what is in hand finish within *grace_s*.
+
+    *ready* is asked first whether the answer to a request lies ready.
+    """
     config = uvicorn.Config(
         app,
-        http=HijackableProtocol,
+        http=_answering(ready) if ready is not None else HijackableProtocol,
         ws="none",
         loop="none",
         lifespan="off",

@@ -45,6 +45,8 @@ class Inventory:
         #: Later revisions that are contained already, and the plugin each is about.
         self._ahead: dict[int, str] = {}
         self._list: bytes | None = None
+        #: Counts what is taken in: what was read at the same count is still true.
+        self.taken_in = 0
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -77,6 +79,7 @@ class Inventory:
         self._id_by_name = {entry.plugin.name: i for i, entry in self._entries.items()}
         self.epoch, self.revision, self._ahead = snapshot.epoch, snapshot.revision, ahead
         self._list = None
+        self.taken_in += 1
         self._catch_up()
 
     def apply(self, change: PluginChanged) -> None:
@@ -103,6 +106,7 @@ class Inventory:
 
     def _put(self, plugin_id: str, plugin: Plugin | None) -> None:
         self._list = None
+        self.taken_in += 1
         before = self._entries.pop(plugin_id, None)
         # A later plugin may have taken the name already.
         if before is not None and self._id_by_name.get(before.plugin.name) == plugin_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.gateway.domain import form, json_body
@@ -24,8 +25,13 @@ class PluginRoutes:
     def routes(self) -> tuple[Route, ...]:
         """Return the table."""
         return (
-            Route(method="GET", template="/plugins", handler=self.list),
-            Route(method="GET", template="/plugins/{name}/json", handler=self.inspect),
+            Route(method="GET", template="/plugins", handler=self.list, now=self.list_now),
+            Route(
+                method="GET",
+                template="/plugins/{name}/json",
+                handler=self.inspect,
+                now=self.inspect_now,
+            ),
             Route(method="POST", template="/plugins/create", handler=self.create),
             Route(method="POST", template="/plugins/{name}/set", handler=self.set),
             Route(method="POST", template="/plugins/{name}/enable", handler=self.enable),
@@ -39,9 +45,19 @@ class PluginRoutes:
         inventory = await self.replica.ready()
         return Response(body=inventory.docker_list(wanted), content_type=JSON)
 
+    def list_now(self, _params: Mapping[str, str]) -> Response:
+        """List all plugins that are known at this moment."""
+        body = self.replica.require_ready().docker_list(PluginFilter())
+        return Response(body=body, content_type=JSON)
+
     async def inspect(self, request: Request) -> Response:
         """Show one plugin."""
-        entry = (await self.replica.ready()).resolve(request.name)
+        await self.replica.ready()
+        return self.inspect_now(request.params)
+
+    def inspect_now(self, params: Mapping[str, str]) -> Response:
+        """Show one plugin as it is known at this moment."""
+        entry = self.replica.require_ready().resolve(params["name"])
         return Response(body=entry.json + b"\n", content_type=JSON)
 
     async def create(self, request: Request) -> Response:

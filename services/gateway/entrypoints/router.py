@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.gateway.entrypoints.http import Handler
+from services.gateway.entrypoints.http import Handler, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,9 @@ class Route:
     method: str
     template: str
     handler: Handler
+    #: What the handler would answer at this moment, where it has nothing to wait for; raises
+    #: errdefs where it had, or would refuse. Depends on nothing of the request but its path.
+    now: Callable[[Mapping[str, str]], Response] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

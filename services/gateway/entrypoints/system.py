@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.gateway import ports
@@ -37,9 +38,9 @@ class SystemRoutes:
         """Return the table."""
         return (
             Route(method="OPTIONS", template="/{path}", handler=self.options),
-            Route(method="GET", template="/_ping", handler=self.ping),
+            Route(method="GET", template="/_ping", handler=self.ping, now=self.ping_now),
             Route(method="HEAD", template="/_ping", handler=self.ping),
-            Route(method="GET", template="/version", handler=self.version),
+            Route(method="GET", template="/version", handler=self.version, now=self.version_now),
             Route(method="GET", template="/info", handler=self.info),
         )
 
@@ -49,11 +50,19 @@ class SystemRoutes:
 
     async def ping(self, request: Request) -> Response:
         """Say that the API answers."""
-        body = b"" if request.method == "HEAD" else b"OK"
-        return Response(body=body, content_type=TEXT, headers=_PING_HEADERS)
+        pong = self.ping_now(request.params)
+        return replace(pong, body=b"") if request.method == "HEAD" else pong
+
+    def ping_now(self, _params: Mapping[str, str]) -> Response:
+        """Say that the API answers."""
+        return Response(body=b"OK", content_type=TEXT, headers=_PING_HEADERS)
 
     async def version(self, request: Request) -> Response:
         """Tell which engine this is, and what it runs on."""
+        return self.version_now(request.params)
+
+    def version_now(self, _params: Mapping[str, str]) -> Response:
+        """Tell which engine this is, and what it runs on as far as is known at this moment."""
         return json_response(system_info.version(self.engine, self.programs.found))
 
     async def info(self, request: Request) -> Response:

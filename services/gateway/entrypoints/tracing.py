@@ -22,7 +22,7 @@ def serving(scope: Scope) -> Iterator[Span]:
         for key, value in scope["headers"]
         if key in _CONTEXT_HEADERS
     }
-    if not carrier and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if not carrier and not is_recorded():
         yield trace.INVALID_SPAN
         return
     with _tracer.start_as_current_span(
@@ -32,6 +32,11 @@ def serving(scope: Scope) -> Iterator[Span]:
         attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
     ) as span:
         yield span
+
+
+def is_recorded() -> bool:
+    """Tell whether this process records traces."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def trace_id(span: Span) -> bytes:

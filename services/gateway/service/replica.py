@@ -66,7 +66,13 @@ class Replica:
 
     async def ready(self) -> Inventory:
         """Return the picture; raises Unavailable when the store has not answered for a while."""
-        if not self.is_ready and not await self._until(lambda: self.is_ready):
+        if not self.is_ready:
+            await self._until(lambda: self.is_ready)
+        return self.require_ready()
+
+    def require_ready(self) -> Inventory:
+        """Return the picture; raises Unavailable before the first snapshot."""
+        if not self.is_ready:
             raise errdefs.Unavailable(
                 "the list of plugins is not known yet, because the store has not answered; "
                 "it may be starting: try again, or look at /wherry/v1/health"

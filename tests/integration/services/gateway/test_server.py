@@ -77,7 +77,8 @@ async def served(folder: Path) -> AsyncIterator[_Served]:
     async with serving(folder) as world:
         listener = UnixListener(folder / "docker.sock")
         stop = asyncio.Event()
-        task = asyncio.create_task(serve_http(world.app, [listener.open()], stop=stop, grace_s=2))
+        serve = serve_http(world.app, [listener.open()], stop=stop, grace_s=2, ready=world.ready)
+        task = asyncio.create_task(serve)
         yield _Served(world=world, socket=folder / "docker.sock", stop=stop, task=task)
         world.feed.close()
         stop.set()
@@ -92,6 +93,39 @@ async def test_many_at_once(served: _Served) -> None:
         answers = await asyncio.gather(*(client.get("/v1.41/plugins") for _ in range(200)))
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()[0]["Id"] for answer in answers} == {plugin_id("a")}
+
+
+async def test_a_plain_read_is_answered_as_any_other(served: _Served) -> None:
+    """What lies ready is the answer that the application gives, whatever else the query asks."""
+    paths = ("/_ping", "/version", "/v1.41/plugins", "/plugins/a/plugin/json", "/plugins/none/json")
+    async with served.client() as client:
+        for path in paths:
+            ready, asked = await client.get(path), await client.get(f"{path}?x=1")
+            assert (ready.status_code, ready.content) == (asked.status_code, asked.content)
+            assert {**ready.headers, "date": ""} == {**asked.headers, "date": ""}
+
+
+async def test_a_body_is_never_taken_for_a_read(served: _Served) -> None:
+    """Bytes that belong to a request whose answer came early are not read as another request."""
+    refused = "POST /nothing HTTP/1.1\nHost: x\n"
+    async with served.raw(f"{refused}Content-Length: 100\n\n") as (reader, writer):
+        async with asyncio.timeout(5):
+            await reader.readuntil(_BOUNDARY)
+            await reader.readuntil(b"\n")
+            writer.write(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            with pytest.raises((TimeoutError, asyncio.IncompleteReadError)):
+                async with asyncio.timeout(0.3):
+                    await reader.readuntil(b"OK")
+
+
+async def test_reads_that_come_together_are_all_answered(served: _Served) -> None:
+    """Two requests in one piece, and one in two pieces, are three answers."""
+    ping = "GET /_ping HTTP/1.1\nHost: x\n\n"
+    async with served.raw(ping + ping + ping[:9]) as (reader, writer), asyncio.timeout(5):
+        for _ in range(2):
+            assert await reader.readuntil(b"OK")
+        writer.write(ping[9:].replace("\n", "\r\n").encode())
+        assert await reader.readuntil(b"OK")
 
 
 async def test_slow_clients_hold_up_nobody(served: _Served) -> None:

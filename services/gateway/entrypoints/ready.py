@@ -1,0 +1,131 @@
+"""Answers that lie ready: reads of what is in memory, served without an application's cycle.
+
+The same bytes ask for the same answer. So each head that was understood once is remembered with
+its answer, and the answer is good until what it was made of changes. All else is left to the
+application: other routes, queries, headers that mean something, and every error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.gateway.domain import api_version
+from services.gateway.entrypoints import metrics, tracing
+from services.gateway.entrypoints.exchange import COMMON
+from services.gateway.entrypoints.http import Response
+from services.gateway.entrypoints.router import Match, Router
+from shared import errdefs
+
+#: A longer head is no plain read; so many heads of clients are remembered.
+_HEAD_LIMIT: Final = 2_048
+_KEPT: Final = 512
+_START: Final = b"GET "
+_VERSION: Final = b" HTTP/1.1"
+_END: Final = b"\r\n\r\n"
+#: What clients send with a plain read, and what the answer does not depend on.
+_MEANINGLESS: Final = frozenset({b"host", b"user-agent", b"accept", b"accept-encoding"})
+_KEEP_ALIVE: Final = b"connection: keep-alive"
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Known:
+    """A head that was understood, and its answer as of a mark."""
+
+    path: str
+    match: Match
+    mark: Hashable
+    answer: bytes
+
+
+class ReadyAnswers:
+    """Answers heads of requests at once, or not at all; see Route.now.
+
+    *mark* tells what all answers are made of: another mark, and they are made anew. While requests
+    are recorded as traces, none is answered here.
+    """
+
+    #: Tells whether traces are recorded.
+    is_recorded: Callable[[], bool]
+
+    def __init__(self, router: Router, mark: Callable[[], Hashable]) -> None:
+        self.is_recorded = tracing.is_recorded
+        self._router = router
+        self._mark = mark
+        self.known: dict[bytes, Known] = {}
+
+    def __call__(self, head: bytes) -> bytes | None:
+        """Return all that follows the date in the answer; None where a cycle must serve it."""
+        began = time.perf_counter()
+        known, mark = self.known.get(head), self._mark()
+        if known is None or known.mark != mark:
+            known = self._made(head, known, mark)
+        if known is None or self.is_recorded():
+            return None
+        seconds = time.perf_counter() - began
+        route = known.match.route
+        metrics.observe(method=route.method, route=route.template, status=200, seconds=seconds)
+        # A line for each would cost more than the answer.
+        log.debug("request", method=route.method, route=route.template, path=known.path, status=200)
+        return known.answer
+
+    def _made(self, head: bytes, known: Known | None, mark: Hashable) -> Known | None:
+        path = known.path if known is not None else _path(head)
+        match = known.match if known is not None else self._match(path)
+        answer = _answer(match) if match is not None else None
+        if path is None or match is None or answer is None:
+            self.known.pop(head, None)
+            return None
+        if len(self.known) >= _KEPT:
+            self.known.clear()
+        made = self.known[head] = Known(path, match, mark, answer)
+        return made
+
+    def _match(self, path: str | None) -> Match | None:
+        if path is None:
+            return None
+        version, bare = api_version.split(path)
+        try:
+            api_version.check(version)
+        except errdefs.Error:
+            return None
+        return self._router.find("GET", bare)
+
+
+def _path(head: bytes) -> str | None:
+    """Return the path of a plain read; None for every other request."""
+    if len(head) > _HEAD_LIMIT or not head.startswith(_START) or head.find(_END) != len(head) - 4:
+        return None
+    line, *headers = head[:-4].split(b"\r\n")
+    path = line.removeprefix(_START).removesuffix(_VERSION)
+    is_plain = line.endswith(_VERSION) and path.isascii() and not set(b" ?#%") & set(path)
+    if not is_plain or not all(map(_is_meaningless, headers)):
+        return None
+    return path.decode()
+
+
+def _is_meaningless(header: bytes) -> bool:
+    name = header.partition(b":")[0].lower()
+    return name in _MEANINGLESS or header.lower() == _KEEP_ALIVE
+
+
+def _answer(match: Match) -> bytes | None:
+    if match.route.now is None:
+        return None
+    try:
+        return _on_wire(match.route.now(match.params))
+    except errdefs.Error:
+        return None
+
+
+def _on_wire(response: Response) -> bytes:
+    headers = [*COMMON, *response.headers, (b"content-type", response.content_type)]
+    headers.append((b"content-length", str(len(response.body)).encode()))
+    lines = (b"%b: %b\r\n" % header for header in headers)
+    return b"".join((*lines, b"\r\n", response.body))
