@@ -28,12 +28,15 @@ down: for-run ## Stop Wherry and its plugins; leave nothing behind
 # Three files at a time: a test waits for processes more than it computes.
 PYTEST := $(BIN)/pytest -q --durations=10 --numprocesses=3 --dist=loadfile
 
-.PHONY: test test-all chaos slow
+.PHONY: test test-all chaos chaos-long slow
 test: for-test ## Run the tests: unit, integration, conformance (ten minutes at most)
 	$(PYTEST) tests/unit tests/integration tests/conformance shared/runc_ctl/tests
 
 chaos: for-test ## Break nodes and look that every promise holds: kills, a Redis that forgets, random verbs
 	$(PYTEST) tests/chaos
+
+chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of a seed (WHERRY_SEED)
+	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} $(BIN)/pytest -q -s tests/chaos/test_storm.py
 
 test-all: test chaos slow ## Run the tests, break nodes, then the runc-ctl wheel and the demo from a clean clone
 

@@ -49,6 +49,7 @@ from services.gateway.service.fleet import Services
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
+from services.gateway.service.leftovers import Leftovers
 from services.gateway.service.logs import PluginLogs
 from services.gateway.service.look import PluginLook
 from services.gateway.service.recent_events import RecentEvents
@@ -134,6 +135,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         replica.run(),
                         feed.run(),
                         programs.look(),
+                        Leftovers(sender=bus, spool=spool).run(),
                         _close(stop, feed, watch, look, logs, execs),
                     )
                 ]

@@ -54,6 +54,14 @@ class Spool(Protocol):
         """
         ...
 
+    def left(self) -> tuple[Path, ...]:
+        """Return the files that are there; before the first request, of an earlier gateway."""
+        ...
+
+    def delete(self, path: Path) -> None:
+        """Delete a file; none is success."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:

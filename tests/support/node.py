@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from deploy.demo import leftovers, processes
 from deploy.demo.leftovers import Leftovers
@@ -22,6 +23,8 @@ from services.parent.config import ParentConfig
 from shared.node.config import NodeConfig
 from tests.support.command import Command
 from tests.support.node_api import NodeApi
+
+N = TypeVar("N", bound="Node")
 
 _CODE = Path(__file__).parents[2]
 _ANY_NODE = NodeConfig.from_env({"WHERRY_NODE": "any"})
@@ -52,6 +55,9 @@ def eventually(holds: Callable[[], object], what: object, *, limit_s: float = _L
 
 class Node(NodeApi):
     """A node that its own parent runs; *settings* are variables of its environment."""
+
+    #: The module that runs the parent.
+    PARENT = "services.parent"
 
     def __init__(self, **settings: str) -> None:
         # Short, as AF_UNIX wants it; pytest's tmp_path is longer.
@@ -99,7 +105,7 @@ class Node(NodeApi):
         """Start a parent."""
         with (self.folder / "log").open("ab") as log:
             self._parent = subprocess.Popen(
-                [sys.executable, "-m", "services.parent"],
+                [sys.executable, "-m", self.PARENT],
                 cwd=_CODE,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -262,7 +268,13 @@ class Node(NodeApi):
 @contextlib.contextmanager
 def running_node(settings: Mapping[str, str] | None = None) -> Iterator[Node]:
     """Give a node that is up, and leave nothing of it."""
-    node = Node(**(settings or {}))
+    with kept_up(Node(**(settings or {}))) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def kept_up(node: N) -> Iterator[N]:
+    """Start a node, and leave nothing of it."""
     try:
         node.up()
         yield node

@@ -41,10 +41,15 @@ class Contexts:
 
     def tar(self, *does: str, **keys: Any) -> bytes:
         """Return the context of a plugin as a tar."""
+        return self.tar_with((), *does, **keys)
+
+    def tar_with(self, files: Sequence[Entry], *does: str, **keys: Any) -> bytes:
+        """Return such a tar with *files* beside what is needed."""
         return tar_of(
             folder("rootfs"),
             folder("rootfs/bin"),
             file("rootfs/bin/program", self.program, mode=0o755),
+            *files,
             file("config.json", json.dumps(self.config(*does, **keys)).encode()),
         )
 

@@ -191,8 +191,8 @@ class Acquire(Verb):
     owner: str
 
     def upon(self, plugin: ModelPlugin) -> tuple[ModelPlugin | None, Answer]:
-        """Note the owner, once; a plugin that is disabled can't be held."""
-        if not plugin.enabled:
+        """Note the owner, once; a plugin that is disabled can't be held anew."""
+        if not plugin.enabled and self.owner not in plugin.owners:
             return plugin, Answer(status=409, words="found but disabled")
         return replace(plugin, owners=plugin.owners | {self.owner}), Answer(status=200)
 

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from tests.support.node import Node, is_running
-from tests.support.plugin_context import Contexts
+from tests.support.node_api import NodeApi
+from tests.support.plugin_context import Contexts, file
 from tests.support.plugin_model import (
     DEFAULTS,
     Acquire,
@@ -35,7 +36,8 @@ _PASSING = ("work/", "trash/", "staging/")
 
 def context(contexts: Contexts, version: str) -> bytes:
     """Return the context of a version of the plugin."""
-    return contexts.tar(
+    return contexts.tar_with(
+        (file("rootfs/version", version.encode()),),
         description=version,
         interface={"types": ["docker.volumedriver/1.0"], "socket": "p.sock"},
         env=[{"name": "DEBUG", "value": DEFAULTS[version], "settable": ["value"]}],
@@ -50,6 +52,8 @@ class PluginVerbs:
     node: Node
     contexts: Contexts
     remote: str
+    #: What is spoken through, where that is not the node's own socket.
+    api: NodeApi | None = None
 
     def publish(self, versions: Iterable[str]) -> None:
         """Put versions of the plugin at the registry."""
@@ -61,14 +65,14 @@ class PluginVerbs:
 
     def say(self, verb: Verb) -> Answer:
         """Say a verb over a connection of its own and return the answer, whatever it is."""
-        with self.node.client() as client:
+        with self._api.client() as client:
             answer = self._send(client, verb)
             return Answer(status=_status(answer), words=answer.text.replace('\\"', '"'))
 
     def observed(self) -> State:
         """Return the state that the node shows."""
         plugins = self.node.get("/wherry/v1/plugins")["plugins"]
-        return {p["name"].removesuffix(":latest"): self._plugin(p) for p in plugins}
+        return {p["name"].removesuffix(":latest"): self.shown(p) for p in plugins}
 
     def contradictions(self) -> list[str]:
         """Return where what is shown, what runs and what lies on the disk are not one."""
@@ -88,8 +92,9 @@ class PluginVerbs:
             found.append(f"plugins' folders {folders}")
         return found + [file for file in self.node.files() if file.startswith(_PASSING)]
 
-    def _plugin(self, shown: dict[str, Any]) -> ModelPlugin:
-        references = self.node.get(f"/wherry/v1/plugins/{shown['plugin_id']}/references")
+    def shown(self, shown: dict[str, Any]) -> ModelPlugin:
+        """Return a plugin as the model has it."""
+        references = self._api.get(f"/wherry/v1/plugins/{shown['plugin_id']}/references")
         version = shown["config"]["Description"]
         (variable,) = shown["settings"]["Env"]
         debug = variable.removeprefix("DEBUG=")
@@ -99,6 +104,10 @@ class PluginVerbs:
             chosen=None if debug == DEFAULTS[version] else debug,
             owners=frozenset(each["owner"] for each in references["references"]),
         )
+
+    @property
+    def _api(self) -> NodeApi:
+        return self.api or self.node
 
     def _send(self, client: httpx.Client, verb: Verb) -> httpx.Response:
         path = f"/plugins/{verb.name}"

@@ -49,6 +49,14 @@ class FolderSpool:
                     path.unlink()
                     log.info("deleted a file left by an earlier run", path=str(path))
 
+    def left(self) -> tuple[Path, ...]:
+        """Return the files that are there."""
+        return tuple(self._folder.glob(f"{self._prefix}*.tar"))
+
+    def delete(self, path: Path) -> None:
+        """Delete a file; none is success."""
+        path.unlink(missing_ok=True)
+
     @contextlib.asynccontextmanager
     async def receive(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Path]:
         """Write the chunks to a file and give its path; the file is gone afterwards."""

@@ -1,0 +1,73 @@
+"""Nodes that can be disturbed: services that die on order, a small disk, a clock that jumps."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from tests.support.node import Node
+from tests.support.small_disk import SmallDisk
+from tests.support.storm.clock import JumpingClock
+from tests.support.storm.steps import Order
+
+#: Room for a few dozens of plugins; few enough inodes to be used up.
+_DISK: Final = "size=384m,nr_inodes=20000"
+
+
+class SteppingNode(Node):
+    """A node whose services die where they are told to."""
+
+    PARENT = "tests.support.storm.parent"
+
+    def die(self, order: Order) -> None:
+        """Have a service die where the order says, unless it comes not so far."""
+        self._died.unlink(missing_ok=True)
+        (self.exec_root / "die").write_text(order.to_json())
+
+    def live(self) -> None:
+        """Take such an order back."""
+        (self.exec_root / "die").unlink(missing_ok=True)
+
+    @property
+    def has_died(self) -> bool:
+        """Tell whether a service has died by order."""
+        return self._died.exists()
+
+    @property
+    def died_at(self) -> str:
+        """Return the point at which one has died; empty where none has."""
+        return self._died.read_text().strip() if self.has_died else ""
+
+    @property
+    def _died(self) -> Path:
+        return self.exec_root / "died"
+
+
+class DisturbedNode(SteppingNode):
+    """A node whose data root is a small disk; *clock* is what its services go by."""
+
+    def __init__(self, **settings: str) -> None:
+        super().__init__(**settings)
+        for folder in (self.root, self.exec_root):
+            folder.mkdir()
+        argv = ["mount", "-t", "tmpfs", "-o", _DISK, "wherry-test", str(self.root)]
+        subprocess.run(argv, check=True)
+        self.disk = SmallDisk(path=self.root)
+        self.clock = JumpingClock(self.exec_root / "clock")
+
+    def kill(self, *names: str) -> None:
+        """Kill -9 those of PROCESSES that run at this moment, and wait for their end."""
+        running = self.pids()
+        super().kill(*(name for name in names if name in running))
+
+    def redis(self, *words: str) -> str:
+        """Say something to the node's Redis; an error, or no Redis, is no failure."""
+        argv = ["redis-cli", "-s", str(self.exec_root / "redis.sock"), *words]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20)
+        return done.stdout
+
+    def destroy(self) -> None:
+        """Leave nothing of the node."""
+        self.clock.close()
+        super().destroy()

@@ -1,0 +1,1 @@
+"""Each service of a node, counting its steps."""
