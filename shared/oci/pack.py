@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 from isal import isal_zlib
 
@@ -43,7 +45,11 @@ class Layer:
 
 
 class LayerWriter:
-    """Write entries as a gzip layer; equal entries give equal bytes."""
+    """Write entries as a gzip layer; equal entries give equal bytes.
+
+    A context manager: a thread hashes and compresses one batch while the next one is gathered,
+    and leaving it waits for that.
+    """
 
     def __init__(self, blob: Writer, *, level: int = DEFAULT_LEVEL) -> None:
         self._blob = blob
@@ -51,8 +57,23 @@ class LayerWriter:
         self._diff_id = Digester()
         self._digest = Digester()
         self._batch = bytearray()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._packing: Future[None] | None = None
         self._left = 0
         self._padding = 0
+
+    def __enter__(self) -> Self:
+        """Do nothing: the thread begins with the first batch."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the thread, after the batch that it has in hand."""
+        self._thread.shutdown()
 
     def add(self, entry: Entry) -> None:
         """Begin an entry; ``write`` must follow with exactly its content."""
@@ -71,6 +92,7 @@ class LayerWriter:
         self._end_entry()
         self._put(bytes(2 * BLOCK))
         self._flush()
+        self._settle()
         self._emit(self._gzip.flush())
         return Layer(
             diff_id=self._diff_id.digest(), digest=self._digest.digest(), size=self._digest.size
@@ -88,9 +110,17 @@ class LayerWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self._diff_id.update(self._batch)
-        self._emit(self._gzip.compress(self._batch))
-        self._batch.clear()
+        self._settle()
+        self._packing = self._thread.submit(self._pack, self._batch)
+        self._batch = bytearray()
+
+    def _settle(self) -> None:
+        if self._packing is not None:
+            self._packing.result()
+
+    def _pack(self, batch: bytearray) -> None:
+        self._diff_id.update(batch)
+        self._emit(self._gzip.compress(batch))
 
     def _emit(self, data: bytes) -> None:
         self._digest.update(data)

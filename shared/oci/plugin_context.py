@@ -14,7 +14,6 @@ from shared.oci.root import Root
 from shared.oci.tar_header import Entry, EntryType
 from shared.oci.unpack import (
     DEFAULT_LIMITS,
-    HashingReader,
     Limits,
     Unpacked,
     Unpacker,
@@ -54,10 +53,13 @@ def unpack_and_pack(
     raises ends the work. Raises InvalidArgument: ``no rootfs found``, ``config not found``,
     and as ``unpack.unpack`` does; TarError where the tar itself is broken.
     """
-    reader = tar.TarReader(HashingReader(source, checkpoint))
-    with Path(blob).open("xb") as file, Root(rootfs) as root:
+    reader = tar.TarReader(_Checked(source, checkpoint))
+    with (
+        Path(blob).open("xb") as file,
+        Root(rootfs) as root,
+        pack.LayerWriter(file, level=level) as layer,
+    ):
         unpacker = Unpacker(root, honours_whiteouts=True, limits=limits)
-        layer = pack.LayerWriter(file, level=level)
         config, has_rootfs = _copy(reader, unpacker, layer, checkpoint)
         drain(reader, limits)
         if not has_rootfs:
@@ -65,6 +67,18 @@ def unpack_and_pack(
         if config is None:
             raise errdefs.InvalidArgument("config not found", docker_unclassed=True)
         return PluginContext(config=config, layer=layer.finish(), unpacked=unpacker.finish())
+
+
+class _Checked:
+    """Reads what *source* holds, stopping where *checkpoint* raises."""
+
+    def __init__(self, source: Reader, checkpoint: Callable[[], None]) -> None:
+        self._source = source
+        self._checkpoint = checkpoint
+
+    def read(self, size: int, /) -> bytes:
+        self._checkpoint()
+        return self._source.read(size)
 
 
 def _copy(

@@ -15,11 +15,13 @@ def take_apart(spooled: Path, rootfs: Path, content: DiskContent) -> UnpackedCon
     """Unpack `rootfs/` into the folder *rootfs* and keep it as a layer too.
 
     A context that the client compressed is read as well. Raises InvalidArgument in dockerd's
-    words; the caller owns, and clears, *rootfs*.
+    words; the caller owns, and clears, *rootfs*. What was taken apart is deleted.
     """
     ingest = content.new_ingest()
     try:
         found = _unpack(spooled, rootfs, ingest)
+        # Before the rest is synced: what is deleted need not be written first.
+        spooled.unlink(missing_ok=True)
         layer = content.commit(ingest, found.layer.digest, found.layer.size)
     finally:
         ingest.unlink(missing_ok=True)
@@ -40,5 +42,6 @@ def _unpack(spooled: Path, rootfs: Path, ingest: Path) -> plugin_context.PluginC
         if Path(error.filename or "") != spooled:
             raise
         raise errdefs.NotFound(
-            f"the context {spooled} is gone: the request was given up; send it again"
+            f"the context {spooled} is gone: the request was given up, or a crash cut it short; "
+            "send it again"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -25,11 +26,11 @@ NAMES = st.lists(TEXT, min_size=1, max_size=8).map("/".join)
 
 def packed(*files: tuple[Entry, bytes], level: int = 1) -> tuple[pack.Layer, bytes]:
     blob = io.BytesIO()
-    writer = LayerWriter(blob, level=level)
-    for entry, content in files:
-        writer.add(entry)
-        writer.write(content)
-    return writer.finish(), blob.getvalue()
+    with LayerWriter(blob, level=level) as writer:
+        for entry, content in files:
+            writer.add(entry)
+            writer.write(content)
+        return writer.finish(), blob.getvalue()
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
@@ -55,12 +56,26 @@ def test_the_same_entries_give_the_same_bytes() -> None:
 
 def test_an_entry_short_of_its_content_is_a_fault() -> None:
     """A layer whose entries lie about their size is never finished."""
-    writer = LayerWriter(io.BytesIO())
-    writer.add(Entry(name="a", size=2))
-    writer.write(b"x")
+    with LayerWriter(io.BytesIO()) as writer:
+        writer.add(Entry(name="a", size=2))
+        writer.write(b"x")
 
-    with pytest.raises(errdefs.Internal, match="1 bytes short"):
-        writer.finish()
+        with pytest.raises(errdefs.Internal, match="1 bytes short"):
+            writer.finish()
+
+
+def test_a_blob_that_cannot_be_written_is_told() -> None:
+    """What the thread met is raised where the layer is written, and not lost."""
+
+    class Full(io.BytesIO):
+        def write(self, _data: object, /) -> int:
+            raise OSError(errno.ENOSPC, "full")
+
+    with LayerWriter(Full()) as writer:
+        writer.add(Entry(name="a", size=0))
+
+        with pytest.raises(OSError, match="full"):
+            writer.finish()
 
 
 def test_python_reads_what_was_written() -> None:
