@@ -14,8 +14,10 @@ import click
 from services.cli.entrypoints import archive, look
 from services.cli.entrypoints.dockerd import dockerd
 from services.cli.entrypoints.job import job
+from services.cli.entrypoints.node import node
 from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
+from services.cli.entrypoints.plugin_service import service
 from services.cli.entrypoints.ui import ui
 from shared import errdefs
 from shared.version import DOCKER_VERSION, VERSION
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
+    from services.cli.service.fleet import Fleet
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -111,6 +114,15 @@ class _Parts:
         from services.cli.bootstrap import build_exec_run
 
         return build_exec_run(os.environ)
+
+    def fleet(self, consent: Consent | None = None) -> Fleet:
+        from services.cli.bootstrap import build_fleet
+
+        return build_fleet(
+            os.environ,
+            consent=consent or (lambda _remote, _needed: False),
+            warn=lambda text: click.echo(text, err=True),
+        )
 
     def console(self) -> ConsoleVerb:
         from services.cli.bootstrap import build_console
@@ -252,6 +264,8 @@ plugin.add_command(archive.save)
 plugin.add_command(archive.load)
 wherry.add_command(plugin)
 wherry.add_command(job)
+wherry.add_command(node)
+wherry.add_command(service)
 wherry.add_command(dockerd)
 wherry.add_command(ui)
 

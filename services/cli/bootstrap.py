@@ -15,6 +15,7 @@ from services.cli.adapters.api import UnixApi
 from services.cli.adapters.daemon_file import read_daemon_file
 from services.cli.adapters.display import PlainDisplay, PlainTable
 from services.cli.adapters.docker_config import DockerConfig
+from services.cli.adapters.engine import UnixEngine
 from services.cli.adapters.foreground import ForegroundParent
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
@@ -30,6 +31,7 @@ from services.cli.service.console import ConsoleVerb
 from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
 from services.cli.service.exec import ExecRun
+from services.cli.service.fleet import Fleet
 from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
@@ -172,6 +174,13 @@ def build_plugin_jobs(
 ) -> PluginJobs:
     """Construct what begins jobs, with Docker's logins; raises InvalidArgument."""
     return PluginJobs(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
+
+
+def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]) -> Fleet:
+    """Construct what asks about nodes and services; raises InvalidArgument."""
+    engine = UnixEngine(socket=NodeConfig.from_env(env).socket)
+    logins = DockerConfig(env)
+    return Fleet(engine=engine, api=build_api(env), logins=logins, consent=consent, warn=warn)
 
 
 def build_exec_run(env: Mapping[str, str]) -> ExecRun:

@@ -232,6 +232,19 @@ class Api(Protocol):
         """Yield what a job tells from a position on, and at last the job."""
 
 
+class Engine(Protocol):
+    """Docker's own API; all raise what it answers, or Unavailable."""
+
+    def get(self, path: str, **query: str) -> Any:
+        """Return what a route shows."""
+
+    def post(self, path: str, body: Mapping[str, Any], login: Login, **query: str) -> Any:
+        """Send a wish; return the answer, None for an empty one."""
+
+    def delete(self, path: str, **query: str) -> None:
+        """Have something deleted."""
+
+
 class Logins(Protocol):
     """The logins that the docker CLI keeps."""
 

@@ -1,26 +1,23 @@
-"""Services of plugins on three nodes: Docker's API, the docker CLI and docker-py."""
+"""Services of plugins on three nodes: Docker's API, the docker CLI, docker-py, and our own CLI."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
+import docker
 import pytest
 
 from tests.support.fleet import Fleet, running_fleet
-from tests.support.node import Node
+from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts
 from tests.support.published import publish
-from tests.support.registry import RegistryServer
+from tests.support.registry import PASSWORD, USER, RegistryServer
 
 _NETWORK = {"name": "network", "value": ["host"]}
 _FOO = [{"name": "foo", "value": "", "settable": ["value"]}]
-
-
-@pytest.fixture(scope="module")
-def registry() -> Iterator[RegistryServer]:
-    """Run a registry that asks for a login."""
-    with RegistryServer(has_login=True) as server:
-        yield server
+_MANAGER = {"Placement": {"Constraints": ["node.role==manager"]}}
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +45,15 @@ def fleet(shared_fleet: Fleet) -> Iterator[Fleet]:
         shared_fleet.remove_all()
 
 
-def _plugin(remote: str, **more: object) -> dict[str, object]:
+def _plugin(remote: str, **more: Any) -> dict[str, Any]:
     return {"remote": f"{remote}:v1", "privileges": [_NETWORK], **more}
 
 
 def test_h10_h11_h12_h13_a_service_is_on_all_nodes(fleet: Fleet, remote: str) -> None:
     """Created it runs on all with its environment, updated it is v2 there, removed it is gone."""
-    fleet.create("s", _plugin(remote, name="p", env=["foo=bar", "baz"]))
+    quick = {"Parallelism": 0, "Monitor": 1_000_000}
+    plugin = _plugin(remote, name="p", env=["foo=bar", "baz"])
+    fleet.create("s", plugin, UpdateConfig=quick)
     fleet.wait_running("s", *fleet.nodes)
     for node in fleet.nodes:
         plugin = fleet.wait_plugin(node, "p:latest", Enabled=True)
@@ -68,3 +67,87 @@ def test_h10_h11_h12_h13_a_service_is_on_all_nodes(fleet: Fleet, remote: str) ->
     fleet.remove("s")
     for node in fleet.nodes:
         fleet.wait_gone(node, "p:latest")
+
+
+def test_h14_h15_a_constraint_keeps_the_workers_out(fleet: Fleet, remote: str) -> None:
+    """On the manager alone, called by its remote reference; a label that comes brings it, too."""
+    manager, (worker, other) = fleet.manager, fleet.workers
+    fleet.create("m", _plugin(remote), TaskTemplate=_MANAGER)
+    labelled = {"Placement": {"Constraints": ["node.labels.zone==a"]}}
+    fleet.create("z", _plugin(remote, name="z"), TaskTemplate=labelled)
+
+    fleet.wait_running("m", manager)
+    fleet.wait_plugin(manager, f"{remote}:v1", Enabled=True)
+    assert all(fleet.plugins(node) == {} for node in fleet.workers)
+
+    worker.wherry("node", "update", worker.name, "--label-add", "zone=a")
+    fleet.wait_running("z", worker)
+    fleet.wait_plugin(worker, "z:latest", Enabled=True)
+    assert fleet.plugins(other) == {}
+    worker.wherry("node", "update", worker.name, "--label-rm", "zone")
+    fleet.wait_gone(worker, "z:latest")
+
+
+def test_clients_see_services_tasks_and_nodes(fleet: Fleet, remote: str) -> None:
+    """The docker CLI lists, inspects and removes them; so does docker-py's low-level API."""
+    fleet.create("s", _plugin(remote, name="p"), TaskTemplate=_MANAGER)
+    manager = fleet.manager
+    fleet.wait_running("s", manager)
+    node = fleet.workers[0]
+
+    assert node.docker("service", "ls", "-q") == ""
+    plugins = ("--filter", "runtime=plugin")
+    listed = node.docker("service", "ls", *plugins, "--format", "{{.Name}} {{.Mode}} {{.Replicas}}")
+    assert listed == "s global 1/1"
+    tasks = node.docker("service", "ps", "s", "--format", "{{.Node}} {{.CurrentState}}")
+    assert tasks.startswith(f"{manager.name} Running")
+    (shown,) = json.loads(node.docker("service", "inspect", "s"))
+    assert shown["Spec"]["TaskTemplate"]["PluginSpec"]["remote"] == f"{remote}:v1"
+    nodes = node.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")
+    assert f"{manager.name} Ready Leader" in nodes.splitlines()
+    assert f"{node.name} Ready " in nodes.splitlines()
+    (shown,) = json.loads(node.docker("node", "inspect", node.name))
+    assert shown["Spec"]["Role"] == "worker"
+    assert "Swarm: inactive" in node.docker("info")
+
+    client = docker.APIClient(base_url=f"unix://{node.socket}")
+    try:
+        (service,) = client.services(filters={"runtime": "plugin"})
+        (task,) = client.tasks(filters={"service": service["ID"]})
+        assert (task["ServiceID"], task["Status"]["State"]) == (service["ID"], "running")
+        assert client.inspect_service("s")["ID"] == service["ID"]
+        assert client.inspect_task(task["ID"])["NodeID"] == task["NodeID"]
+        assert {n["Description"]["Hostname"] for n in client.nodes()} == {
+            one.name for one in fleet.nodes
+        }
+    finally:
+        client.close()
+
+    node.docker("service", "rm", "s")
+    fleet.wait_gone(manager, "p:latest")
+
+
+def test_a_login_reaches_the_node_that_needs_it(
+    fleet: Fleet, shared_node: Node, contexts: Contexts
+) -> None:
+    """A plugin of a private registry comes with a login, and without one says why it does not."""
+    manager = fleet.manager
+    with RegistryServer(has_login=True) as registry:
+        ref = f"{registry.authority}/private/p:v1"
+        shared_node.docker("login", "-u", USER, "-p", PASSWORD, registry.authority)
+        shared_node.create(ref, contexts.tar(network={"type": "host"}))
+        shared_node.docker("plugin", "push", ref)
+        shared_node.remove(ref)
+        plugin = {"remote": ref, "name": "p", "privileges": [_NETWORK]}
+        fleet.create("closed", plugin, TaskTemplate=_MANAGER)
+
+        def is_rejected() -> bool:
+            return any(t["Status"]["State"] == "rejected" for t in fleet.tasks("closed"))
+
+        eventually(is_rejected, "the registry lets nobody in without a login")
+        fleet.remove("closed")
+
+        login = {"username": USER, "password": PASSWORD, "serveraddress": registry.authority}
+        fleet.create("open", plugin, login=login, TaskTemplate=_MANAGER)
+        fleet.wait_running("open", manager)
+    assert PASSWORD not in json.dumps(fleet.service("open"))

@@ -68,8 +68,8 @@ class Fleet:
         self, name: str, plugin: dict[str, Any], *, login: dict[str, str] | None = None, **spec: Any
     ) -> str:
         """Create a service and return its id."""
-        body = {"Name": name, "TaskTemplate": {"Runtime": "plugin", "PluginSpec": plugin}, **spec}
-        body["TaskTemplate"] |= spec.pop("TaskTemplate", {})
+        template = {"Runtime": "plugin", "PluginSpec": plugin, **spec.pop("TaskTemplate", {})}
+        body = {"Name": name, "TaskTemplate": template, **spec}
         response = self.first.http.post("/services/create", json=body, headers=_auth(login))
         assert response.status_code == 201, response.text
         return str(response.json()["ID"])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
+    from services.cli.service.fleet import Fleet
     from services.cli.service.plugins import Consent, PluginJobs
 
 
@@ -39,6 +40,9 @@ class Parts(Protocol):
 
     def exec_run(self) -> ExecRun:
         """Return what runs a process in a plugin."""
+
+    def fleet(self, consent: Consent | None = None) -> Fleet:
+        """Return what asks about nodes and services; without *consent* nothing is granted."""
 
     def console(self) -> ConsoleVerb:
         """Return what serves the console."""

@@ -1,8 +1,8 @@
 """The acceptance cases that Docker's own tests make of plugins, each a test that bears its id.
 
 An id is a letter for the suite and a number in it: A the manager, B settings, C routes, D drivers,
-E authorization, F the CLI, G daemon and log drivers, I legacy plugins. Cases that need containers,
-networks or a swarm are not asked for yet.
+E authorization, F the CLI, G daemon and log drivers, H services of plugins, I legacy plugins. Cases
+that need containers or networks are not asked for yet.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _NUMBERS = {
     "e": [*range(2, 6), *range(7, 10), *range(12, 19)],
     "f": [*range(1, 4), *range(5, 18)],
     "g": [*range(1, 11), 12],
+    "h": [*range(1, 9), *range(10, 16)],
     "i": range(1, 14),
 }
 _CASES = [f"{suite}{number:02}" for suite, numbers in _NUMBERS.items() for number in numbers]
