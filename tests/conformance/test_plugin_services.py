@@ -80,7 +80,7 @@ def test_h14_h15_a_constraint_keeps_the_workers_out(fleet: Fleet, remote: str) -
     fleet.wait_plugin(manager, f"{remote}:v1", Enabled=True)
     assert all(fleet.plugins(node) == {} for node in fleet.workers)
 
-    worker.wherry("node", "update", worker.name, "--label-add", "zone=a")
+    worker.docker("node", "update", "--label-add", "zone=a", worker.name)
     fleet.wait_running("z", worker)
     fleet.wait_plugin(worker, "z:latest", Enabled=True)
     assert fleet.plugins(other) == {}

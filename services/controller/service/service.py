@@ -77,11 +77,11 @@ class Controller:
         ledger = Ledger(catalog)
         self._credentials = Credentials(catalog=catalog, nodes=self.nodes, vault=vault, node=node)
         self.services = PluginServices(ledger=ledger, credentials=self._credentials, clock=clock)
-        self._runs = TaskRuns(ledger=ledger, clock=clock, backend=self._backend)
+        self.runs = TaskRuns(ledger=ledger, clock=clock, backend=self._backend)
         self._reconciler = Reconciler(
             ledger=ledger,
             nodes=self.nodes,
-            runs=self._runs,
+            runs=self.runs,
             credentials=self._credentials,
             clock=clock,
             new_id=new_id,
@@ -112,10 +112,11 @@ class Controller:
         self.nodes.begin()
         self._begin(self._while_active, "nodes", self.nodes.run)
         self._begin(self._while_active, "services", self._reconciler.run)
+        self._begin(self._while_active, "leases", self.runs.run_renewals)
 
     async def _stand_down(self) -> None:
         await self._while_active.cancel_all()
-        await self._runs.close()
+        await self.runs.close()
         await self._plugins.close()
 
     def _backend(self, record: TaskRecord) -> ports.PluginBackend:

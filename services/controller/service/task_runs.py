@@ -12,13 +12,17 @@ from services.controller import ports
 from services.controller.domain import task
 from services.controller.domain.task import Applied, Step, TaskRecord
 from services.controller.service.ledger import Ledger
+from services.controller.service.node_backend import LEASE_S
 from services.controller.service.plugin_controller import PluginController
 from shared import errdefs
 from shared.contracts.plugin import Plugin
+from shared.contracts.swarm import TaskState
 from shared.tasks.background import Tasks
 
 #: Between tries of a step that is hindered.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
+#: Several renewals in a row may fail before a lease runs out.
+RENEW_EVERY_S = LEASE_S / 8
 
 log = structlog.get_logger()
 
@@ -58,6 +62,28 @@ class TaskRuns:
     async def close(self) -> None:
         """Let all tasks rest: what was begun goes on with whoever is active next."""
         await self._tasks.cancel_all()
+
+    async def run_renewals(self) -> None:
+        """Renew, until cancelled, the leases by which running tasks hold their plugins."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Renew the leases once; one that cannot be renewed now is next time."""
+        for record in self._ledger.tasks():
+            is_held = record.applied is not None and not record.task.spec.plugin.disabled
+            if is_held and record.state is TaskState.RUNNING and self._tasks.has(record.task_id):
+                await self._renew(record)
+
+    async def _renew(self, record: TaskRecord) -> None:
+        backend = self._backend(record)
+        try:
+            plugin = await backend.get(record.applied.plugin_id if record.applied else "")
+            if plugin is not None:
+                await backend.acquire(plugin, record.task_id)
+        except errdefs.Error as error:
+            log.warning("lease not renewed", task_id=record.task_id, reason=error.message)
 
     async def _run(self, task_id: str) -> None:
         pause_s = _FIRST_PAUSE_S

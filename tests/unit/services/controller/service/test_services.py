@@ -223,6 +223,20 @@ async def test_a_crash_shows(world: World) -> None:
     assert (task.status.error, task.status.exit_code) == ("plugin ended with exit code 137", 137)
 
 
+async def test_leases_are_renewed(world: World) -> None:
+    """A plugin stays held for as long as its task runs; a node that is away is left for later."""
+    await world.create()
+    await world.runs(2)
+    await eventually(lambda: all(store.owners for store in world.stores.values()))
+    for store in world.stores.values():
+        store.owners.clear()
+    world.stores["a"].away = errdefs.Unavailable("away")
+
+    await world.controller.controller.runs.renew()
+
+    assert [len(world.stores[node].owners) for node in "ab"] == [0, 1]
+
+
 async def test_the_next_controller_goes_on_and_restarts_nothing() -> None:
     """A process that takes up what was committed finds all as it shall be."""
     async with _world("a", "b") as world:
