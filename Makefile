@@ -43,6 +43,7 @@ test-all: test chaos slow ## Run the tests, break nodes, then the runc-ctl wheel
 slow: for-test
 	shared/runc_ctl/check-wheel
 	deploy/demo/check-clean-clone
+	deploy/check-files
 
 .PHONY: check format lint types imports spelling unit
 check: for-check ## Check format, lint, types, imports, spelling and unit tests (a minute at most)
@@ -85,6 +86,7 @@ lock: for-check ## Lock requirements/*.in anew (LOCK_FLAGS=--upgrade takes the n
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	$(LOCK) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) requirements/deploy.in --output-file requirements/deploy.txt
 
 .PHONY: clean
 clean: ## Remove all that these verbs have made here: .venv, caches, build output

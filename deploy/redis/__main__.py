@@ -12,7 +12,7 @@ import os
 import secrets
 from pathlib import Path
 
-from deploy.redis.acl import administrator, users
+from deploy.redis.acl import ANY, administrator, users
 from deploy.redis.services import SERVICES
 
 
@@ -20,22 +20,31 @@ def main() -> None:
     """Write what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m deploy.redis", description=__doc__)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--node", action="append", required=True, help="may be given again")
+    parser.add_argument("--node", action="append", default=[], help="may be given again")
+    parser.add_argument("--fleet", help="users for all nodes, named after this, in place of each")
     parser.add_argument("--redis-user", type=int, default=os.getuid(), help="who reads users.acl")
     said = parser.parse_args()
-    write(said.directory, said.node, redis_uid=said.redis_user)
+    if not said.node and not said.fleet:
+        parser.error("name a --node or a --fleet")
+    write(said.directory, said.node, redis_uid=said.redis_user, fleet=said.fleet)
 
 
-def write(directory: Path, nodes: list[str], *, redis_uid: int) -> None:
-    """Write the users of these nodes, and a password for whoever has none; safe to repeat."""
+def write(directory: Path, nodes: list[str], *, redis_uid: int, fleet: str | None = None) -> None:
+    """Write the users of these nodes, and a password for whoever has none; safe to repeat.
+
+    A *fleet*'s users are those of every node: for where nodes come and go by themselves.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     lines = [*administrator(_password(directory / "admin"))]
     for node in nodes:
-        passwords = {
-            service.name: _password(directory / node / service.name) for service in SERVICES
-        }
-        lines += users(node, passwords)
+        lines += users(node, _passwords(directory / node))
+    if fleet:
+        lines += users(fleet, _passwords(directory / fleet), nodes=ANY)
     _write(directory / "users.acl", "".join(f"{line}\n" for line in lines), uid=redis_uid)
+
+
+def _passwords(folder: Path) -> dict[str, str]:
+    return {service.name: _password(folder / service.name) for service in SERVICES}
 
 
 def _password(path: Path) -> str:

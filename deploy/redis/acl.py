@@ -21,7 +21,7 @@ _WORK = (
 )
 
 #: In the place of a node's name in a pattern.
-_ANY = "*"
+ANY = "*"
 
 
 def user_name(service: str, node: str) -> str:
@@ -29,14 +29,16 @@ def user_name(service: str, node: str) -> str:
     return f"{service}.{node}"
 
 
-def users(node: str, passwords: dict[str, str]) -> Iterator[str]:
-    """Yield the lines of one node's users; *passwords* is by service.
+def users(node: str, passwords: dict[str, str], *, nodes: str = "") -> Iterator[str]:
+    """Yield the lines of one node's users, or of a fleet's; *passwords* is by service.
+
+    *nodes* is a pattern of the nodes whose streams they may touch: of *node* alone by default.
 
     Redis is given hashes: whoever reads the file can't log in with what is there.
     """
     for service in SERVICES:
         digest = hashlib.sha256(passwords[service.name].encode()).hexdigest()
-        rules = " ".join(f"({selector})" for selector in selectors(service, node))
+        rules = " ".join(f"({selector})" for selector in selectors(service, nodes or node))
         name = user_name(service.name, node)
         yield f"user {name} on #{digest} resetkeys resetchannels -@all {_CONNECTION} {rules}"
 
@@ -44,7 +46,9 @@ def users(node: str, passwords: dict[str, str]) -> Iterator[str]:
 def administrator(password: str) -> Iterator[str]:
     """Yield the lines for whoever looks after Redis; without a password nobody gets in."""
     digest = hashlib.sha256(password.encode()).hexdigest()
-    yield "user default off resetpass resetkeys resetchannels -@all"
+    # Off, so that nobody can be it. It keeps its rights, for Redis reads its own file of what was
+    # appended as this user, and would leave out what was done in a transaction.
+    yield "user default off resetpass ~* &* +@all"
     yield f"user admin on #{digest} ~* &* +@all"
     # Answers to a health check, and to nothing else.
     yield "user probe on nopass resetkeys resetchannels -@all +ping"
@@ -77,12 +81,12 @@ def _serving(name: str, node: str) -> Iterator[str]:
     for sender in senders_to(name):
         yield f"+xadd +expire ~{names.replies(node, sender, '*')}"
     for sender in senders_to_any(name):
-        yield f"+xadd +expire ~{names.replies(_ANY, sender, '*')}"
+        yield f"+xadd +expire ~{names.replies(ANY, sender, '*')}"
 
 
 def _fleet(service: Service) -> Iterator[str]:
     leases = [f"~{names.lease(name)}" for name in service.takes_leases]
-    commands = [f"~{names.commands(_ANY, owner)}" for owner in service.sends_to_any]
+    commands = [f"~{names.commands(ANY, owner)}" for owner in service.sends_to_any]
     if leases:
         yield f"+eval +get +set +del {' '.join(leases)}"
         # Sent in the same step in which the lease is looked at.
@@ -90,7 +94,7 @@ def _fleet(service: Service) -> Iterator[str]:
     if commands:
         yield f"+xadd {' '.join(commands)}"
     for owner in service.watches_any:
-        yield f"+xread +xinfo|stream ~{names.changes(_ANY, owner)}"
+        yield f"+xread +xinfo|stream ~{names.changes(ANY, owner)}"
 
 
 def _telling(service: Service, node: str) -> Iterator[str]:

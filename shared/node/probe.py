@@ -1,4 +1,6 @@
-"""Whether one service of this node is well: `python -m shared.node.probe store`.
+"""Whether one service of this node is well: `python -m shared.node.probe [--alive] store`.
+
+With `--alive` it need not have its Redis: it is enough that it answers.
 
 For health checks of containers, which run often: nothing but the standard library is imported.
 """
@@ -18,17 +20,21 @@ _CONNECTION = "wherry_bus_up{"
 def main() -> int:
     """Return 0 when the service answers on its socket and has its Redis; say what is wrong."""
     exec_root = Path(os.environ.get("WHERRY_EXEC_ROOT") or "/run/wherry")
-    complaint = complaint_of(exec_root / "metrics" / f"{sys.argv[1]}.sock")
+    *options, service = sys.argv[1:]
+    path = exec_root / "metrics" / f"{service}.sock"
+    complaint = complaint_of(path, needs_redis="--alive" not in options)
     print(complaint or "well")  # noqa: T201 - for whoever looks at the health check
     return 1 if complaint else 0
 
 
-def complaint_of(path: Path) -> str:
+def complaint_of(path: Path, *, needs_redis: bool = True) -> str:
     """Return what is wrong with the service that shows its metrics there; empty: nothing."""
     try:
         text = _read(path)
     except OSError as error:
         return f"no answer at {path}: {error.strerror or error}"
+    if not needs_redis:
+        return ""
     told = [line for line in text.splitlines() if line.startswith(_CONNECTION)]
     return "" if any(line.endswith(" 1.0") for line in told) else "it has no connection to Redis"
 

@@ -93,6 +93,16 @@ def test_nobody_gets_in_without_a_password(redis: GuardedRedis) -> None:
     assert "NOAUTH" in redis.run("admin", "default", "PING")
 
 
+def test_what_was_appended_comes_back_with_redis() -> None:
+    """A restart keeps what was done in transactions, too, though no client may be the default."""
+    with GuardedRedis(NODE) as redis:
+        script = "redis.call('SET', 'a', 1) redis.call('SET', 'b', 2)"
+        redis.command("EVAL", script, "0")
+        redis.restart()
+        assert redis.command("MGET", "a", "b").splitlines() == ["1", "2"]
+        assert redis.refusals() == []
+
+
 def _work_of(service: Service, node: str) -> Iterator[tuple[str, ...]]:
     """Yield what only this service does."""
     mine = f"wherry:{node}:{service.name}"

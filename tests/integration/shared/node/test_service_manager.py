@@ -60,6 +60,7 @@ def _looked_at(exec_root: Path, redis: RedisServer) -> None:
     eventually(lambda: complaint_of(path) == "", "the probe finds it well")
     redis.stop()
     eventually(lambda: "Redis" in complaint_of(path), "the probe tells what is missing")
+    assert complaint_of(path, needs_redis=False) == "", "it is alive without Redis, too"
     redis.start()
     eventually(lambda: complaint_of(path) == "", "the probe finds it well again")
     assert "no answer" in complaint_of(path.with_name("nobody.sock"))
