@@ -87,6 +87,14 @@ lock: for-check ## Lock requirements/*.in anew (LOCK_FLAGS=--upgrade takes the n
 	$(LOCK) requirements/runtime.in --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	$(LOCK) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(LOCK) requirements/deploy.in --output-file requirements/deploy.txt
+	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
+
+.PHONY: sbom
+sbom: for-check ## Write down all that a node is made of: build/sbom.json, in CycloneDX
+	$(BIN)/uv venv --quiet --allow-existing build/sbom-venv
+	$(BIN)/uv pip install --quiet --python build/sbom-venv --require-hashes -r requirements/sbom.txt
+	build/sbom-venv/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file build/sbom.json
 
 .PHONY: clean
 clean: ## Remove all that these verbs have made here: .venv, caches, build output

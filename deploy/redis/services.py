@@ -44,6 +44,8 @@ SERVICES: Final = (
         # All, for it asks each how it is.
         sends_to=("store", "executor", "volume", "pull", "controller", "event"),
         serves=False,
+        # The audit.
+        publishes=True,
         watches=("store", "event"),
         reads_progress=True,
     ),
@@ -64,7 +66,7 @@ SERVICES: Final = (
         works_off_jobs=True,
     ),
     Service(name="executor", publishes=True),
-    Service(name="event", sends_to=("store",), relays=True, follows=("store", "volume")),
+    Service(name="event", sends_to=("store",), relays=True, follows=("store", "volume", "gateway")),
     Service(name="volume", sends_to=("store",), relays=True, follows=("store",)),
     Service(
         name="controller",

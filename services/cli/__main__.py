@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli.entrypoints import archive, look
+from services.cli.entrypoints.audit import audit
 from services.cli.entrypoints.dockerd import dockerd
 from services.cli.entrypoints.job import job
 from services.cli.entrypoints.node import node
 from services.cli.entrypoints.parts import Parts
 from services.cli.entrypoints.plugin import plugin
 from services.cli.entrypoints.plugin_service import service
+from services.cli.entrypoints.secret import key, secret
+from services.cli.entrypoints.token import token
 from services.cli.entrypoints.ui import ui
 from shared import errdefs
 from shared.version import DOCKER_VERSION, VERSION
 
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
-    from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.ports import Api, Display, TableDisplay, Tokens
     from services.cli.service.archives import Archives
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
@@ -133,6 +136,11 @@ class _Parts:
         from services.cli.bootstrap import build_table
 
         return build_table(click.echo, headings, is_terminal=sys.stdout.isatty())
+
+    def tokens(self) -> Tokens:
+        from services.cli.bootstrap import build_tokens
+
+        return build_tokens(os.environ)
 
 
 @click.group(
@@ -268,6 +276,10 @@ wherry.add_command(node)
 wherry.add_command(service)
 wherry.add_command(dockerd)
 wherry.add_command(ui)
+wherry.add_command(token)
+wherry.add_command(audit)
+wherry.add_command(secret)
+wherry.add_command(key)
 
 
 def _verbs() -> Verbs:

@@ -23,10 +23,11 @@ from services.cli.adapters.host_facts import look
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
 from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
+from services.cli.adapters.tokens import TokensOnDisk
 from services.cli.domain import daemon_config
 from services.cli.domain.diagnosis import Diagnosis
 from services.cli.domain.examination import examine
-from services.cli.ports import Api, Display, Gateway, TableDisplay
+from services.cli.ports import Api, Display, Gateway, TableDisplay, Tokens
 from services.cli.service.console import ConsoleVerb
 from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
@@ -167,6 +168,12 @@ def _to_standard_error(text: str) -> None:
 def build_api(env: Mapping[str, str]) -> Api:
     """Construct what speaks to the gateway about plugins and jobs; raises InvalidArgument."""
     return UnixApi(socket=NodeConfig.from_env(env).socket)
+
+
+def build_tokens(env: Mapping[str, str]) -> Tokens:
+    """Construct the node's tokens; raises InvalidArgument."""
+    path = env.get("WHERRY_TOKENS") or NodeConfig.from_env(env).root / "tokens.json"
+    return TokensOnDisk(path=Path(path))
 
 
 def build_plugin_jobs(

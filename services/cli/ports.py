@@ -8,6 +8,7 @@ from enum import Enum
 from typing import IO, Any, Protocol
 
 from services.cli.domain.archive import Archive
+from services.cli.domain.audit import Audit, AuditVerified
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.health import NodeHealth, ServiceHealth
@@ -18,9 +19,11 @@ from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from services.cli.domain.ticket import Ticket
+from shared.access import TokenFile
 
 
 class Gateway(Protocol):
@@ -225,6 +228,24 @@ class Api(Protocol):
     def cancel(self, job_id: str) -> Job:
         """Wish a job ended."""
 
+    def keep_secret(self, name: str, value: bytes, *, replace: bool) -> None:
+        """Have a secret kept."""
+
+    def secrets(self) -> Secrets:
+        """Return which secrets there are."""
+
+    def drop_secret(self, name: str) -> None:
+        """Delete a secret that nobody uses."""
+
+    def rotate_keys(self) -> None:
+        """Have the node take new keys, and seal all secrets to them."""
+
+    def audit(self, last: int) -> Audit:
+        """Return the last records of the audit."""
+
+    def verify_audit(self, noted: tuple[int, str] | None) -> AuditVerified:
+        """Have the audit's chain computed anew, and compared with the hash noted of a record."""
+
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         """Delete the blobs that nothing needs, or only tell which."""
 
@@ -297,3 +318,13 @@ class Terminal(Protocol):
         self, tell: Callable[[str], None], resized: Callable[[], None] | None
     ) -> AbstractContextManager[None]:
         """Tell of signals in the block instead of heeding them, and of another size."""
+
+
+class Tokens(Protocol):
+    """The node's tokens; both raise errdefs that say what to do."""
+
+    def read(self) -> TokenFile:
+        """Return the tokens."""
+
+    def change(self, change: Callable[[TokenFile], TokenFile]) -> None:
+        """Replace the tokens by what *change* makes of them."""

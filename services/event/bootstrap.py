@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from services.event.adapters.audit_db import AuditDb
 from services.event.adapters.collector import PluginCollector
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
 from services.event.config import EventConfig
 from services.event.domain import collector
 from services.event.entrypoints import bus as tables
+from services.event.service.audit import AuditService
 from services.event.service.collectors import Collectors
 from services.event.service.feed import EventService, Reached, Retention
 from shared.bus.redis_bus import RedisBus
@@ -34,12 +36,15 @@ async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None
     try:
         await database.open()
         async with _showing_metrics(config.node.exec_root):
-            await _serve(FeedDb(database, node=config.node.name), config, bus, stop)
+            audit = AuditService(audit=AuditDb(database, keep=config.audit_keep))
+            await _serve(FeedDb(database, node=config.node.name), audit, config, bus, stop)
     finally:
         await database.close()
 
 
-async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None:
+async def _serve(
+    feed: FeedDb, audit: AuditService, config: EventConfig, bus: RedisBus, stop: asyncio.Event
+) -> None:
     async def read_after(seq: int, limit: int) -> Sequence[tuple[int, Written]]:
         return [(seq, _published(event)) for seq, event in await feed.after(seq, limit)]
 
@@ -58,10 +63,11 @@ async def _serve(feed: FeedDb, config: EventConfig, bus: RedisBus, stop: asyncio
         feed=feed, reached=Reached(await feed.positions()), clock=time.time_ns, added=added
     )
     registrar = _registrar(bus, config.node.exec_root)
-    commands = {**tables.commands(service), **registrar.commands()}
+    commands = {**tables.commands(service, audit), **registrar.commands()}
     bus.serve(commands, checks=service.checks, version=VERSION)
     for source, handlers in tables.facts(service).items():
         bus.subscribe(source, handlers, together=service.take_in_all)
+    bus.subscribe("gateway", tables.audited(audit))
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -20,11 +20,17 @@ class EventConfig:
     node: NodeConfig
     #: The newest events that are kept however old they are.
     events_keep: int
+    #: The newest records of the audit that are kept.
+    audit_keep: int
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> EventConfig:
-        """Read WHERRY_EVENTS_KEEP; raises InvalidArgument."""
-        return cls(node=node, events_keep=_events_keep(env))
+        """Read WHERRY_EVENTS_KEEP and WHERRY_AUDIT_KEEP; raises InvalidArgument."""
+        return cls(
+            node=node,
+            events_keep=_count(env, "WHERRY_EVENTS_KEEP", 100_000, "events", _DOCKERS_RING),
+            audit_keep=_count(env, "WHERRY_AUDIT_KEEP", 1_000_000, "records", 1),
+        )
 
     @property
     def database(self) -> Path:
@@ -32,14 +38,14 @@ class EventConfig:
         return self.node.root / "event" / "event.db"
 
 
-def _events_keep(env: Mapping[str, str]) -> int:
-    text = env.get("WHERRY_EVENTS_KEEP") or "100000"
+def _count(env: Mapping[str, str], variable: str, default: int, what: str, least: int) -> int:
+    text = env.get(variable) or str(default)
     try:
         count = int(text)
     except ValueError:
         count = 0
-    if count < _DOCKERS_RING:
+    if count < least:
         raise errdefs.InvalidArgument(
-            f"WHERRY_EVENTS_KEEP={text}: must be a number of events, {_DOCKERS_RING} or more"
+            f"{variable}={text}: must be a number of {what}, {least} or more"
         )
     return count

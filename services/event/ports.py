@@ -6,6 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from services.event.domain.feed import Change
+from shared.contracts.audit import (
+    AuditPage,
+    AuditRecord,
+    AuditVerified,
+    ReadAudit,
+    RequestAudited,
+    VerifyAudit,
+)
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
 from shared.contracts.plugin import Plugin
 
@@ -41,6 +49,25 @@ class Feed(Protocol):
 
     async def probe(self) -> None:
         """Prove that the database takes writes; raises as take_in does."""
+        ...
+
+
+class Audit(Protocol):
+    """Who asked for what, chained."""
+
+    async def append(self, request: RequestAudited, message_id: str) -> AuditRecord | None:
+        """Add a record to the chain, on disk when this returns; None for a repeat.
+
+        Raises ResourceExhausted or Unavailable when the disk fails.
+        """
+        ...
+
+    async def page(self, query: ReadAudit) -> AuditPage:
+        """Return a piece of the audit."""
+        ...
+
+    async def verify(self, noted: VerifyAudit) -> AuditVerified:
+        """Compute the chain anew and tell where it first differs."""
         ...
 
 

@@ -16,10 +16,12 @@ from services.executor.adapters.inotify import FolderEvents
 from services.executor.adapters.kept_logs import KeptLogs
 from services.executor.adapters.logs import LogFiles
 from services.executor.adapters.mounts import HostMounts
+from services.executor.adapters.own_places import OwnPlaces
 from services.executor.adapters.pidfd import PidfdProcesses
 from services.executor.adapters.programs import find_program
 from services.executor.adapters.ps import ProcpsPs
 from services.executor.adapters.runc import RuncRuntime
+from services.executor.adapters.secrets import SecretFolders
 from services.executor.adapters.sockets import UnixSockets
 from services.executor.config import ExecutorConfig
 from services.executor.entrypoints.bus import commands
@@ -31,6 +33,7 @@ from shared.bus.ports import Publisher
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.health import Check
 from shared.runc_ctl import Runc
+from shared.sealing import SECRETS, NodeOpener
 from shared.streams import StreamServer
 from shared.version import VERSION
 
@@ -82,7 +85,11 @@ def build_host(config: ExecutorConfig) -> Host:
         runtime=RuncRuntime(runc=client),
         processes=PidfdProcesses(),
         # Of its own: who follows a log wants more of the same folder.
-        bundles=BundleFolders(layout=layout, events=FolderEvents()),
+        bundles=BundleFolders(
+            layout=layout,
+            events=FolderEvents(),
+            own=OwnPlaces(own=config.own_places, open_to_all=(config.node.root / "volumes",)),
+        ),
         sockets=UnixSockets(layout=layout, events=events),
         mounts=HostMounts(layout=layout, data_root=config.node.root),
         cgroups=cgroups,
@@ -91,6 +98,9 @@ def build_host(config: ExecutorConfig) -> Host:
             max_bytes=config.log_max_bytes,
             kept=KeptLogs(root=config.node.root / "output"),
             events=events,
+        ),
+        secrets=SecretFolders(
+            layout=layout, root=config.node.root, opener=NodeOpener(config.node.root, SECRETS)
         ),
         ps=ProcpsPs(),
         execs=RuncExecs(layout=layout, runc=client, cgroups=cgroups),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from services.executor.domain.record import Process, Record
 from shared.contracts.executor import ContainerConfig, ContainerFigures, ExecConfig, Exit, LogLine
+from shared.contracts.sealed import SealedSecret
 
 
 class RuntimeStatus(StrEnum):
@@ -127,6 +128,31 @@ class Bundles(Protocol):
 
     def remove_all(self) -> None:
         """Delete the empty folders that the bundles and the runtime's state lay in."""
+        ...
+
+
+class SecretFolders(Protocol):
+    """What containers are given to keep to themselves."""
+
+    def prepare(
+        self, container_id: str, secrets: Sequence[SealedSecret], *, uid: int, gid: int
+    ) -> None:
+        """Put secrets where only the container looks; none makes no such place.
+
+        Raises InvalidArgument for one that does not open.
+        """
+        ...
+
+    def values(self, container_id: str) -> tuple[bytes, ...]:
+        """Return what a container was given, for as long as it is there."""
+        ...
+
+    def rotate(self) -> None:
+        """Take a new key; what was sealed to the one before can still be opened."""
+        ...
+
+    def reseal(self, secret: SealedSecret) -> SealedSecret:
+        """Return a secret sealed to the present key."""
         ...
 
 
@@ -393,6 +419,7 @@ class Host:
     mounts: Mounts
     cgroups: Cgroups
     logs: Logs
+    secrets: SecretFolders
     ps: Ps
     execs: Execs
     clock: Clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,17 +21,22 @@ from services.gateway.adapters.progress import StreamFollower
 from services.gateway.adapters.server import serve_all
 from services.gateway.adapters.spool import FolderSpool
 from services.gateway.adapters.streams import ExecutorStreams
+from services.gateway.adapters.tokens import TokensOnDisk
 from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
 from services.gateway.domain import api_version
 from services.gateway.domain.host import Host
+from services.gateway.domain.rate import RateLimit
 from services.gateway.domain.system_info import Engine
 from services.gateway.entrypoints import metrics
+from services.gateway.entrypoints.access import Guarded
 from services.gateway.entrypoints.app import App
+from services.gateway.entrypoints.audit import Audited, told
+from services.gateway.entrypoints.bounds import Bounded
 from services.gateway.entrypoints.disk_usage import DiskUsageRoutes
 from services.gateway.entrypoints.dispatch import Dispatch
 from services.gateway.entrypoints.events import EventRoutes
-from services.gateway.entrypoints.http import Application
+from services.gateway.entrypoints.http import Application, Scope
 from services.gateway.entrypoints.idempotency import Keyed
 from services.gateway.entrypoints.late_app import LateApp
 from services.gateway.entrypoints.plugins import PluginRoutes
@@ -40,8 +46,10 @@ from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.swarm import SwarmRoutes
 from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
-from services.gateway.ports import Programs, Sender, Vault
+from services.gateway.ports import Programs, Publisher, Sender, Vault
+from services.gateway.service.access import Access
 from services.gateway.service.archives import Archives
+from services.gateway.service.audit import AuditTrail
 from services.gateway.service.diffs import Diffs
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
@@ -56,6 +64,7 @@ from services.gateway.service.recent_events import RecentEvents
 from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
+from services.gateway.service.secrets import NodeSecrets
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
 from services.gateway.service.volumes import Volumes
 from shared.bus.redis_bus import RedisBus
@@ -77,6 +86,7 @@ _CGROUP_DRIVER: Final = "cgroupfs"
 
 async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Serve until *stop* is set; raises errdefs when a socket is taken."""
+    access = _access(config)
     with listening(config.node.socket, config.listening) as sockets:
         changes = StreamChanges(bus=bus, owner="store", model=PluginChanged)
         replica = Replica(sender=bus, changes=changes)
@@ -104,8 +114,10 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
         gateway = Gateway(
             config=config,
+            access=access,
             host=read_host(),
             sender=bus,
+            publisher=bus,
             replica=replica,
             feed=feed,
             spool=spool,
@@ -153,8 +165,10 @@ class Gateway:
     """The parts that routes are made of."""
 
     config: GatewayConfig
+    access: Access
     host: Host
     sender: Sender
+    publisher: Publisher
     replica: Replica
     feed: Feed
     spool: FolderSpool
@@ -204,13 +218,24 @@ class Gateway:
         # What the console does is asked of the API as clients ask it, past the same doors.
         console = LateApp(lambda: self._console(verbs, health, lambda: api))
         router = Router(routes)
-        served = Dispatch(router, extension, console)
-        api = _authorized(served, authorization) if authorization else served
+        served: Application = Dispatch(router, extension, console)
+        if authorization:
+            served = _authorized(served, authorization)
+        api = self._behind_the_door(Bounded(served))
         return App(api), None if authorization else ReadyAnswers(router, self._mark)
 
     def _mark(self) -> Hashable:
         """Return what changes whenever the answer to a plain read may."""
         return self.replica.inventory.taken_in, len(self.programs.found)
+
+    def _behind_the_door(self, served: Application) -> Application:
+        trail = AuditTrail(publisher=self.publisher, clock_ns=time.time_ns, clock=time.monotonic)
+
+        async def refused(scope: Scope, status: int) -> None:
+            address = (scope.get("client") or ("socket",))[0]
+            await trail.refuse(told(trail, scope), status, address)
+
+        return Guarded(Audited(served, trail), self.access, refused=refused)
 
     def _registry(self, registries: Registries) -> RegistryRoutes:
         return RegistryRoutes(
@@ -289,6 +314,7 @@ class Gateway:
         # Imported when it is needed: FastAPI costs a third of a second.
         from services.gateway.entrypoints.wherry import Extension
         from services.gateway.entrypoints.wherry_archives import ArchiveExtension
+        from services.gateway.entrypoints.wherry_audit import AuditExtension
         from services.gateway.entrypoints.wherry_diff import DiffExtension
         from services.gateway.entrypoints.wherry_exec import ExecExtension
         from services.gateway.entrypoints.wherry_jobs import JobExtension
@@ -296,6 +322,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry_look import LookExtension
         from services.gateway.entrypoints.wherry_node import NodeExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
+        from services.gateway.entrypoints.wherry_secrets import SecretExtension
         from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 
         extension = Extension(
@@ -318,9 +345,22 @@ class Gateway:
             volumes=VolumeExtension(volumes=self.volumes),
             execs=ExecExtension(execs=self.execs),
             archives=ArchiveExtension(archives=self.archives, jobs=self.jobs),
+            audit=AuditExtension(sender=self.sender),
+            secrets=SecretExtension(secrets=NodeSecrets(sender=self.sender, vault=self.vault)),
             diffs=DiffExtension(diffs=Diffs(replica=self.replica, registries=registries)),
         )
         return extension.application()
+
+
+def _access(config: GatewayConfig) -> Access:
+    """Return what lets requests in; raises InvalidArgument for tokens that can't be read."""
+    tokens = TokensOnDisk(
+        config.tokens or config.node.root / "tokens.json", is_named=config.tokens is not None
+    )
+    tokens.check()
+    limit = config.rate_limit
+    requests = RateLimit(per_second=limit, burst=max(1.0, 2 * limit)) if limit else None
+    return Access(tokens=tokens, clock=time.monotonic, requests=requests)
 
 
 @contextlib.asynccontextmanager

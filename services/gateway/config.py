@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from services.gateway.domain import form
@@ -16,6 +18,8 @@ from shared.plugin_rpc.legacy_folders import LegacyFolders
 #: AF_UNIX ends at 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 107
 _CONTEXT_LIMIT: Final = 16 * 2**30
+#: Far more than people and their tools send, and less than holds up others.
+_RATE_LIMIT: Final = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,10 @@ class GatewayConfig:
     #: How long one of them may think.
     authorization_timeout_s: float = 10.0
     legacy_plugins: LegacyFolders = field(default_factory=LegacyFolders)
+    #: The file of tokens, and whether it must be there.
+    tokens: Path | None = None
+    #: Requests a second of one client over TCP, or with one token; None: as many as it sends.
+    rate_limit: float | None = _RATE_LIMIT
     #: What is only shown: `key=value` labels, and how dockerd's words were meant.
     labels: tuple[str, ...] = ()
     is_experimental: bool = False
@@ -85,6 +93,8 @@ class GatewayConfig:
             authorization_timeout_s=_seconds(env, "WHERRY_AUTHORIZATION_TIMEOUT_S", 10.0),
             legacy_plugins=LegacyFolders.from_env(env),
             runtimes=Runtimes.from_env(env),
+            tokens=_tokens(env),
+            rate_limit=_rate_limit(env),
             labels=_words(env, "WHERRY_LABELS"),
             is_experimental=form.is_true(env.get("WHERRY_EXPERIMENTAL", "")),
             is_live_restore=form.is_true(env.get("WHERRY_LIVE_RESTORE") or "true"),
@@ -118,6 +128,26 @@ def _metrics_address(env: Mapping[str, str]) -> TcpAddress | None:
             "127.0.0.1:9323; without a host it is every address of this machine"
         )
     return TcpAddress(host=host.strip("[]"), port=int(port))
+
+
+def _tokens(env: Mapping[str, str]) -> Path | None:
+    value = env.get("WHERRY_TOKENS", "")
+    if value and not Path(value).is_absolute():
+        raise errdefs.InvalidArgument(f"WHERRY_TOKENS={value}: must be an absolute path")
+    return Path(value) if value else None
+
+
+def _rate_limit(env: Mapping[str, str]) -> float | None:
+    text = env.get("WHERRY_RATE_LIMIT") or str(_RATE_LIMIT)
+    try:
+        per_second = float(text)
+    except ValueError:
+        per_second = -1.0
+    if not 0 <= per_second < math.inf:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_RATE_LIMIT={text}: must be requests a second, or 0 for no limit"
+        )
+    return per_second or None
 
 
 def _context_limit(env: Mapping[str, str]) -> int:

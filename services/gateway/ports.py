@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from services.gateway.domain.host import Versions
-from shared.bus.ports import Sender
+from shared.access import Token
+from shared.bus.ports import Publisher, Sender
 from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Message, StreamRequest
 from shared.oci.digest import Digest
@@ -21,10 +22,12 @@ __all__ = [
     "Lost",
     "Machine",
     "Programs",
+    "Publisher",
     "Sender",
     "Spool",
     "Stream",
     "Streams",
+    "Tokens",
     "Told",
     "Vault",
 ]
@@ -175,6 +178,10 @@ class Vault(Protocol):
         """Seal to another node's public key, base64; raises InvalidArgument for what is none."""
         ...
 
+    def seal_secret(self, secret: bytes, subject: str) -> Sealed:
+        """Seal for the executor and one purpose; raises Unavailable without its key."""
+        ...
+
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
         ...
@@ -214,4 +221,17 @@ class LeftOut(Protocol):
 
     def drop(self, name: str) -> None:
         """Take it in again; safe to repeat."""
+        ...
+
+
+class Tokens(Protocol):
+    """The tokens that let clients in."""
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Tell whether nobody is let in over TCP who shows neither a token nor a certificate."""
+        ...
+
+    def find(self, shown: str) -> Token | None:
+        """Return the token that was shown; None for one that is not, or no more, of the node."""
         ...

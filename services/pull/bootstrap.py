@@ -20,6 +20,7 @@ from services.pull.domain import platforms
 from services.pull.entrypoints import bus as tables
 from services.pull.entrypoints.jobs import WorkerThread, add_task
 from services.pull.ports import PrivilegePolicies, Registries, TrustPolicies
+from services.pull.service.credentials import CredentialKey
 from services.pull.service.flights import Flights
 from services.pull.service.pulling import Pulling
 from services.pull.service.pushing import Pushing
@@ -34,13 +35,13 @@ from shared.bus.redis_bus import RedisBus
 from shared.contracts.health import Check
 from shared.jobs.app import make_app
 from shared.jobs.queue import JobQueue
-from shared.sealing import Opener, load_or_make_key
+from shared.sealing import NodeOpener
 from shared.version import VERSION
 
 
 async def serve(config: PullConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run until *stop* is set; raises errdefs when keys or settings can't be used."""
-    opener = Opener(load_or_make_key(config.node.root))
+    opener = NodeOpener(config.node.root)
     policies = _policies(config)
     limits = _limits(config)
     client = Registry(limits=limits.registry, hosts=_hosts(config), env=config.proxies)
@@ -56,7 +57,7 @@ async def _serve(
     config: PullConfig,
     bus: RedisBus,
     stop: asyncio.Event,
-    opener: Opener,
+    opener: NodeOpener,
     registries: Registries,
     policies: TrustPolicies,
     workplaces: DiskWorkplaces,
@@ -79,7 +80,9 @@ async def _serve(
     async def checks() -> tuple[Check, ...]:
         return (Check(name="worker", ok=worker.is_ready),)
 
-    bus.serve(tables.commands(questions), checks=checks, version=VERSION)
+    bus.serve(
+        tables.commands(questions, CredentialKey(opener=opener)), checks=checks, version=VERSION
+    )
     await bus.open()
     worker.start()
     queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
@@ -98,7 +101,7 @@ async def _serve(
 def _runner(
     config: PullConfig,
     bus: RedisBus,
-    opener: Opener,
+    opener: NodeOpener,
     registries: Registries,
     resolver: Resolver,
     trust: Trust,

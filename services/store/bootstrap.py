@@ -13,6 +13,7 @@ from services.store.adapters.folders import DiskFolders
 from services.store.adapters.job_feed import BusJobFeed
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.adapters.registrations import SqliteRegistrations
+from services.store.adapters.secrets import SqliteSecrets
 from services.store.config import StoreConfig
 from services.store.entrypoints import bus as messages
 from services.store.entrypoints.metrics import InventoryMetrics
@@ -56,7 +57,7 @@ async def _serve(
     queue = JobQueue(redis_url=config.node.redis_url, node=config.node.name)
     inventory = PluginInventory(records, committed=relay.wake)
     REGISTRY.register(InventoryMetrics(inventory))
-    store = build(config, bus, folders, content, inventory, SqliteRegistrations(database), queue)
+    store = build(config, bus, folders, content, inventory, database, queue)
     once = Once(SqliteOutcomes(database, time.time_ns), time.time_ns)
     bus.serve(once.all(messages.commands(store)), checks=lambda: _checks(records), version=VERSION)
     bus.subscribe("executor", messages.facts_of_executor(store))
@@ -79,7 +80,7 @@ def build(
     folders: DiskFolders,
     content: DiskContent,
     inventory: PluginInventory,
-    registrations: SqliteRegistrations,
+    database: Database,
     queue: JobQueue,
 ) -> Store:
     """Construct the store; nothing is opened or started."""
@@ -89,7 +90,8 @@ def build(
         folders=folders,
         boot=BootFile(path=config.node.root / "store" / "boot"),
         content=content,
-        registrations=registrations,
+        registrations=SqliteRegistrations(database),
+        secrets=SqliteSecrets(database),
         queue=queue,
         feed=BusJobFeed(bus),
         clock=time.time_ns,
@@ -100,6 +102,7 @@ def build(
             requires_timeout_s=config.requires_timeout_s,
         ),
         seccomp=config.seccomp,
+        no_new_privileges=config.no_new_privileges,
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from shared import errdefs
-from shared.contracts.executor import Seccomp
+from shared.contracts.executor import NoNewPrivileges, Seccomp
 from shared.node.config import NodeConfig
 
+E = TypeVar("E", bound=StrEnum)
 #: `wherry down` waits little longer.
 _LONGEST_SHUTDOWN_S = 240.0
 
@@ -29,10 +32,12 @@ class StoreConfig:
     requires_timeout_s: float
     #: Which system calls plugins may make.
     seccomp: Seccomp
+    #: Which of them gain nothing by set-uid programs.
+    no_new_privileges: NoNewPrivileges
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> StoreConfig:
-        """Read WHERRY_PLUGIN_SECCOMP and the variables of times; raises InvalidArgument."""
+        """Read WHERRY_PLUGIN_… and the variables of times; raises InvalidArgument."""
         return cls(
             node=node,
             ready_timeout_s=_seconds(env, "WHERRY_READY_TIMEOUT_S", 30.0),
@@ -41,7 +46,8 @@ class StoreConfig:
                 env, "WHERRY_SHUTDOWN_TIMEOUT_S", 30.0, most=_LONGEST_SHUTDOWN_S
             ),
             requires_timeout_s=_seconds(env, "WHERRY_REQUIRES_TIMEOUT_S", 60.0),
-            seccomp=_seccomp(env, "WHERRY_PLUGIN_SECCOMP"),
+            seccomp=_word(env, "WHERRY_PLUGIN_SECCOMP", Seccomp.DEFAULT),
+            no_new_privileges=_word(env, "WHERRY_PLUGIN_NO_NEW_PRIVILEGES", NoNewPrivileges.ROOT),
         )
 
     @property
@@ -50,12 +56,12 @@ class StoreConfig:
         return self.node.root / "store" / "store.db"
 
 
-def _seccomp(env: Mapping[str, str], variable: str) -> Seccomp:
-    text = env.get(variable) or Seccomp.DEFAULT
+def _word(env: Mapping[str, str], variable: str, default: E) -> E:
+    text = env.get(variable) or default
     try:
-        return Seccomp(text)
+        return type(default)(text)
     except ValueError as error:
-        known = " or ".join(Seccomp)
+        known = " or ".join(type(default))
         raise errdefs.InvalidArgument(f"{variable}={text}: must be {known}") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
 from services.store.domain.registration import HandlerRecord, Key, Kind
+from services.store.domain.secret import SecretRecord
 from shared import errdefs
 from shared.contracts.capability import RuntimeOption
 from shared.contracts.plugin import Plugin
@@ -66,6 +67,22 @@ class Registered:
 
     handlers: tuple[HandlerRecord, ...] = ()
     options: tuple[RuntimeOption, ...] = ()
+
+
+class Secrets(Protocol):
+    """The secrets of plugins, sealed."""
+
+    async def all(self) -> tuple[SecretRecord, ...]:
+        """Read all, by name."""
+        ...
+
+    async def put(self, records: Sequence[SecretRecord]) -> None:
+        """Write secrets in the place of those of their names, all of them or none."""
+        ...
+
+    async def drop(self, name: str) -> bool:
+        """Delete a secret; tell whether it was there."""
+        ...
 
 
 class Registrations(Protocol):

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from shared.contracts.message import Command, Done, Message, StreamRequest, Value
+from shared.contracts.sealed import SealedSecret
 
 
 class ContainerMount(Value):
@@ -62,6 +63,15 @@ class Seccomp(StrEnum):
     UNCONFINED = "unconfined"
 
 
+class NoNewPrivileges(StrEnum):
+    """Which containers gain nothing by set-uid programs."""
+
+    #: Those that begin as root, which has nothing to gain.
+    ROOT = "root"
+    ALL = "all"
+    NONE = "none"
+
+
 class ContainerConfig(Value):
     """What runs in a container, in words that fit any container."""
 
@@ -88,6 +98,8 @@ class ContainerConfig(Value):
     socket_dir: str = "/run/docker/plugins"
     resources: Resources = Resources()
     seccomp: Seccomp = Seccomp.DEFAULT
+    #: Whether programs that it runs gain nothing by their set-uid bits and file capabilities.
+    no_new_privileges: bool = False
     #: What the node adds, behind all other mounts.
     last_mounts: tuple[ContainerMount, ...] = ()
     links: tuple[ContainerLink, ...] = ()
@@ -190,6 +202,8 @@ class StartContainer(Command[ContainerReply]):
     #: Containers that follow one another have the same: their output is one log, of which a part
     #: is kept when a container is deleted. Empty: nothing is kept.
     log_name: str = ""
+    #: Put below /run/secrets by their names, on a tmpfs that goes with the container.
+    secrets: tuple[SealedSecret, ...] = ()
 
 
 class StopContainer(Command[ContainerReply]):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from shared.contracts.message import Command, Done, Message, Value
 from shared.contracts.plugin import Plugin, Signer
+from shared.contracts.sealed import Sealed as Sealed
 from shared.contracts.store import Changed
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 
@@ -28,13 +29,6 @@ class JobState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-
-
-class Sealed(Value):
-    """Bytes that only this node's pull service can open, bound to *subject*."""
-
-    #: Base64 of an X25519 sealed box.
-    box: str
 
 
 class JobRequest(Value):

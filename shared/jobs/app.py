@@ -22,8 +22,9 @@ class PromptConnection(Connection):
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
         """Connect, tried again until it succeeds."""
         pace = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}
-        # kombu's methods have no types.
-        return super().ensure_connection(*args, **{**pace, **options})  # type: ignore[no-untyped-call]
+        return super().ensure_connection(  # type: ignore[no-untyped-call] # kombu has no types
+            *args, **{**pace, **options}
+        )
 
 
 def make_app(*, redis_url: str, node: str, visibility_s: int = VISIBILITY_S) -> Celery:

@@ -50,8 +50,8 @@ def add_to(app: Celery) -> None:
 def _renew(consumer: Any) -> None:
     qos = consumer.task_consumer.channel.qos
     now = time.time()
-    # kombu's own name for what was delivered and not settled: a test sees to it that it is kept.
-    held = dict.fromkeys(list(qos._delivered), now)  # noqa: SLF001
+    # kombu's own name for what was delivered and not settled.
+    held = dict.fromkeys(list(qos._delivered), now)  # noqa: SLF001 - a test sees that it is kept
     if not held:
         return
     try:

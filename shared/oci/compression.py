@@ -66,7 +66,7 @@ class _Prefixed:
 class _GzipReader:
     def __init__(self, source: _Prefixed) -> None:
         # isal's Python half has no types.
-        self._file = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
+        self._file = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call] # isal
 
     def read(self, size: int, /) -> bytes:
         try:

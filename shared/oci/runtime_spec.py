@@ -134,6 +134,8 @@ class ContainerSpec:
     propagated_mount: Mount | None = None
     devices: tuple[DeviceNode, ...] = ()
     allows_all_devices: bool = False
+    #: block devices, by major and minor number, that are not among all
+    denied_disks: tuple[tuple[int, int], ...] = ()
     cgroups_path: str = ""
     resources: Resources = Resources()
     rlimits: tuple[Rlimit, ...] = ()
@@ -263,11 +265,17 @@ def _resources(spec: ContainerSpec) -> dict[str, Any]:
 
 def _device_rules(spec: ContainerSpec) -> Iterable[dict[str, Any]]:
     if spec.allows_all_devices:
-        return [{"allow": True, "access": "rwm"}]
+        everything: dict[str, Any] = {"allow": True, "access": "rwm"}
+        return [everything, *map(_disk_denied, spec.denied_disks)]
     rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
     rules += [_char_rule(number, allow=True) for number in _ALLOWED_CHAR_DEVICES]
     rules.append(_char_rule(_FUSE, allow=False))
     return rules + [device.to_rule() for device in spec.devices]
+
+
+def _disk_denied(number: tuple[int, int]) -> dict[str, Any]:
+    major, minor = number
+    return {"allow": False, "type": "b", "major": major, "minor": minor, "access": "rwm"}
 
 
 def _char_rule(number: tuple[int, int], *, allow: bool) -> dict[str, Any]:

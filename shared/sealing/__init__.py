@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from shared.sealing.box import Opener, new_key, public_bytes, seal
-from shared.sealing.keys import load_or_make_key, read_public_key
+from shared.sealing.keys import (
+    CREDENTIALS,
+    SECRETS,
+    NodeOpener,
+    load_keys,
+    load_or_make_key,
+    read_public_key,
+    rotate_key,
+)
 
-__all__ = ["Opener", "load_or_make_key", "new_key", "public_bytes", "read_public_key", "seal"]
+__all__ = [
+    "CREDENTIALS",
+    "SECRETS",
+    "NodeOpener",
+    "Opener",
+    "load_keys",
+    "load_or_make_key",
+    "new_key",
+    "public_bytes",
+    "read_public_key",
+    "rotate_key",
+    "seal",
+]

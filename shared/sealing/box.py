@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from shared import errdefs
-from shared.contracts.job import Sealed
+from shared.contracts.sealed import Sealed
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _KEY_LENGTH: Final = 32
@@ -45,10 +46,15 @@ def public_bytes(private_key: bytes) -> bytes:
 
 
 class Opener:
-    """Opens what was sealed to one private key."""
+    """Opens what was sealed to a private key, or to one that it has taken the place of."""
 
-    def __init__(self, private_key: bytes) -> None:
-        self._key = _private(private_key)
+    def __init__(self, *private_keys: bytes) -> None:
+        """Take the keys, the present one first."""
+        self.use(*private_keys)
+
+    def use(self, *private_keys: bytes) -> None:
+        """Take other keys from now on."""
+        self._keys = tuple(map(_private, private_keys))
 
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Return what was sealed for *subject*.
@@ -58,12 +64,19 @@ class Opener:
         """
         try:
             box = base64.b64decode(sealed.box, validate=True)
-            return _SUITE.decrypt(box, self._key, info=_bound_to(subject))
-        except (InvalidTag, ValueError, binascii.Error) as error:
-            raise errdefs.InvalidArgument(
-                f"the credentials do not open for {subject!r}: they were sealed to another node's "
-                "key, for another request, or were changed on the way; send the request again"
-            ) from error
+        except (ValueError, binascii.Error) as error:
+            raise _does_not_open(subject) from error
+        for key in self._keys:
+            with contextlib.suppress(InvalidTag, ValueError):
+                return _SUITE.decrypt(box, key, info=_bound_to(subject))
+        raise _does_not_open(subject)
+
+
+def _does_not_open(subject: str) -> errdefs.InvalidArgument:
+    return errdefs.InvalidArgument(
+        f"what was sealed does not open for {subject!r}: it was sealed to another node's key, for "
+        "another request, or was changed on the way; send the request again"
+    )
 
 
 def _private(key: bytes) -> X25519PrivateKey:

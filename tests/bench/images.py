@@ -72,7 +72,7 @@ class _Hashing:
 
     def __init__(self, to: BinaryIO) -> None:
         # isal's Python half has no types.
-        self._gzip: Any = igzip.open(to, "wb", compresslevel=2)  # type: ignore[no-untyped-call]
+        self._gzip: Any = igzip.open(to, "wb", compresslevel=2)  # type: ignore[no-untyped-call] # isal
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> Self:

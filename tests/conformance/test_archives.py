@@ -35,7 +35,7 @@ def _skopeo(*args: str) -> str:
 
 def _members(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr]
+        return {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr] # files
 
 
 def _tar(members: dict[str, bytes]) -> bytes:

@@ -27,7 +27,7 @@ def _at_once(node: Node, *requests: Request) -> list[httpx.Response]:
 def test_of_creates_for_one_name_one_wins(node: Node, contexts: Contexts) -> None:
     """The losers of a race for a name get 409, and leave no file."""
     context = contexts.tar()
-    create: Request = lambda client: client.post("/plugins/create?name=race", content=context)  # noqa: E731
+    create: Request = lambda client: client.post("/plugins/create?name=race", content=context)  # noqa: E731 - two of a kind
 
     answers = _at_once(node, *[create] * 6)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from services.cli.domain.archive import Archive
+from services.cli.domain.audit import Audit, AuditVerified
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
@@ -17,6 +18,7 @@ from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 
@@ -112,6 +114,24 @@ class FakeApi:
     sizes: list[Size | None] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
+
+    def keep_secret(self, name: str, value: bytes, *, replace: bool) -> None:
+        raise AssertionError("no test keeps secrets here")
+
+    def secrets(self) -> Secrets:
+        return Secrets(secrets=())
+
+    def drop_secret(self, name: str) -> None:
+        raise AssertionError("no test drops secrets here")
+
+    def rotate_keys(self) -> None:
+        raise AssertionError("no test rotates keys here")
+
+    def audit(self, last: int) -> Audit:
+        return Audit(records=())
+
+    def verify_audit(self, noted: tuple[int, str] | None) -> AuditVerified:
+        return AuditVerified(records=0, last_seq=0, head="h", broken_seq=None, problem="")
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         return Garbage(digests=("sha256:aa",), size_bytes=7, is_deleted=not dry_run)

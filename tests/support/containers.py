@@ -29,6 +29,7 @@ from shared.contracts.executor import (
     StartContainer,
     StopContainer,
 )
+from shared.contracts.sealed import SealedSecret
 from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
 from tests.support.bus import FakePublisher, delivery
@@ -122,6 +123,7 @@ class ExecutorNode:
         ready: str | None = None,
         deadline_s: float = 10.0,
         health: Any = None,
+        secrets: tuple[SealedSecret, ...] = (),
         **more: Any,
     ) -> Container:
         """Start the program with these arguments; *ready* names its socket."""
@@ -130,6 +132,7 @@ class ExecutorNode:
             config=self.container_config(*args, **more),
             ready=None if ready is None else Ready(unix_socket=ready, deadline_s=deadline_s),
             health=health,
+            secrets=secrets,
         )
         return (await self.executor.start_container(command, delivery())).container
 

@@ -6,10 +6,11 @@ import asyncio
 from typing import Any, TypeVar, cast
 
 from shared import errdefs
-from shared.contracts import executor
+from shared.contracts import executor, secret
 from shared.contracts.capability import CallHandler
 from shared.contracts.executor import Container, ContainerStatus, Exit
 from shared.contracts.message import Command, Done, Message
+from shared.contracts.sealed import Sealed, SealedSecret
 
 R = TypeVar("R", bound=Message)
 
@@ -29,6 +30,8 @@ class FakeExecutor:
         self.held_back: dict[str, asyncio.Event] = {}
         self.ailing: dict[str, errdefs.Error] = {}
         self.released = False
+        #: How often its key for secrets was rotated: a box says with which it was sealed.
+        self.rotations = 0
         #: What handlers were told, and raise when they are, by their service.
         self.calls: list[tuple[str, CallHandler]] = []
         self.handler_refusals: dict[str, errdefs.Error] = {}
@@ -86,11 +89,23 @@ class FakeExecutor:
                 return executor.ContainerList(containers=tuple(self.containers.values()))
             case executor.UnmountTree() | executor.DeleteLog():
                 return Done()
+            case secret.RotateExecutorKey() | secret.ResealSecrets():
+                return self._key(command)
             case executor.ReleaseNode():
                 self.released = True
                 return Done()
             case _:
                 raise AssertionError(f"the store never sends {type(command).__name__}")
+
+    def _key(self, command: secret.RotateExecutorKey | secret.ResealSecrets) -> Message:
+        if isinstance(command, secret.RotateExecutorKey):
+            self.rotations += 1
+            return Done()
+        return secret.SecretsResealed(secrets=tuple(map(self._resealed, command.secrets)))
+
+    def _resealed(self, one: SealedSecret) -> SealedSecret:
+        box = f"{one.sealed.box.partition('@')[0]}@{self.rotations}"
+        return one.model_copy(update={"sealed": Sealed(box=box)})
 
     def _check(self, container_id: str, health: executor.HealthCheck | None) -> None:
         if self.containers[container_id].health_check != health:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ import httpx
 from services.gateway.adapters.archives import FolderArchives
 from services.gateway.adapters.content import DiskContent
 from services.gateway.adapters.spool import FolderSpool
+from services.gateway.adapters.tokens import TokensOnDisk
 from services.gateway.bootstrap import Gateway
 from services.gateway.config import GatewayConfig
 from services.gateway.domain.host import Host, Versions
 from services.gateway.entrypoints.app import App
 from services.gateway.entrypoints.ready import ReadyAnswers
 from services.gateway.ports import Lost
+from services.gateway.service.access import Access
 from services.gateway.service.archives import Archives
 from services.gateway.service.execs import PluginExecs
 from services.gateway.service.feed import Feed
@@ -31,7 +34,7 @@ from services.gateway.service.volumes import Volumes
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory, PluginChanged
 from shared.node.config import NodeConfig
-from tests.support.bus import FakeSender
+from tests.support.bus import FakePublisher, FakeSender
 from tests.support.gateway import FakeChanges, FakeFeed, plugin, snapshot
 from tests.support.gateway_jobs import FakeFollower, FakeVault
 from tests.support.gateway_streams import FakeStreams
@@ -67,6 +70,8 @@ class AppWorld:
     replica: Replica
     #: What the store publishes.
     changes: FakeChanges
+    #: What the audit is told.
+    publisher: FakePublisher
     kept: FakeFeed
     #: What the event service publishes.
     published: FakeChanges
@@ -106,9 +111,10 @@ def _config(root: Path) -> GatewayConfig:
 
 
 @contextlib.asynccontextmanager
-async def serving(root: Path) -> AsyncIterator[AppWorld]:
+async def serving(root: Path, access: Access | None = None) -> AsyncIterator[AppWorld]:
     """Serve a node with one disabled plugin."""
     changes, published, kept = FakeChanges(), FakeChanges(), FakeFeed()
+    publisher = FakePublisher()
     sender = FakeSender({GetInventory: snapshot(4, plugin("a")), ReadFeed: kept.answer})
     replica = Replica(sender=sender, changes=changes, patience_s=0.2)
     volumes = Volumes(
@@ -129,8 +135,11 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
     gateway = Gateway(
         config=_config(root),
+        access=access
+        or Access(tokens=TokensOnDisk(root / "tokens.json", is_named=False), clock=time.monotonic),
         host=_HOST,
         sender=sender,
+        publisher=publisher,
         replica=replica,
         feed=feed,
         spool=spool,
@@ -157,7 +166,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
     running = [asyncio.create_task(work) for work in (replica.run(), feed.run())]
     changes.put(Lost())
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         await replica.ready()
         sender.calls.clear()
         yield AppWorld(
@@ -167,6 +176,7 @@ async def serving(root: Path) -> AsyncIterator[AppWorld]:
             sender=sender,
             replica=replica,
             changes=changes,
+            publisher=publisher,
             kept=kept,
             published=published,
             feed=feed,

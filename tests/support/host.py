@@ -12,6 +12,7 @@ from services.executor.domain.record import Process, Record
 from services.executor.ports import Host, RuntimeStatus
 from shared import errdefs
 from shared.contracts.executor import ContainerConfig, ContainerFigures, ExecConfig, Exit, LogLine
+from shared.contracts.sealed import Sealed, SealedSecret
 
 
 class FakeProcesses:
@@ -493,6 +494,30 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+class FakeSecretFolders:
+    """A ports.SecretFolders that opens nothing."""
+
+    def __init__(self) -> None:
+        self.prepared: dict[str, tuple[SealedSecret, ...]] = {}
+        self.rotations = 0
+
+    def prepare(
+        self, container_id: str, secrets: Sequence[SealedSecret], *, uid: int, gid: int
+    ) -> None:
+        if secrets:
+            self.prepared[container_id] = tuple(secrets)
+
+    def values(self, container_id: str) -> tuple[bytes, ...]:
+        return tuple(one.sealed.box.encode() for one in self.prepared.get(container_id, ()))
+
+    def rotate(self) -> None:
+        self.rotations += 1
+
+    def reseal(self, secret: SealedSecret) -> SealedSecret:
+        box = f"{secret.sealed.box}+{self.rotations}"
+        return secret.model_copy(update={"sealed": Sealed(box=box)})
+
+
 class FakeHost:
     """The parts of a host in memory, and the Host made of them."""
 
@@ -505,6 +530,7 @@ class FakeHost:
         self.mounts = FakeMounts()
         self.cgroups = FakeCgroups()
         self.logs = FakeLogs()
+        self.secrets = FakeSecretFolders()
         self.ps = FakePs()
         self.execs = FakeExecs(self.processes)
         self.clock = FakeClock()
@@ -520,6 +546,7 @@ class FakeHost:
             mounts=self.mounts,
             cgroups=self.cgroups,
             logs=self.logs,
+            secrets=self.secrets,
             ps=self.ps,
             execs=self.execs,
             clock=self.clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.store.domain.operation import Change, Operation, Unit
 from services.store.domain.registration import HandlerRecord, Key
 from services.store.domain.registration import Kind as Registered
 from services.store.domain.restart import Backoff
+from services.store.domain.secret import SecretRecord
 from services.store.service.inventory import PluginInventory
 from services.store.service.store import Store, Times
 from shared import errdefs
@@ -146,6 +147,22 @@ class FakeRecords:
         )
         self.outbox.append(message)
         return message
+
+
+class FakeSecrets:
+    """A ports.Secrets in a dict."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, SecretRecord] = {}
+
+    async def all(self) -> tuple[SecretRecord, ...]:
+        return tuple(self.records[name] for name in sorted(self.records))
+
+    async def put(self, records: Sequence[SecretRecord]) -> None:
+        self.records |= {record.secret.name: record for record in records}
+
+    async def drop(self, name: str) -> bool:
+        return self.records.pop(name, None) is not None
 
 
 class FakeRegistrations:
@@ -388,7 +405,9 @@ class StoreUnderTest(Store):
         self.queue = FakeQueue()
         self.boot = FakeBoot()
         self.fake_registrations = registrations or FakeRegistrations()
+        self.fake_secrets = FakeSecrets()
         super().__init__(
+            secrets=self.fake_secrets,
             inventory=PluginInventory(self.records, committed=lambda: None),
             sender=self.executor,
             folders=self.fake_folders,

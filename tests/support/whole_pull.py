@@ -32,6 +32,7 @@ from services.store.adapters.content import DiskContent as StoreContent
 from services.store.adapters.folders import DiskFolders
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
 from services.store.adapters.registrations import SqliteRegistrations
+from services.store.adapters.secrets import SqliteSecrets
 from services.store.domain.job import LEASE_S, JobRecord
 from services.store.entrypoints import bus as tables
 from services.store.service.inventory import PluginInventory
@@ -182,6 +183,7 @@ class WholePull:
             content=content,
             queue=self,
             registrations=SqliteRegistrations(self.database),
+            secrets=SqliteSecrets(self.database),
             feed=self,
             clock=lambda: time.time_ns() + self._skipped_ns,
             times=Times(ready_timeout_s=1, stop_grace_s=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from services.cli.adapters.unix_http import HijackedConnection, UnixConnection
 from services.cli.domain.archive import Archive
+from services.cli.domain.audit import Audit, AuditVerified
 from services.cli.domain.exec import ExecWish, Size
 from services.cli.domain.garbage import Garbage
 from services.cli.domain.job import Job, Step
@@ -22,6 +24,7 @@ from services.cli.domain.plugin import Plugin, Privilege
 from services.cli.domain.plugin_diff import PluginDiff
 from services.cli.domain.process import Processes
 from services.cli.domain.reference import References
+from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from shared import errdefs
@@ -172,6 +175,36 @@ class UnixApi:
     def cancel(self, job_id: str) -> Job:
         """Wish a job ended."""
         return Job.from_json(self._ask("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+
+    def keep_secret(self, name: str, value: bytes, *, replace: bool) -> None:
+        """Have a secret kept."""
+        body = {"name": name, "data": base64.b64encode(value).decode(), "replace": replace}
+        with self._answer("POST", "/secrets", body=body, limit_s=_ANSWER_LIMIT_S):
+            pass
+
+    def secrets(self) -> Secrets:
+        """Return which secrets there are."""
+        return Secrets.from_json(self._ask("GET", "/secrets"))
+
+    def drop_secret(self, name: str) -> None:
+        """Delete a secret that nobody uses."""
+        with self._answer("DELETE", f"/secrets/{quote(name, safe='')}", limit_s=_ANSWER_LIMIT_S):
+            pass
+
+    def rotate_keys(self) -> None:
+        """Have the node take new keys, and seal all secrets to them."""
+        with self._answer("POST", "/keys/rotate", limit_s=_LONG_LIMIT_S):
+            pass
+
+    def audit(self, last: int) -> Audit:
+        """Return the last records of the audit."""
+        return Audit.from_json(self._ask("GET", f"/audit?{urlencode({'limit': last})}"))
+
+    def verify_audit(self, noted: tuple[int, str] | None) -> AuditVerified:
+        """Have the audit's chain computed anew, and compared with the hash noted of a record."""
+        query = urlencode({"noted_seq": noted[0], "noted_hash": noted[1]} if noted else {})
+        answer = self._ask("GET", f"/audit/verify?{query}", limit_s=_LONG_LIMIT_S)
+        return AuditVerified.from_json(answer)
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         """Delete the blobs that nothing needs, or only tell which."""

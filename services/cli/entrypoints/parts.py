@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from services.cli.ports import Api, Display, TableDisplay
+    from services.cli.ports import Api, Display, TableDisplay, Tokens
     from services.cli.service.archives import Archives
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
@@ -46,3 +46,6 @@ class Parts(Protocol):
 
     def console(self) -> ConsoleVerb:
         """Return what serves the console."""
+
+    def tokens(self) -> Tokens:
+        """Return the node's tokens."""

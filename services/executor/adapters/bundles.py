@@ -16,18 +16,32 @@ from pydantic import ValidationError
 
 from services.executor.adapters import rootfs
 from services.executor.adapters.inotify import FolderEvents
+from services.executor.adapters.own_places import OwnPlaces, is_bind
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Record
 from shared import errdefs
 from shared.contracts.executor import ContainerConfig, ContainerMount, Exit, Resources, Seccomp
 from shared.oci import runtime_spec
-from shared.oci.devices import resolve_devices
+from shared.oci.devices import DeviceNode, resolve_devices
 
 #: As a shell tells of SIGKILL.
 _KILLED = 128 + signal.SIGKILL
 
 _CPU_PERIOD_US = 100_000
+_PROPAGATION = frozenset(
+    f"{how}{kind}" for how in ("", "r") for kind in ("private", "shared", "slave", "unbindable")
+)
+_NO_PROGRAMS = ("nosuid", "nodev", "noexec")
 _HOST_NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """What a container that was given more does not get of it."""
+
+    disks: frozenset[tuple[int, int]]
+    #: In the container.
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +50,19 @@ class BundleFolders:
 
     layout: Layout
     events: FolderEvents
+    own: OwnPlaces
 
     def prepare(self, container_id: str, config: ContainerConfig) -> None:
         """Make the container's folder, ready its root file system and write its spec.
 
-        Raises InvalidArgument when the configuration names what the host does not have.
+        Raises InvalidArgument when the configuration names what the host does not have, and
+        PermissionDenied when it would reach what is Wherry's own.
         """
         bundle = self.layout.bundle(container_id)
+        devices = resolve_devices(config.devices)
+        self.own.refuse_devices(devices)
+        mounts, hidden = self.own.refuse_mounts(config.mounts, bundle.path)
+        config = config.model_copy(update={"mounts": _received_only(mounts) if hidden else mounts})
         bundle.sockets.mkdir(mode=0o755, parents=True, exist_ok=True)
         os.chown(bundle.sockets, config.uid, config.gid)
         if not Path(config.rootfs).is_dir():
@@ -51,7 +71,9 @@ class BundleFolders:
         for mount in (*config.mounts, *config.last_mounts):
             if mount.create_source:
                 Path(mount.source).mkdir(mode=0o755, parents=True, exist_ok=True)
-        bundle.spec.write_text(json.dumps(_spec(config, bundle, self.layout)))
+        disks = self.own.disks() if config.allow_all_devices else frozenset()
+        spec = _spec(config, bundle, self.layout, devices, Denied(disks=disks, paths=hidden))
+        bundle.spec.write_text(json.dumps(spec))
 
     def load(self, container_id: str) -> Record | None:
         """Return what the container's folder remembers; None when it is not (all) there."""
@@ -131,7 +153,13 @@ class BundleFolders:
                 raise errdefs.Conflict(f"{folder} is not empty; delete its containers") from error
 
 
-def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, object]:
+def _spec(
+    config: ContainerConfig,
+    bundle: Bundle,
+    layout: Layout,
+    devices: tuple[DeviceNode, ...],
+    denied: Denied,
+) -> dict[str, object]:
     propagated = config.propagated_mount
     return runtime_spec.build(
         runtime_spec.ContainerSpec(
@@ -149,11 +177,13 @@ def _spec(config: ContainerConfig, bundle: Bundle, layout: Layout) -> dict[str, 
             propagated_mount=None
             if propagated is None
             else runtime_spec.propagated(propagated.source, propagated.destination),
-            devices=resolve_devices(config.devices),
+            devices=devices,
+            denied_disks=tuple(sorted(denied.disks)),
             allows_all_devices=config.allow_all_devices,
             cgroups_path=layout.cgroup_of(bundle.container_id),
             resources=_resources(config.resources),
-            masked_paths=runtime_spec.thermal_throttle_paths(),
+            no_new_privileges=config.no_new_privileges,
+            masked_paths=(*runtime_spec.thermal_throttle_paths(), *denied.paths),
             seccomp_machine=platform.machine() if config.seccomp is Seccomp.DEFAULT else None,
         )
     )
@@ -173,7 +203,26 @@ def _mounts(config: ContainerConfig, bundle: Bundle) -> tuple[runtime_spec.Mount
     asked, last = map(_to_spec, config.mounts), map(_to_spec, config.last_mounts)
     sockets = _bind(str(bundle.sockets), config.socket_dir, "rbind", "rshared")
     names = [_bind(path, path, "rbind", "ro") for path in _HOST_NAME_FILES if config.host_names]
-    return (*asked, sockets, *names, *last)
+    return (*asked, sockets, *names, *_secrets(bundle), *last)
+
+
+def _received_only(mounts: tuple[ContainerMount, ...]) -> tuple[ContainerMount, ...]:
+    """Have binds that say nothing of it take the host's mounts in, and send it none.
+
+    Below one of them something is hidden by a mount, which must not reach the host.
+    """
+    return tuple(
+        mount.model_copy(update={"options": (*mount.options, "rslave")})
+        if is_bind(mount) and _PROPAGATION.isdisjoint(mount.options)
+        else mount
+        for mount in mounts
+    )
+
+
+def _secrets(bundle: Bundle) -> tuple[runtime_spec.Mount, ...]:
+    if not bundle.secrets.is_dir():
+        return ()
+    return (_bind(str(bundle.secrets), "/run/secrets", "bind", "ro", *_NO_PROGRAMS),)
 
 
 def _to_spec(mount: ContainerMount) -> runtime_spec.Mount:

@@ -17,6 +17,7 @@ from shared import errdefs
 _MS_BIND = 4096
 _MS_REC = 16384
 _MS_SHARED = 1 << 20
+_MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 
@@ -82,6 +83,28 @@ class HostMounts:
                 _unmount_own(mount)
 
 
+def mount_tmpfs(folder: Path, *, size_bytes: int, mode: int) -> None:
+    """Mount an empty tmpfs; raises as a shared mount does."""
+    options = f"size={size_bytes},mode={mode:o}".encode()
+    flags = ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC)
+    if _libc.mount(b"wherry-secrets", os.fsencode(folder), b"tmpfs", flags, options):
+        raise _mount_error(f"cannot mount a tmpfs at {folder}", ctypes.get_errno())
+
+
+def unmount_folder(folder: Path) -> None:
+    """Take away what is mounted at a folder, in use or not; nothing there is success."""
+    while mount_table.at(_mounts(), folder.resolve()) is not None:
+        if _libc.umount2(os.fsencode(folder), _MNT_DETACH | _UMOUNT_NOFOLLOW):
+            raise _mount_error(f"cannot unmount {folder}", ctypes.get_errno())
+
+
+def _mount_error(what: str, error: int) -> errdefs.Error:
+    message = f"{what}: {os.strerror(error)}"
+    if error == errno.EPERM:
+        return errdefs.PermissionDenied(f"{message}; the executor needs CAP_SYS_ADMIN")
+    return errdefs.Internal(message)
+
+
 def _share(folder: Path) -> None:
     """Make a mount shared; a folder that is none is bound on itself first."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -105,11 +128,7 @@ def _unmount_tree(path: Path) -> None:
 def _mount(source: str, target: str, flags: int) -> None:
     """Call mount(2); raises PermissionDenied, or Internal for what nobody expects."""
     if _libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None):
-        error = ctypes.get_errno()
-        message = f"cannot make {target} a shared mount: {os.strerror(error)}"
-        if error == errno.EPERM:
-            raise errdefs.PermissionDenied(f"{message}; the executor needs CAP_SYS_ADMIN")
-        raise errdefs.Internal(message)
+        raise _mount_error(f"cannot make {target} a shared mount", ctypes.get_errno())
 
 
 def _unmount_own(mount: MountPoint) -> None:

@@ -37,6 +37,11 @@ class Bundle:
         return self.path / "s"
 
     @property
+    def secrets(self) -> Path:
+        """The folder that the container sees as its secrets, if it has any."""
+        return self.path / "secrets"
+
+    @property
     def log(self) -> Path:
         """The newest output."""
         return self.path / "log"

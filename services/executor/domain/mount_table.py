@@ -22,6 +22,8 @@ class MountPoint:
     path: PurePath
     shared: bool
     filesystem: str
+    #: A device, or whatever was named in its place.
+    source: str = ""
     #: Options of the file system itself: for a cgroup hierarchy, its controllers.
     super_options: frozenset[str] = frozenset()
 
@@ -43,6 +45,7 @@ def _parse_line(line: str) -> MountPoint:
         path=PurePath(_unescape(fields[4])),
         shared=any(field.startswith("shared:") for field in fields[6:]),
         filesystem=filesystem_fields[0],
+        source=_unescape(filesystem_fields[1]) if len(filesystem_fields) > 1 else "",
         super_options=frozenset(filesystem_fields[-1].split(",")),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from services.executor.service.executor import Executor
 from shared.bus.ports import CommandHandler
 from shared.contracts import executor as messages
+from shared.contracts import secret
 from shared.contracts.message import Command
 
 
@@ -28,5 +29,7 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.ResizeExec: executor.execs.resize_exec,
         messages.SignalExec: executor.execs.signal_exec,
         messages.UnmountTree: executor.unmount_tree,
+        secret.RotateExecutorKey: executor.secret_key.rotate,
+        secret.ResealSecrets: executor.secret_key.reseal,
         messages.ReleaseNode: executor.release_node,
     }

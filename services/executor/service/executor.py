@@ -14,6 +14,7 @@ from services.executor.service.health import HealthLoops
 from services.executor.service.logs import Logs
 from services.executor.service.look import Look
 from services.executor.service.restore import Restorer
+from services.executor.service.secrets import SecretKey
 from services.executor.service.start import Starter
 from services.executor.service.stop import Stopper
 from services.executor.service.watch import Held, Watch
@@ -55,6 +56,7 @@ class Executor:
         )
         self.logs = Logs(host=host, watch=self._watch)
         self.look = Look(host=host, watch=self._watch)
+        self.secret_key = SecretKey(folders=host.secrets)
         self.execs = Execs(host=host, watch=self._watch)
         self._rotation: asyncio.Task[None] | None = None
 

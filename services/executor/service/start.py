@@ -19,7 +19,7 @@ from services.executor.service.health import HealthLoops
 from services.executor.service.stop import Stopper
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
-from shared.contracts.executor import ContainerConfig, HealthStatus, Ready, StartContainer
+from shared.contracts.executor import HealthStatus, Ready, StartContainer
 
 #: How long a container that was not ready in time may take to end by itself.
 _GRACE_S = 2.0
@@ -86,7 +86,7 @@ class Starter:
         if container_id in self.host.bundles.container_ids():
             await self.stopper.remove(container_id)  # of a start whose undoing failed
         with tracer.start_as_current_span("prepare bundle", attributes=attributes):
-            self._prepare(record, command.config)
+            self._prepare(record, command)
         with tracer.start_as_current_span("conmon", attributes=attributes):
             init, conmon = await self.host.supervisor.create(container_id)
         record = record.model_copy(
@@ -103,12 +103,16 @@ class Starter:
             await self.host.runtime.start(container_id)
         return held
 
-    def _prepare(self, record: Record, config: ContainerConfig) -> None:
+    def _prepare(self, record: Record, command: StartContainer) -> None:
+        config = command.config
         try:
             self.host.bundles.save(record)
             self.host.mounts.share_data_root()
             if record.propagated is not None:
                 self.host.mounts.share_folder(record.propagated)
+            self.host.secrets.prepare(
+                record.container_id, command.secrets, uid=config.uid, gid=config.gid
+            )
             self.host.bundles.prepare(record.container_id, config)
         except OSError as error:
             raise failure.not_prepared(record.container_id, error) from error

@@ -45,7 +45,7 @@ class HijackableProtocol(HttpToolsProtocol):
     _body_left = 0
     _has_ended = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # asyncio's
         """Note whose certificate was verified, or who came over the unix socket."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
@@ -101,8 +101,8 @@ class HijackableProtocol(HttpToolsProtocol):
 
     def _is_answered(self, data: bytes) -> bool:
         """Answer a request whose answer lies ready, between requests and with nothing unsent."""
-        # On TCP somebody may have to be known first.
-        if self.client is not None or self._is_in_message:
+        # On TCP somebody has to be known first.
+        if self._peer_uid is None or self._is_in_message:
             return False
         cycle = cast("RequestResponseCycle | None", self.cycle)
         is_idle = cycle is None or cycle.response_complete

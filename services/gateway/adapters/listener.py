@@ -17,18 +17,23 @@ _BACKLOG: Final = 2048
 #: The first descriptor behind standard input, output and error.
 _FIRST_FD: Final = 3
 _PROBE_LIMIT_S: Final = 1.0
+_DEFAULT_GROUP: Final = "docker"
 
 
 class UnixListener:
     """A socket file: for root and a group; replaced when stale, removed at the end."""
 
-    def __init__(self, path: Path, group: str = "docker") -> None:
+    def __init__(self, path: Path, group: str = _DEFAULT_GROUP) -> None:
         self._path = path
         self._group = group
         self._inode = 0
 
     def open(self) -> socket.socket:
-        """Return the listening socket; raises Conflict when another process serves there."""
+        """Return the listening socket; raises Conflict when another process serves there.
+
+        Raises InvalidArgument for a group that the host does not have.
+        """
+        group = _group_id(self._group)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         self._clear_way()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -39,7 +44,7 @@ class UnixListener:
                 listener.bind(str(self._path))
             finally:
                 os.umask(before)
-            os.chown(self._path, 0 if os.getuid() == 0 else -1, _group_id(self._group))
+            os.chown(self._path, 0 if os.getuid() == 0 else -1, group)
             self._path.chmod(_MODE)
             listener.listen(_BACKLOG)
         except OSError as error:
@@ -123,5 +128,11 @@ def _group_id(group: str) -> int:
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
-    except KeyError:
+    except KeyError as error:
+        if group != _DEFAULT_GROUP:
+            raise errdefs.InvalidArgument(
+                f"WHERRY_SOCKET_GROUP={group}: this host has no such group; make it with groupadd, "
+                "or name another one, or a number"
+            ) from error
+        # As dockerd: where nobody made the group, the socket is for root.
         return 0 if os.getuid() == 0 else -1

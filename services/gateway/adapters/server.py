@@ -72,6 +72,8 @@ async def serve_http(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Else a client on loopback could say that it is another.
+        proxy_headers=False,
         timeout_keep_alive=_IDLE_LIMIT_S,
         timeout_graceful_shutdown=grace_s,
     )

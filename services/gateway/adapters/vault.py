@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 from shared.contracts.job import Sealed
-from shared.sealing import Opener, new_key, public_bytes, read_public_key, seal
+from shared.sealing import SECRETS, Opener, new_key, public_bytes, read_public_key, seal
 
 
 class NodeVault:
@@ -31,6 +31,10 @@ class NodeVault:
     def seal_to(self, key: str, secret: bytes, subject: str) -> Sealed:
         """Seal to another node's public key; raises InvalidArgument for what is none."""
         return seal(base64.b64decode(key), secret, subject)
+
+    def seal_secret(self, secret: bytes, subject: str) -> Sealed:
+        """Seal for the executor and one purpose; raises Unavailable without its key."""
+        return seal(read_public_key(self._root, SECRETS), secret, subject)
 
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Open an answer; raises InvalidArgument when it is not for us or that purpose."""

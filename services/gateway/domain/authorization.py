@@ -14,6 +14,7 @@ PEER_UID: Final = "wherry.peer_uid"
 BODY_LIMIT: Final = 1 << 20
 #: Never shown: what they hold is the client's own, and the registries'.
 _HIDDEN: Final = frozenset({"authorization", "x-registry-auth", "x-registry-config"})
+_SECRETS: Final = "/wherry/v1/secrets"
 _AUTH_ENDPOINT: Final = re.compile(r"[^/]*/(v\d[\d.]*/)?auth.*", re.DOTALL)
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -27,6 +28,8 @@ class Caller:
     user: str = ""
     #: PEM.
     certificates: tuple[str, ...] = ()
+    #: How it was recognized, where that was not by a certificate.
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class Question:
         peers = self.caller.certificates
         fields = {
             "User": self.caller.user,
-            "UserAuthNMethod": "TLS" if peers else "",
+            "UserAuthNMethod": "TLS" if peers else self.caller.method,
             "RequestMethod": self.method,
             "RequestUri": self.uri,
             "RequestBody": _base64(self.body),
@@ -71,11 +74,11 @@ def shown_headers(headers: RawHeaders) -> dict[str, str]:
 
 
 def shows_body(path: str, content_type: str | None, *, is_extension: bool) -> bool:
-    """Tell whether a body is shown: JSON, but never that of a login.
+    """Tell whether a body is shown: JSON, but never that of a login or of a secret.
 
     Our own API also reads JSON that is not called so, and what it reads is shown.
     """
-    if _AUTH_ENDPOINT.fullmatch(path):
+    if _AUTH_ENDPOINT.fullmatch(path) or path == _SECRETS:
         return False
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type == "application/json":

@@ -48,16 +48,20 @@ class Listening:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Listening:
-        """Read WHERRY_HOST, _SOCKET_GROUP, _LISTEN_FDS, _TLS_CERT, _TLS_KEY and _TLS_CA.
+        """Read WHERRY_HOST, _SOCKET_GROUP, _LISTEN_FDS, _TLS_CERT, _TLS_KEY, _TLS_CA and _TOKENS.
 
         Raises InvalidArgument, also for an address that anybody could reach: whoever reaches the
-        API is root on this machine, so beyond loopback clients must show a certificate.
+        API is root on this machine, so beyond loopback clients must show a certificate, or over
+        TLS a token.
         """
         tls = _tls(env)
+        is_guarded = tls is not None and bool(tls.authority or env.get("WHERRY_TOKENS"))
         hosts = [host.strip() for host in env.get("WHERRY_HOST", "").split(",") if host.strip()]
         local = {host for host in hosts if host.startswith(_UNIX) or _FD.fullmatch(host)}
         return cls(
-            tcp=tuple(_tcp_address(host, tls) for host in hosts if host not in local),
+            tcp=tuple(
+                _tcp_address(host, is_guarded=is_guarded) for host in hosts if host not in local
+            ),
             unix=tuple(_path(host) for host in hosts if host.startswith(_UNIX)),
             inherited=_inherited(env) if any(map(_FD.fullmatch, hosts)) else 0,
             tls=tls,
@@ -82,7 +86,7 @@ def _tls(env: Mapping[str, str]) -> Tls | None:
     )
 
 
-def _tcp_address(host: str, tls: Tls | None) -> TcpAddress:
+def _tcp_address(host: str, *, is_guarded: bool) -> TcpAddress:
     found = _TCP.fullmatch(host)
     if found is None or not 0 < int(found[3]) < 65536:
         raise errdefs.InvalidArgument(
@@ -90,12 +94,13 @@ def _tcp_address(host: str, tls: Tls | None) -> TcpAddress:
             "separated by commas"
         )
     name = found[1] or found[2] or "localhost"  # as dockerd takes tcp://:2376
-    if not _is_loopback(name) and (tls is None or tls.authority is None):
+    if not _is_loopback(name) and not is_guarded:
         raise errdefs.InvalidArgument(
             f"WHERRY_HOST={host}: not a loopback address, and whoever reaches this API is root "
             "on this machine; beyond tcp://127.0.0.1 it is served only to clients with a "
-            "certificate: set WHERRY_TLS_CA, WHERRY_TLS_CERT and WHERRY_TLS_KEY (dockerd's "
-            "--tlsverify), or reach it through ssh (docker -H ssh://…)"
+            "certificate or a token: set WHERRY_TLS_CA, WHERRY_TLS_CERT and WHERRY_TLS_KEY "
+            "(dockerd's --tlsverify), or WHERRY_TOKENS beside the last two, or reach it through "
+            "ssh (docker -H ssh://…)"
         )
     return TcpAddress(host="127.0.0.1" if name == "localhost" else name, port=int(found[3]))
 

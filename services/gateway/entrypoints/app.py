@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from services.gateway.entrypoints import metrics, tracing
+from services.gateway.entrypoints.access import identity_of
 from services.gateway.entrypoints.errors import docker_refusal
 from services.gateway.entrypoints.exchange import CLIENT_GONE, Exchange, send_answer
 from services.gateway.entrypoints.http import (
@@ -55,6 +56,7 @@ class App:
                     method=scope["method"],
                     route=route,
                     path=scope["path"],
+                    client=str(identity_of(scope) or ""),
                     status=status,
                     duration_ms=round(seconds * 1000, 3),
                 )

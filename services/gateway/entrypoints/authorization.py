@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 import structlog
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
-from services.gateway.domain import api_version, authorization
+from services.gateway.domain import authorization
+from services.gateway.domain.access import How
 from services.gateway.domain.authorization import BODY_LIMIT, PEER_UID, Caller, Question
+from services.gateway.entrypoints.access import common_name, identity_of, refusal
 from services.gateway.entrypoints.dispatch import is_extension
-from services.gateway.entrypoints.errors import docker_refusal, wherry_refusal
 from services.gateway.entrypoints.exchange import COMMON, send_answer
 from services.gateway.entrypoints.gate import Gate
 from services.gateway.entrypoints.http import (
@@ -144,22 +142,16 @@ def _shown_answer(scope: Scope, headers: Headers, body: bytes) -> bytes:
 
 
 def _caller(scope: Scope) -> Caller:
-    """Return who the connection's client certificate names; ASGI's TLS extension tells it."""
+    """Return who was recognized by a client certificate or by a token."""
+    identity = identity_of(scope)
+    if identity is not None and identity.how is How.TOKEN:
+        return Caller(user=identity.name, method="Token")
     chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain") or ()
     if not chain:
         return Caller()
-    return Caller(user=_common_name(chain[0]), certificates=tuple(chain))
-
-
-@lru_cache(maxsize=256)
-def _common_name(pem: str) -> str:
-    names = x509.load_pem_x509_certificate(pem.encode()).subject
-    found = names.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if found else ""
+    return Caller(user=common_name(chain[0]), certificates=tuple(chain))
 
 
 def _refusal(scope: Scope, error: errdefs.Error) -> Response:
     log.warning("request refused", path=scope["path"], error=error.message)
-    if is_extension(scope["path"]):
-        return wherry_refusal(error)
-    return docker_refusal(error, api_version.split(scope["path"])[0])
+    return refusal(scope, error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
+from services.gateway.domain.access import How
+from services.gateway.entrypoints.access import identity_of
 from services.gateway.entrypoints.errors import wherry_refusal
 from services.gateway.entrypoints.exchange import send_answer
 from services.gateway.entrypoints.http import Application, Receive, Scope, Send
@@ -47,7 +49,10 @@ def refuse_key() -> None:
 
 
 def _caller(scope: Scope) -> str:
-    """Return what tells clients with certificates apart; the others are one."""
+    """Return what tells clients with tokens or certificates apart; the others are one."""
+    identity = identity_of(scope)
+    if identity is not None and identity.how is How.TOKEN:
+        return str(identity)
     tls: dict[str, Any] = (scope.get("extensions") or {}).get("tls") or {}
     chain = "".join(tls.get("client_cert_chain") or ())
     return hashlib.sha256(chain.encode()).hexdigest() if chain else ""

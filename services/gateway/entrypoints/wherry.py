@@ -19,6 +19,7 @@ from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.errors import wherry_status
 from services.gateway.entrypoints.wherry_archives import ArchiveExtension
+from services.gateway.entrypoints.wherry_audit import AuditExtension
 from services.gateway.entrypoints.wherry_diff import DiffExtension
 from services.gateway.entrypoints.wherry_exec import ExecExtension
 from services.gateway.entrypoints.wherry_jobs import JobExtension
@@ -27,6 +28,7 @@ from services.gateway.entrypoints.wherry_look import LookExtension
 from services.gateway.entrypoints.wherry_node import NodeExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
+from services.gateway.entrypoints.wherry_secrets import SecretExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
 from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 from services.gateway.ports import Programs
@@ -70,6 +72,8 @@ class Extension:
     execs: ExecExtension
     archives: ArchiveExtension
     diffs: DiffExtension
+    audit: AuditExtension
+    secrets: SecretExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -105,6 +109,8 @@ class Extension:
         self.execs.add_to(router)
         self.archives.add_to(router)
         self.diffs.add_to(router)
+        self.audit.add_to(router)
+        self.secrets.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.service.health import Report
+from shared import errdefs
 from shared.contracts import pull as contracts
 from shared.contracts.executor import ExecConfig, LogLine, Resources
 from shared.contracts.health import Check
@@ -408,3 +411,22 @@ class ProblemLine(BaseModel):
     """The last line where nobody can tell how the job is."""
 
     problem: Problem
+
+
+class SecretRequest(BaseModel):
+    """A secret that plugins' settings may name as `secret://<name>`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: str
+    #: Base64.
+    data: str
+    replace: bool = False
+
+    def value(self) -> bytes:
+        """Return the secret itself; raises InvalidArgument, quoting nothing of it."""
+        try:
+            return base64.b64decode(self.data, validate=True)
+        except binascii.Error:
+            # Never `from error`: nothing of what was sent is to be told.
+            raise errdefs.InvalidArgument("the secret's data is not base64") from None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from shared import errdefs
+from shared.bus.ports import Delivery
 from shared.contracts.job import Sealed
-from shared.sealing import Opener
+from shared.contracts.message import Done
+from shared.contracts.secret import RotateCredentialKey
+from shared.sealing import NodeOpener, Opener
 
 
 def open_auth(opener: Opener, sealed: Sealed | None, subject: str) -> dict[str, Any]:
@@ -23,3 +27,15 @@ def open_auth(opener: Opener, sealed: Sealed | None, subject: str) -> dict[str, 
         # Never `from error`: a parser's error quotes what it read.
         raise errdefs.InvalidArgument("the credentials are not a JSON object: log in again")
     return auth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialKey:
+    """The handler of a rotation."""
+
+    opener: NodeOpener
+
+    async def rotate(self, _command: RotateCredentialKey, _delivery: Delivery) -> Done:
+        """Take a new key; a repeat takes another, and the one before it still opens."""
+        self.opener.rotate()
+        return Done()

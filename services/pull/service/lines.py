@@ -55,7 +55,7 @@ class Lines:
         """Say one line."""
         self._said.put_nowait(JobProgress(status=status, id=id, aux=aux))
 
-    def moved(self, status: str, id: str, current: int, total: int) -> None:  # noqa: A002
+    def moved(self, status: str, id: str, current: int, total: int) -> None:  # noqa: A002 - Docker's word
         """Say how far something is; too soon after the last such line it goes unsaid."""
         now = self._clock()
         if now - self._last.get((status, id), -_TICK_S) < _TICK_S:

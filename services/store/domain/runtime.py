@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.store.domain import secret
 from shared import errdefs
 from shared.contracts.executor import (
     ContainerConfig,
     ContainerMount,
     HealthCheck,
+    NoNewPrivileges,
     PropagatedMount,
     Ready,
     Seccomp,
@@ -20,7 +22,12 @@ from shared.oci.settings import Settings
 
 
 def container_config(
-    plugin: Plugin, *, rootfs: str, propagated: str, seccomp: Seccomp
+    plugin: Plugin,
+    *,
+    rootfs: str,
+    propagated: str,
+    seccomp: Seccomp = Seccomp.DEFAULT,
+    no_new_privileges: NoNewPrivileges = NoNewPrivileges.ROOT,
 ) -> ContainerConfig:
     """Return the container that runs a plugin from host folders *rootfs* and *propagated*.
 
@@ -32,8 +39,8 @@ def container_config(
     networks.require_available(config, plugin.name)
     return ContainerConfig(
         rootfs=rootfs,
-        args=(*(config.entrypoint or ()), *settings.args),
-        env=settings.env,
+        args=(*(config.entrypoint or ()), *map(secret.placed, settings.args)),
+        env=tuple(map(secret.placed, settings.env)),
         cwd=config.work_dir or "/",
         uid=config.user.uid,
         gid=config.user.gid,
@@ -48,7 +55,13 @@ def container_config(
         propagated_mount=_propagated(config, propagated),
         resources=plugin.resources,
         seccomp=seccomp,
+        no_new_privileges=_gains_nothing(config, no_new_privileges),
     )
+
+
+def _gains_nothing(config: PluginConfig, wish: NoNewPrivileges) -> bool:
+    is_root = config.user.uid == 0
+    return wish is NoNewPrivileges.ALL or (wish is NoNewPrivileges.ROOT and is_root)
 
 
 def ready(plugin: Plugin, deadline_s: float) -> Ready:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.store.service.store import Store
 from shared.bus.ports import CommandHandler, FactHandler
-from shared.contracts import capability, executor, job, recovery, reference
+from shared.contracts import capability, executor, job, recovery, reference, secret
 from shared.contracts import store as contracts
 from shared.contracts.message import Command, Message
 
@@ -35,6 +35,10 @@ def commands(store: Store) -> Mapping[type[Command[Any]], CommandHandler]:
         capability.RegisterRuntimeOption: store.registering.options.register,
         capability.UnregisterRuntimeOption: store.registering.options.unregister,
         capability.ListRegistrations: store.registering.list,
+        secret.KeepSecret: store.secrets.keep,
+        secret.ListSecrets: store.secrets.list,
+        secret.DropSecret: store.secrets.drop,
+        secret.RotateSecretKey: store.secrets.rotate,
         job.BeginJob: store.gate.open_only(store.jobs.begin),
         job.GetJob: store.jobs.get,
         job.ListJobs: store.jobs.list,

@@ -10,10 +10,11 @@ import structlog
 from services.store import ports
 from services.store.domain import consent, runtime
 from services.store.service.runtime_options import RuntimeOptions
+from services.store.service.secrets import PluginSecrets
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts import executor
-from shared.contracts.executor import Container, Exit, HealthCheck, Seccomp
+from shared.contracts.executor import Container, Exit, HealthCheck, NoNewPrivileges, Seccomp
 from shared.contracts.plugin import Plugin
 
 log = structlog.get_logger()
@@ -31,7 +32,9 @@ class Containers:
     ready_timeout_s: float
     stop_grace_s: float
     seccomp: Seccomp
+    no_new_privileges: NoNewPrivileges
     options: RuntimeOptions
+    secrets: PluginSecrets
 
     async def start(self, plugin: Plugin, container_id: str, timeout_s: float = 0) -> Container:
         """Start a plugin's container and return it once it is ready; what fails leaves nothing.
@@ -46,6 +49,7 @@ class Containers:
             rootfs=str(self.folders.rootfs(plugin.plugin_id, plugin.rootfs)),
             propagated=str(self.folders.propagated(plugin.plugin_id)),
             seccomp=self.seccomp,
+            no_new_privileges=self.no_new_privileges,
         )
         command = executor.StartContainer(
             container_id=container_id,
@@ -53,6 +57,7 @@ class Containers:
             ready=runtime.ready(plugin, deadline_s),
             health=runtime.health_check(plugin),
             log_name=plugin.plugin_id,
+            secrets=await self.secrets.given_to(plugin),
         )
         try:
             reply = await self.sender.send(command, timeout_s=deadline_s + _MARGIN_S)

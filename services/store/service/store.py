@@ -29,13 +29,14 @@ from services.store.service.registrations import Registering
 from services.store.service.removal import Removal
 from services.store.service.requirements import Requirements
 from services.store.service.restarts import Restarts
+from services.store.service.secrets import PluginSecrets
 from services.store.service.settings import SettingsChange
 from services.store.service.shutdown import Shutdown
 from services.store.service.startup import Startup
 from services.store.service.supervision import SupervisionChange
 from services.store.service.supervisor import Supervisor
 from shared.bus.ports import Sender
-from shared.contracts.executor import Seccomp
+from shared.contracts.executor import NoNewPrivileges, Seccomp
 from shared.tasks.background import Tasks
 from shared.tasks.lanes import Lanes
 
@@ -64,10 +65,12 @@ class Store:
         content: ports.Content,
         queue: ports.JobQueue,
         registrations: ports.Registrations,
+        secrets: ports.Secrets,
         feed: ports.JobFeed,
         clock: ports.Clock,
         times: Times,
         seccomp: Seccomp = Seccomp.DEFAULT,
+        no_new_privileges: NoNewPrivileges = NoNewPrivileges.ROOT,
     ) -> None:
         self._background = Tasks()
         self.inventory = inventory
@@ -81,12 +84,17 @@ class Store:
         self.registering = Registering(
             records=registrations, inventory=inventory, sender=sender, clock=clock
         )
+        self.secrets = PluginSecrets(
+            records=secrets, sender=sender, plugins=inventory.all, clock=clock
+        )
         self.containers = Containers(
+            secrets=self.secrets,
             sender=sender,
             folders=folders,
             ready_timeout_s=times.ready_timeout_s,
             stop_grace_s=times.stop_grace_s,
             seccomp=seccomp,
+            no_new_privileges=no_new_privileges,
             options=self.registering.options,
         )
         self.requirements = Requirements(inventory=inventory, timeout_s=times.requires_timeout_s)

@@ -11,6 +11,10 @@
    link=A:B       make a symlink at A that points to B
    mount=PATH     mount a tmpfs at PATH and put a file "inside" there
    open=PATH      open a file for reading; print "opened PATH" or "not opened PATH"
+   show=PATH      print what a file holds
+   disk=MAJ:MIN   make a node of a block device and open it; print "disk ERRNO", 0 when it is open
+   dial=PATH      connect to a unix socket; print "dialed PATH" or "not dialed PATH"
+   pid=NUMBER     print "pid NUMBER" and the errno of killing it with signal 0, and of opening its root
    touch=PATH     make a file
    remove=PATH    unlink a file
    eat=MIB        use memory
@@ -43,6 +47,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,6 +213,50 @@ static void call(const char *name)
     fflush(stdout);
 }
 
+static void show(const char *path)
+{
+    char block[4096];
+    int fd = open(path, O_RDONLY);
+    ssize_t got = fd < 0 ? -1 : read(fd, block, sizeof(block));
+    if (got < 0)
+        fail(path);
+    printf("%s holds %.*s\n", path, (int)got, block);
+    fflush(stdout);
+    close(fd);
+}
+
+static void open_disk(const char *numbers)
+{
+    int major = atoi(numbers), minor = atoi(strchr(numbers, ':') + 1);
+    const char *path = "/disk-of-the-test";
+    int fd = -1;
+    if (mknod(path, S_IFBLK | 0600, makedev(major, minor)) == 0)
+        fd = open(path, O_RDONLY);
+    printf("disk %d\n", fd < 0 ? errno : 0);
+    fflush(stdout);
+}
+
+static void dial(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int failed = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0;
+    printf("%s %s\n", failed ? "not dialed" : "dialed", path);
+    fflush(stdout);
+    close(fd);
+}
+
+static void reach(int pid)
+{
+    char path[64];
+    int killed = kill(pid, 0) < 0 ? errno : 0;
+    snprintf(path, sizeof(path), "/proc/%d/root/etc", pid);
+    int fd = open(path, O_RDONLY);
+    printf("pid %d: %d %d\n", pid, killed, fd < 0 ? errno : 0);
+    fflush(stdout);
+}
+
 static void cat(void)
 {
     char block[65536];
@@ -266,7 +315,15 @@ static void do_one(const char *verb, char *value)
         int fd = open(value, O_RDONLY);
         printf("%s %s\n", fd < 0 ? "not opened" : "opened", value);
         fflush(stdout);
-    } else if (!strcmp(verb, "touch"))
+    } else if (!strcmp(verb, "show"))
+        show(value);
+    else if (!strcmp(verb, "disk"))
+        open_disk(value);
+    else if (!strcmp(verb, "dial"))
+        dial(value);
+    else if (!strcmp(verb, "pid"))
+        reach(atoi(value));
+    else if (!strcmp(verb, "touch"))
         make_file(value);
     else if (!strcmp(verb, "remove"))
         unlink(value);

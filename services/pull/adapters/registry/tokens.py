@@ -123,7 +123,7 @@ class Tokens:
 
     def _lifetime_s(self, expires_in: object) -> float:
         is_number = isinstance(expires_in, int | float) and expires_in > 0
-        lifetime = float(expires_in) if is_number else self._limits.token_default_s  # type: ignore[arg-type]
+        lifetime = float(expires_in) if is_number else self._limits.token_default_s  # type: ignore[arg-type] # is_number
         return lifetime - min(self._limits.token_leeway_s, lifetime / 2)
 
     def _keep(self, key: tuple[object, ...], token: Token) -> None:

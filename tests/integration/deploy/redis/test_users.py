@@ -1,13 +1,18 @@
-"""Each service of a node under a Redis user of its own, and each a process of its own."""
+"""Each service of a node under a Redis user of its own, over TLS, and each a process of its own."""
 
 from __future__ import annotations
 
+import socket
+import ssl
 import uuid
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.redis.services import SERVICES, Service
+from shared.jobs.app import broker_url
 from tests.support.guarded_redis import GuardedRedis
 from tests.support.lone_services import LoneServices, running_alone
 from tests.support.node import eventually
@@ -101,6 +106,32 @@ def test_what_was_appended_comes_back_with_redis() -> None:
         redis.restart()
         assert redis.command("MGET", "a", "b").splitlines() == ["1", "2"]
         assert redis.refusals() == []
+def test_nothing_is_said_in_the_clear(redis: GuardedRedis) -> None:
+    """The port speaks TLS alone, and to nobody whose authority did not sign its certificate."""
+    with socket.create_connection(("127.0.0.1", redis.port), timeout=10) as plain:
+        plain.sendall(b"PING\r\n")
+        try:
+            answer = plain.recv(64)
+        except ConnectionResetError:
+            answer = b""
+        assert not answer.startswith((b"+PONG", b"-NOAUTH"))
+    stranger = ssl.create_default_context()
+    with (
+        socket.create_connection(("127.0.0.1", redis.port), timeout=10) as raw,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        stranger.wrap_socket(raw, server_hostname="127.0.0.1")
+
+
+@pytest.mark.parametrize("address", ["bus", "jobs"])
+def test_a_redis_that_is_an_impostor_is_not_spoken_to(redis: GuardedRedis, address: str) -> None:
+    """Without the authority that signed its certificate, neither bus nor queue logs in."""
+    url = f"rediss://store.{NODE}:wrong@127.0.0.1:{redis.port}/0"
+    url = broker_url(url) if address == "jobs" else url
+    client = Redis.from_url(url)
+    with pytest.raises(RedisConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        client.ping()
+    client.close()
 
 
 def _work_of(service: Service, node: str) -> Iterator[tuple[str, ...]]:

@@ -90,7 +90,7 @@ async def event_service(url: str, root: Path, *, events_keep: int = 10_000) -> A
                 "WHERRY_REDIS_URL": url,
             }
         )
-        config = EventConfig(node=node, events_keep=events_keep)
+        config = EventConfig(node=node, events_keep=events_keep, audit_keep=1000)
         stop = asyncio.Event()
         bus = RedisBus(url=url, node="n1", service="event")
         serving = asyncio.create_task(serve(config, bus, stop))

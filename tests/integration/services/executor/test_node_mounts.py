@@ -40,7 +40,7 @@ async def test_added_mount_and_link_lead_to_a_folder_of_the_host(node: ExecutorN
 
 async def test_added_mount_stands_over_the_container_s_own(node: ExecutorNode) -> None:
     """Of two mounts at one place, the node's is the one that is seen."""
-    own, added = node.exec_root / "own", node.exec_root / "added"
+    own, added = node.folder / "own", node.folder / "added"
     for folder in (own, added):
         folder.mkdir(parents=True)
         (folder / folder.name).touch()

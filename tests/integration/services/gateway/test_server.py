@@ -191,7 +191,7 @@ async def test_stop_lets_verbs_finish(served: _Served) -> None:
         await go_on.wait()
         return reply(changed(5, plugin("a", enabled=True)))
 
-    served.world.sender.answers[EnablePlugin] = enable  # type: ignore[assignment]
+    served.world.sender.answers[EnablePlugin] = enable  # type: ignore[assignment] # one command
     async with served.client() as client:
         verb = asyncio.create_task(client.post("/plugins/a/enable?timeout=1"))
         await asked.wait()
@@ -220,7 +220,7 @@ async def test_large_context_in_constant_memory(served: _Served, folder: Path) -
         sizes.append(Path(command.context_path).stat().st_size)
         return reply(changed(5, plugin("b")))
 
-    served.world.sender.answers[CreatePlugin] = create  # type: ignore[assignment]
+    served.world.sender.answers[CreatePlugin] = create  # type: ignore[assignment] # one command
     served.world.spool.limit = 1 << 30
     before = _resident_bytes()
     peak = 0

@@ -171,7 +171,7 @@ def test_what_an_archive_brings_must_be_signed_in_it(
 def _signed(archive: bytes, digest: str, key: SigningKey, *, is_tagged: bool) -> bytes:
     """Return a layout with a signature of one of its plugins added."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        members = {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr]
+        members = {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}  # type: ignore[union-attr] # of a file
     index = json.loads(members["index.json"])
     (plugin,) = index["manifests"]
     subject = None if is_tagged else Descriptor.model_validate(plugin)

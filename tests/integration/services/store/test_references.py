@@ -26,6 +26,7 @@ from tests.support.store import (
     FakeFolders,
     FakeQueue,
     FakeRegistrations,
+    FakeSecrets,
     delivery,
 )
 from tests.support.wait import eventually
@@ -73,6 +74,7 @@ async def store_on(records: SqliteRecords) -> AsyncIterator[Store]:
         content=FakeContent(),
         queue=queue,
         registrations=FakeRegistrations(),
+        secrets=FakeSecrets(),
         feed=queue,
         clock=time.time_ns,
         times=Times(ready_timeout_s=1, stop_grace_s=1),

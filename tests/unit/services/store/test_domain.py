@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from services.store.domain import ended, runtime
 from services.store.domain.restart import Backoff
 from shared import errdefs
-from shared.contracts.executor import Exit, HealthStatus, Seccomp
+from shared.contracts.executor import Exit, HealthStatus, NoNewPrivileges, Seccomp
 from shared.contracts.plugin import Plugin, PluginStatus
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import initial_settings
@@ -115,3 +117,25 @@ def test_plugin_without_a_socket_is_told_so() -> None:
     """A plugin that nobody could call is refused with what to do."""
     with pytest.raises(errdefs.InvalidArgument, match=r"Interface\.Socket"):
         runtime.ready(plugin_of(b'{"description": "d"}'), 1)
+
+
+@pytest.mark.parametrize(
+    ("wish", "uid", "gains_nothing"),
+    [
+        (NoNewPrivileges.ROOT, 0, True),
+        (NoNewPrivileges.ROOT, 1000, False),
+        (NoNewPrivileges.ALL, 1000, True),
+        (NoNewPrivileges.NONE, 0, False),
+    ],
+    ids=["root", "a user", "all", "none"],
+)
+def test_who_gains_nothing_by_set_uid_programs(
+    wish: NoNewPrivileges, uid: int, gains_nothing: bool
+) -> None:
+    """By default those that run as root; others may be made for it."""
+    says = {**json.loads(CONFIG), "User": {"UID": uid, "GID": uid}}
+    plugin = plugin_of(json.dumps(says).encode())
+
+    config = runtime.container_config(plugin, rootfs="/r", propagated="/p", no_new_privileges=wish)
+
+    assert config.no_new_privileges is gains_nothing

@@ -212,3 +212,14 @@ def test_a_seccomp_profile_follows_the_capabilities() -> None:
     (names, *_) = (rule["names"] for rule in spec["linux"]["seccomp"]["syscalls"])
     assert {"chroot", "mount"} <= set(names)
     assert "seccomp" not in build()["linux"]
+
+
+def test_all_devices_are_all_but_the_denied_disks() -> None:
+    """What is denied comes last, so that it counts."""
+    spec = runtime_spec.build(
+        ContainerSpec(rootfs="/r", args=("/x",), allows_all_devices=True, denied_disks=((8, 1),))
+    )
+
+    denied = {"allow": False, "type": "b", "major": 8, "minor": 1, "access": "rwm"}
+    rules = spec["linux"]["resources"]["devices"]
+    assert rules == [{"allow": True, "access": "rwm"}, denied]

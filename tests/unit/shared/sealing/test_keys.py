@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared import errdefs
-from shared.sealing import Opener, load_or_make_key, read_public_key, seal
+from shared.sealing import SECRETS, NodeOpener, Opener, load_or_make_key, read_public_key, seal
 
 
 def _mode(path: Path) -> int:
@@ -60,5 +60,46 @@ def test_a_broken_key_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_public_key_says_who_makes_it(tmp_path: Path) -> None:
     """Before the pull service was ever started there is no key to seal for."""
-    with pytest.raises(errdefs.Unavailable, match="start the pull service"):
+    with pytest.raises(errdefs.Unavailable, match="pull for credentials"):
         read_public_key(tmp_path)
+
+
+def test_a_rotation_makes_a_new_key_and_keeps_the_one_before(tmp_path: Path) -> None:
+    """What was on its way is opened; what was sealed two keys ago is not."""
+    opener = NodeOpener(tmp_path)
+    first = seal(read_public_key(tmp_path), b"first", "s")
+
+    opener.rotate()
+    second = seal(read_public_key(tmp_path), b"second", "s")
+
+    assert (opener.open(first, "s"), opener.open(second, "s")) == (b"first", b"second")
+    assert NodeOpener(tmp_path).open(first, "s") == b"first"
+    opener.rotate()
+    assert opener.open(second, "s") == b"second"
+    with pytest.raises(errdefs.InvalidArgument):
+        opener.open(first, "s")
+    assert _mode(tmp_path / "keys" / "seal.key.old") == 0o600
+
+
+def test_a_rotation_that_was_cut_short_loses_nothing(tmp_path: Path) -> None:
+    """Between the new private key and its public half, what is sealed opens with the old one."""
+    opener = NodeOpener(tmp_path)
+    public = (tmp_path / "keys" / "seal.pub").read_bytes()
+    opener.rotate()
+    (tmp_path / "keys" / "seal.pub").write_bytes(public)
+
+    sealed = seal(read_public_key(tmp_path), b"secret", "s")
+
+    again = NodeOpener(tmp_path)
+    assert again.open(sealed, "s") == b"secret"
+    assert read_public_key(tmp_path) != public
+
+
+def test_two_purposes_have_two_keys(tmp_path: Path) -> None:
+    """Whoever opens credentials opens no secrets."""
+    credentials, secrets = NodeOpener(tmp_path), NodeOpener(tmp_path, SECRETS)
+    sealed = seal(read_public_key(tmp_path, SECRETS), b"secret", "s")
+
+    assert secrets.open(sealed, "s") == b"secret"
+    with pytest.raises(errdefs.InvalidArgument):
+        credentials.open(sealed, "s")
