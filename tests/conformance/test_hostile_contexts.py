@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tarfile
 from pathlib import Path
 
@@ -116,6 +118,54 @@ def test_a_device_node_can_not_be_used_by_others(node: Node) -> None:
         assert (node.root / "plugins").stat().st_mode & 0o077 == 0
     else:
         assert "zero" in message
+
+
+_WATCHED = ("/etc", "/boot", "/home", "/opt", "/srv")
+#: Tests beside this one put certificates there.
+_LEFT_OUT = "/etc/docker"
+
+
+def _host() -> dict[str, tuple[int, int, int, int]]:
+    """Return what tells whether files of the host were made, changed or taken away."""
+    found = {}
+    for top in _WATCHED:
+        for folder_, folders, files in os.walk(top):
+            if folder_.startswith(_LEFT_OUT):
+                continue
+            for name in (*folders, *files):
+                path = os.path.join(folder_, name)  # noqa: PTH118 - many of them
+                with contextlib.suppress(OSError):
+                    status = os.lstat(path)
+                    found[path] = (
+                        *(status.st_ino, status.st_mode),
+                        *(status.st_size, status.st_ctime_ns),
+                    )
+    return found
+
+
+def test_the_host_is_as_it_was_after_hostile_archives(node: Node, tmp_path: Path) -> None:
+    """Outside the data root no file is made, changed or taken away, whatever a tar holds."""
+    up = "../" * 16
+    before, entries = _host(), list(tmp_path.iterdir())
+    tars: list[list[Entry]] = [
+        [file(f"rootfs/{up}etc/wherry-was-here", b"x"), file(f"{up}etc/wherry-was-here", b"x")],
+        [file("/etc/wherry-was-here", b"x"), file(f"/{tmp_path}/here", b"x")],
+        [special("rootfs/e", tarfile.SYMTYPE, link="/etc"), file("rootfs/e/passwd", b"x")],
+        [special("rootfs/e", tarfile.SYMTYPE, link=f"{up}etc"), file("rootfs/e/x/y", b"x")],
+        [special("rootfs/p", tarfile.LNKTYPE, link=f"{up}etc/passwd"), file("rootfs/p", b"x")],
+        [special("rootfs/.wh..wh..opq", tarfile.SYMTYPE, link="/etc")],
+        [file(f"rootfs/{up}etc/.wh.passwd", b"")],
+        [special("rootfs/sda", tarfile.BLKTYPE, device=(254, 0)), file("rootfs/sda", b"x")],
+    ]
+
+    for number, hostile in enumerate(tars):
+        _post(node, *hostile)
+        node.http.delete("/plugins/hostile", params={"force": "1"})
+        assert list(tmp_path.iterdir()) == entries, number
+
+    changed = {path for path, state in _host().items() if before.get(path) != state}
+    assert changed == set()
+    assert before.keys() <= _host().keys()
 
 
 def test_the_node_is_well_after_all_that(node: Node) -> None:

@@ -106,6 +106,8 @@ def test_what_was_appended_comes_back_with_redis() -> None:
         redis.restart()
         assert redis.command("MGET", "a", "b").splitlines() == ["1", "2"]
         assert redis.refusals() == []
+
+
 def test_nothing_is_said_in_the_clear(redis: GuardedRedis) -> None:
     """The port speaks TLS alone, and to nobody whose authority did not sign its certificate."""
     with socket.create_connection(("127.0.0.1", redis.port), timeout=10) as plain:
