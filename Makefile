@@ -28,7 +28,7 @@ down: for-run ## Stop Wherry and its plugins; leave nothing behind
 # Three files at a time: a test waits for processes more than it computes.
 PYTEST := $(BIN)/pytest -q --durations=10 --numprocesses=3 --dist=loadfile
 
-.PHONY: test test-all chaos chaos-long slow
+.PHONY: test test-all chaos chaos-long observe slow
 test: for-test ## Run the tests: unit, integration, conformance (ten minutes at most)
 	$(PYTEST) tests/unit tests/integration tests/conformance shared/runc_ctl/tests
 
@@ -40,7 +40,10 @@ chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of
 
 test-all: test chaos slow ## Run the tests, break nodes, then the runc-ctl wheel and the demo from a clean clone
 
-slow: for-test
+observe: for-observe ## Watch a node as operators do: traces, logs, and every expression of dashboards and alerts
+	$(BIN)/pytest -q tests/observability
+
+slow: for-test observe
 	shared/runc_ctl/check-wheel
 	deploy/demo/check-clean-clone
 	deploy/check-files
@@ -102,7 +105,7 @@ clean: ## Remove all that these verbs have made here: .venv, caches, build outpu
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: for-run for-demo for-check for-test for-bench
+.PHONY: for-run for-demo for-check for-test for-bench for-observe
 for-run:
 	@deploy/setup/packages runtime
 	@deploy/setup/venv runtime
@@ -116,6 +119,10 @@ for-check:
 
 for-test:
 	@deploy/setup/packages runtime plugin registry test
+	@deploy/setup/venv dev
+
+for-observe:
+	@deploy/setup/packages runtime plugin registry test observability
 	@deploy/setup/venv dev
 
 for-bench:

@@ -21,6 +21,7 @@ from services.cli.entrypoints.plugin import plugin
 from services.cli.entrypoints.plugin_service import service
 from services.cli.entrypoints.secret import key, secret
 from services.cli.entrypoints.token import token
+from services.cli.entrypoints.trace import trace
 from services.cli.entrypoints.ui import ui
 from shared import errdefs
 from shared.version import DOCKER_VERSION, VERSION
@@ -274,6 +275,7 @@ wherry.add_command(plugin)
 wherry.add_command(job)
 wherry.add_command(node)
 wherry.add_command(service)
+wherry.add_command(trace)
 wherry.add_command(dockerd)
 wherry.add_command(ui)
 wherry.add_command(token)

@@ -23,6 +23,7 @@ from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from services.cli.domain.ticket import Ticket
+from services.cli.domain.trace import Answered, ShownTrace, Span
 from shared.access import TokenFile
 
 
@@ -170,6 +171,15 @@ class Api(Protocol):
 
     def diff(self, old: str, new: str, login: Login) -> PluginDiff:
         """Compare two versions of a plugin."""
+
+    def switch(self, name: str, verb: str, query: Mapping[str, str]) -> Answered:
+        """Enable or disable a plugin; what the node answers is returned, too."""
+
+    def traces(self, *, limit: int, plugin: str, everything: bool, slow: bool) -> tuple[Span, ...]:
+        """Return the first spans of recent traces."""
+
+    def trace(self, trace_id: str) -> ShownTrace:
+        """Return a trace by its id, or the beginning of it."""
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return all that the gateway knows of a plugin."""

@@ -22,6 +22,7 @@ from services.gateway.adapters.server import serve_all
 from services.gateway.adapters.spool import FolderSpool
 from services.gateway.adapters.streams import ExecutorStreams
 from services.gateway.adapters.tokens import TokensOnDisk
+from services.gateway.adapters.traces import FolderTraces
 from services.gateway.adapters.vault import NodeVault
 from services.gateway.config import GatewayConfig
 from services.gateway.domain import api_version
@@ -223,6 +224,11 @@ class Gateway:
             served = _authorized(served, authorization)
         api = self._behind_the_door(Bounded(served))
         return App(api), None if authorization else ReadyAnswers(router, self._mark)
+        served = Dispatch(router, extension, console)
+        api = _authorized(served, authorization) if authorization else served
+        is_traced = self.config.are_reads_traced
+        ready = ReadyAnswers(router, self._mark, is_recorded=is_traced)
+        return App(api, are_reads_traced=is_traced), None if authorization else ready
 
     def _mark(self) -> Hashable:
         """Return what changes whenever the answer to a plain read may."""
@@ -323,6 +329,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry_node import NodeExtension
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
         from services.gateway.entrypoints.wherry_secrets import SecretExtension
+        from services.gateway.entrypoints.wherry_traces import TraceExtension
         from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 
         extension = Extension(
@@ -348,6 +355,7 @@ class Gateway:
             audit=AuditExtension(sender=self.sender),
             secrets=SecretExtension(secrets=NodeSecrets(sender=self.sender, vault=self.vault)),
             diffs=DiffExtension(diffs=Diffs(replica=self.replica, registries=registries)),
+            traces=TraceExtension(traces=FolderTraces(self.config.node.root)),
         )
         return extension.application()
 

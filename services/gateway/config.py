@@ -14,6 +14,7 @@ from shared import errdefs
 from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
 from shared.plugin_rpc.legacy_folders import LegacyFolders
+from shared.telemetry import TraceSettings
 
 #: AF_UNIX ends at 107 bytes.
 _SOCKET_PATH_LIMIT: Final = 107
@@ -63,6 +64,8 @@ class GatewayConfig:
     #: Where else people look at this node: the console links there.
     grafana_url: str = ""
     jaeger_url: str = ""
+    #: Whether requests that only read have spans.
+    are_reads_traced: bool = False
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> GatewayConfig:
@@ -101,6 +104,7 @@ class GatewayConfig:
             is_debug=(env.get("WHERRY_LOG_LEVEL") == "debug"),
             grafana_url=_url(env, "WHERRY_GRAFANA_URL"),
             jaeger_url=_url(env, "WHERRY_JAEGER_URL"),
+            are_reads_traced=TraceSettings.from_env(env).are_reads_recorded,
         )
 
 

@@ -14,6 +14,7 @@ from shared.bus.ports import Publisher, Sender
 from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Message, StreamRequest
 from shared.oci.digest import Digest
+from shared.telemetry.kept import KeptSpan
 
 __all__ = [
     "Changes",
@@ -29,6 +30,7 @@ __all__ = [
     "Streams",
     "Tokens",
     "Told",
+    "Traces",
     "Vault",
 ]
 
@@ -193,6 +195,18 @@ class Programs(Protocol):
     @property
     def found(self) -> dict[str, Versions]:
         """Return what is known so far, by name, in the order to show."""
+        ...
+
+
+class Traces(Protocol):
+    """The recent traces of the node."""
+
+    async def roots(self) -> tuple[KeptSpan, ...]:
+        """Return the first span of each trace."""
+        ...
+
+    async def about(self, trace_id: str) -> tuple[KeptSpan, ...]:
+        """Return the spans of traces whose ids begin so, and those that they led to."""
         ...
 
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from structlog.contextvars import bound_contextvars
 
 from shared import errdefs
-from shared.bus import metrics, settle, tracing
+from shared.bus import lines, metrics, settle, subject, tracing
 from shared.bus.envelope import Envelope, Fields, UnreadableError, decode
 from shared.bus.pending import Claimed
 from shared.bus.ports import CommandHandler, Delivery
 from shared.bus.position import order
 from shared.bus.settle import Settlement
+from shared.contracts.health import CheckHealth
 from shared.contracts.message import Command, Message
 
 
@@ -67,8 +69,11 @@ class CommandTable:
         self, handler: CommandHandler, command: Message, envelope: Envelope, arrival: Delivery
     ) -> Settlement:
         self._count(arrival)
+        about = subject.of(command)
         with (
-            tracing.handling_command(self._stream, envelope) as span,
+            tracing.handling_command(self._stream, envelope, about) as span,
+            bound_contextvars(**about),
+            lines.told("command", is_quiet=isinstance(command, CheckHealth)) as line,
             metrics.timed(metrics.COMMAND_SECONDS, command.TYPE) as timing,
         ):
             try:
@@ -76,7 +81,7 @@ class CommandTable:
                 return settle.answered(_checked(reply))
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
                 tracing.note_error(span, error)
-                timing.error = error
+                timing.error = line.error = error
                 return settle.failed(error, service=self._service, message_id=arrival.message_id)
 
     def _count(self, arrival: Delivery) -> None:

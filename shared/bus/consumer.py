@@ -178,9 +178,7 @@ class CommandConsumer:
 def _log(settlement: Settlement) -> None:
     error = settlement.error
     match settlement.outcome:
-        case Outcome.ACK:
-            log.debug("command settled")
         case Outcome.BURY:
             log.error("command buried", exc_info=settlement.fault)
         case _ if error is not None:
-            log.info("command answered with an error", code=error.code, error=error.message)
+            log.debug("command answered with an error", code=error.code, error=error.message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,6 +61,19 @@ def timed(seconds: Histogram, message_type: str) -> Iterator[Timing]:
     finally:
         took = time.perf_counter() - began
         seconds.labels(message_type, outcome(timing.error)).observe(took)
+
+
+@contextmanager
+def timed_together(seconds: Histogram, message_types: Sequence[str]) -> Iterator[None]:
+    """Observe a block that handles several messages: each has its share of the time.
+
+    One that raises is not counted: they are handled one by one then.
+    """
+    began = time.perf_counter()
+    yield
+    share = (time.perf_counter() - began) / max(1, len(message_types))
+    for message_type in message_types:
+        seconds.labels(message_type, outcome(None)).observe(share)
 
 
 def outcome(error: Exception | None) -> str:

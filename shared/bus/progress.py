@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from shared import errdefs
-from shared.bus import names, tracing
+from shared.bus import names
 from shared.bus.connection import Backoff, DisconnectedError, Link, stream_entries
 from shared.bus.envelope import Entry, Envelope, decode
 from shared.bus.position import START
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.message import Message
+from shared.telemetry import context
 
 log = structlog.get_logger()
 
@@ -33,7 +34,7 @@ class Progress:
             message_type=message.TYPE,
             node=self._bus.node,
             source=self._bus.process,
-            traceparent=tracing.traceparent(),
+            traceparent=context.traceparent(),
             is_final=final,
             body=message.model_dump_json().encode(),
         )

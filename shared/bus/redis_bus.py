@@ -30,6 +30,7 @@ from shared.bus.tail import Tail, Tailed
 from shared.bus.writer import NotSentError, Writer
 from shared.contracts.health import CheckHealth
 from shared.contracts.message import Command, Message, owner_of
+from shared.telemetry import context
 
 R = TypeVar("R", bound=Message)
 
@@ -307,7 +308,7 @@ class RedisBus:
             source=self.process,
             body=message.model_dump_json().encode(),
             correlation=correlation,
-            traceparent=tracing.traceparent(),
+            traceparent=context.traceparent(),
             reply_to=reply_to,
             deadline_ns=deadline_ns,
         )

@@ -27,6 +27,8 @@ class Written:
 
     type: str
     body: bytes
+    #: W3C trace context of what it is about; empty where that was not recorded.
+    traceparent: str = ""
 
 
 #: A row of an outbox: its number, and what it publishes.
@@ -123,6 +125,7 @@ class Relay:
             node=self._bus.node,
             source=self._bus.process,
             epoch=self._epoch,
+            traceparent=written.traceparent,
             body=written.body,
         )
         length = self._bus.settings.changes_length

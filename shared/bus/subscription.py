@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from shared import errdefs
-from shared.bus import deadletter, metrics, settle, tracing
+from shared.bus import deadletter, lines, metrics, settle, subject, tracing
 from shared.bus.commands import binding, delivery
 from shared.bus.connection import (
     Backoff,
@@ -117,7 +117,11 @@ class Subscription:
         try:
             read = [self._read(claimed) for claimed in batch]
             known = [(envelope, fact, arrival) for envelope, fact, arrival in read if fact]
-            with tracing.handling_facts(self._group.stream, [envelope for envelope, _, _ in known]):
+            with (
+                tracing.handling_facts(self._group.stream, [envelope for envelope, _, _ in known]),
+                lines.told("facts", count=len(known)),
+                metrics.timed_together(metrics.FACT_SECONDS, [fact.TYPE for _, fact, _ in known]),
+            ):
                 await self._together([(fact, arrival) for _, fact, arrival in known])
         except Exception as error:  # noqa: BLE001 - told, sorted and tried again one by one
             log.info("facts not handled together, so one by one", error=repr(error))
@@ -156,7 +160,6 @@ class Subscription:
             arrival = delivery(envelope, stream_id=claimed.entry.stream_id, attempt=attempt)
             error = await self._run(envelope, fact, handler, arrival)
             if error is None:
-                log.debug("fact settled")
                 return []
             settlement = settle.not_noted(error, attempt=attempt, cap=settings.delivery_cap)
             if settlement.outcome is Outcome.BURY:
@@ -178,15 +181,18 @@ class Subscription:
     ) -> Exception | None:
         if arrival.attempt > 1:
             metrics.REDELIVERED.inc()
+        about = subject.of(fact)
         with (
-            tracing.handling_fact(self._group.stream, envelope) as span,
+            tracing.handling_fact(self._group.stream, envelope, about) as span,
+            bound_contextvars(**about),
+            lines.told("fact") as line,
             metrics.timed(metrics.FACT_SECONDS, fact.TYPE) as timing,
         ):
             try:
                 await handler(fact, arrival)
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
                 tracing.note_error(span, error)
-                timing.error = error
+                timing.error = line.error = error
                 return error
         return None
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 from shared import errdefs
-from shared.bus import names
+from shared.bus import names, subject
 from shared.bus.envelope import Envelope
+from shared.telemetry import context
 
 _tracer = trace.get_tracer("wherry.bus")
 
@@ -30,17 +31,8 @@ def sending(stream: str) -> Iterator[Span]:
             raise
 
 
-def traceparent() -> str:
-    """Return the current trace context as W3C writes it; empty when there is none."""
-    if not trace.get_current_span().get_span_context().is_valid:
-        return ""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return carrier.get("traceparent", "")
-
-
 @contextmanager
-def handling_command(stream: str, envelope: Envelope) -> Iterator[Span]:
+def handling_command(stream: str, envelope: Envelope, about: Mapping[str, str]) -> Iterator[Span]:
     """Open the span of a command's handler, below the one that sent it."""
     with _tracer.start_as_current_span(
         f"process {envelope.message_type}",
@@ -50,13 +42,14 @@ def handling_command(stream: str, envelope: Envelope) -> Iterator[Span]:
         set_status_on_exception=False,
     ) as span:
         describe(span, stream, envelope, operation="process")
+        span.set_attributes(subject.attributes(about))
         yield span
 
 
 @contextmanager
-def handling_fact(stream: str, envelope: Envelope) -> Iterator[Span]:
+def handling_fact(stream: str, envelope: Envelope, about: Mapping[str, str]) -> Iterator[Span]:
     """Open the span of a fact's handler: a trace of its own, linked to where it was published."""
-    cause = trace.get_current_span(_sent_in(envelope) or Context()).get_span_context()
+    cause = context.cause(envelope.traceparent)
     with _tracer.start_as_current_span(
         f"process {envelope.message_type}",
         context=Context(),
@@ -66,6 +59,7 @@ def handling_fact(stream: str, envelope: Envelope) -> Iterator[Span]:
         set_status_on_exception=False,
     ) as span:
         describe(span, stream, envelope, operation="process")
+        span.set_attributes(subject.attributes(about))
         yield span
 
 
@@ -123,4 +117,4 @@ def note_error(span: Span, error: Exception) -> None:
 def _sent_in(envelope: Envelope) -> Context | None:
     if not envelope.traceparent:
         return None
-    return propagate.extract({"traceparent": envelope.traceparent}, context=Context())
+    return context.sent_in({"traceparent": envelope.traceparent})

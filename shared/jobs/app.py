@@ -9,6 +9,7 @@ from celery import Celery
 from kombu.connection import Connection
 
 from shared import errdefs
+from shared.jobs.names import queue_name
 
 #: Seconds that a message stays with a worker that does not say it is alive; a worker that is
 #: killed loses its messages to the next one after this and a sweep.
@@ -36,11 +37,6 @@ def make_app(*, redis_url: str, node: str, visibility_s: int = VISIBILITY_S) -> 
     app.conf.update(_settings(node, visibility_s))
     app.amqp.Connection = PromptConnection
     return app
-
-
-def queue_name(node: str) -> str:
-    """Return the queue that the pull service of *node* works off."""
-    return f"node.{node}.pull"
 
 
 def broker_url(redis_url: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from opentelemetry import propagate
-
 from shared import errdefs
 from shared.contracts.job import RunJob
+from shared.jobs import tracing
+from shared.telemetry import context
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -44,11 +44,10 @@ class JobQueue:
         A repeat makes a second message, which the store's fencing renders harmless. Raises
         Unavailable when Redis does not answer.
         """
-        carrier: dict[str, str] = {}
-        propagate.inject(carrier)
         async with self._making:
             self._app = self._app or await asyncio.to_thread(self._make)
-        await asyncio.to_thread(self._send, self._app, job_id, priority, carrier)
+        with tracing.sending(self._node, job_id):
+            await asyncio.to_thread(self._send, self._app, job_id, priority, context.carrier())
 
     async def close(self) -> None:
         """Close the connections; a later enqueue opens new ones."""

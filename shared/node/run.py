@@ -44,12 +44,13 @@ def run_service(
     try:
         node = NodeConfig.from_env(os.environ, service)
         make_roots(node)
+        telemetry.set_up_logs(service, node=node.name)
         config = load(node, os.environ)
         lock = ServiceLock(node.lock_path(service))
         lock.acquire()
+        telemetry.set_up_traces(service, node.name, node.root)
     except errdefs.Error as error:
         return _refused(service, error)
-    telemetry.set_up_traces(service, node.name)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_until_told(service, node, config, serve))

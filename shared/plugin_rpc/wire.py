@@ -9,6 +9,7 @@ import httpx
 
 from shared.plugin_rpc import answer, transport
 from shared.plugin_rpc.endpoint import Endpoint
+from shared.telemetry import context
 
 #: What Docker sends; some plugins look at it.
 ACCEPT: Final = "application/vnd.docker.plugins.v1.2+json"
@@ -39,7 +40,8 @@ class Wire:
         self._under_way += 1
         self._is_idle.clear()
         try:
-            request = httpx.Request("POST", self._url(method), headers=_HEADERS, content=body)
+            headers = {**_HEADERS, **context.carrier()}
+            request = httpx.Request("POST", self._url(method), headers=headers, content=body)
             response = await self._medium.handle_async_request(request)
             try:
                 said = await _read(method, response, limit)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared import errdefs
+from shared.sqlite import tracing
 from shared.sqlite.metrics import TRANSACTION_SECONDS
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Database:
         Raises ResourceExhausted when the disk is full and Unavailable when it fails; then, and
         when *change* raises, nothing of it remains.
         """
-        with self._seconds.time():
+        with tracing.writing(self._path.stem), self._seconds.time():
             return await self._in(self._writer, lambda: self._transact(change))
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:

@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Final
 
-from opentelemetry import propagate
-
 from shared import errdefs
 from shared.contracts.message import StreamRequest
 from shared.streams.duplex import Duplex
+from shared.telemetry import context
 
 #: Bytes that are read ahead, and the longest line.
 LINE_LIMIT: Final = 1024 * 1024
@@ -35,9 +34,8 @@ async def open_stream(path: Path, request: StreamRequest) -> Duplex:
 
 
 async def _agree(stream: Duplex, request: StreamRequest) -> None:
-    context: dict[str, str] = {}
-    propagate.inject(context)
-    asked = {"type": request.TYPE, "body": request.model_dump(mode="json"), "context": context}
+    body = request.model_dump(mode="json")
+    asked = {"type": request.TYPE, "body": body, "context": context.carrier()}
     try:
         await stream.write(json.dumps(asked).encode() + b"\n")
         answer = await stream.read_line()

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from shared import errdefs
 from shared.contracts.message import StreamRequest
 from shared.streams.client import LINE_LIMIT
 from shared.streams.duplex import Duplex
+from shared.telemetry import context
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer("wherry.streams")
@@ -96,7 +97,7 @@ class StreamServer:
             return await _refuse(stream, refusal)
         with _tracer.start_as_current_span(
             f"stream {model.TYPE}",
-            context=propagate.extract(asked.get("context") or {}),
+            context=context.sent_in(asked.get("context") or {}),
             kind=SpanKind.SERVER,
         ):
             try:

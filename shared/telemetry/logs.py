@@ -22,17 +22,20 @@ _LEVELS: Final = {
 }
 
 
-def set_up_logs(service: str, env: Mapping[str, str] | None = None) -> None:
+def set_up_logs(
+    service: str, env: Mapping[str, str] | None = None, *, node: str | None = None
+) -> None:
     """Send this process's log lines to standard error, each with its service and trace ids.
 
-    WHERRY_LOG_LEVEL of *env* says which: debug, info, warn or error.
+    WHERRY_LOG_LEVEL of *env* says which: debug, info, warn or error. Called again, as soon as the
+    node's name is known, each line has that, too.
     """
     level = _LEVELS.get((env or os.environ).get("WHERRY_LOG_LEVEL", ""), logging.INFO)
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            _named(service),
+            _named(service, node),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _trace_ids,
@@ -41,15 +44,18 @@ def set_up_logs(service: str, env: Mapping[str, str] | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Not cached: lines that were written before the node had a name would never have it.
+        cache_logger_on_first_use=node is not None,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
 
 
-def _named(service: str) -> Processor:
+def _named(service: str, node: str | None) -> Processor:
     # Not by a context variable: threads that others start begin without any.
     def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> EventDict:
         event.setdefault("service", service)
+        if node is not None:
+            event.setdefault("node", node)
         return event
 
     return add

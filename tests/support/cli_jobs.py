@@ -21,6 +21,8 @@ from services.cli.domain.reference import References
 from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
+from services.cli.domain.trace import Answered, ShownTrace, Span
+from shared import errdefs
 
 
 def job(state: str = "queued", **more: Any) -> Job:
@@ -114,6 +116,24 @@ class FakeApi:
     sizes: list[Size | None] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
+    switched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    answered: Answered = field(default_factory=lambda: Answered(trace_id=""))
+    trace_wishes: list[tuple[int, str, bool, bool]] = field(default_factory=list)
+    #: What each look at the trace shows; the last one stays.
+    kept: list[ShownTrace] = field(default_factory=list)
+
+    def switch(self, name: str, verb: str, query: Mapping[str, str]) -> Answered:
+        self.switched.append((name, verb, dict(query)))
+        return self.answered
+
+    def traces(self, *, limit: int, plugin: str, everything: bool, slow: bool) -> tuple[Span, ...]:
+        self.trace_wishes.append((limit, plugin, everything, slow))
+        return tuple(root for kept in self.kept[-1:] for root in kept.trace.roots)
+
+    def trace(self, trace_id: str) -> ShownTrace:
+        if not self.kept:
+            raise errdefs.NotFound(f"trace {trace_id} not found")
+        return self.kept.pop(0) if len(self.kept) > 1 else self.kept[0]
 
     def keep_secret(self, name: str, value: bytes, *, replace: bool) -> None:
         raise AssertionError("no test keeps secrets here")

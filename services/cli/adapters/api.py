@@ -27,6 +27,7 @@ from services.cli.domain.reference import References
 from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
+from services.cli.domain.trace import Answered, ShownTrace, Span
 from shared import errdefs
 
 _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
@@ -74,6 +75,31 @@ class UnixApi:
         """Compare two versions of a plugin."""
         path = f"/plugins/diff?{urlencode({'old': old, 'new': new})}"
         return PluginDiff.from_json(self._ask("GET", path, login=login, limit_s=_LONG_LIMIT_S))
+
+    def switch(self, name: str, verb: str, query: Mapping[str, str]) -> Answered:
+        """Enable or disable a plugin, by Docker's route; what is answered is returned, too."""
+        path = f"/plugins/{quote(name)}/{verb}?{urlencode(query)}"
+        connection = UnixConnection(self.socket, None)
+        try:
+            with contextlib.closing(connection):
+                connection.request("POST", path)
+                with connection.getresponse() as response:
+                    refused = json.loads(response.read()) if response.status >= 300 else None
+                    return Answered(
+                        trace_id=response.headers.get("wherry-trace-id", ""),
+                        error=errdefs.from_wire(refused) if refused else None,
+                    )
+        except _FAILURES as error:
+            raise self._silent(error) from error
+
+    def traces(self, *, limit: int, plugin: str, everything: bool, slow: bool) -> tuple[Span, ...]:
+        """Return the first spans of recent traces."""
+        wish = {"limit": limit, "plugin": plugin, "all": everything, "slow": slow}
+        return tuple(map(Span.from_json, self._ask("GET", f"/traces?{urlencode(wish)}")["traces"]))
+
+    def trace(self, trace_id: str) -> ShownTrace:
+        """Return a trace by its id, or the beginning of it."""
+        return ShownTrace.from_json(self._ask("GET", f"/traces/{quote(trace_id, safe='')}"))
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return all that the gateway knows of a plugin."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from services.cli.entrypoints import supervision
+from services.cli.entrypoints import supervision, switch
 from services.cli.entrypoints.parts import Parts
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def references(parts: Parts, name: str, *, as_json: bool) -> None:
 
 
 for _command in (
+    switch.enable,
+    switch.disable,
     supervision.supervision,
     supervision.restart_policy,
     supervision.health,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.executor.adapters.calls import spanned
 from services.executor.adapters.capabilities import lacking_capabilities
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.metrics import RUNC_SECONDS
@@ -49,7 +50,7 @@ class Conmon:
         through; what was made is the caller's to remove.
         """
         bundle = self.layout.bundle(container_id)
-        with RUNC_SECONDS.labels("create").time():
+        with spanned("conmon", container_id), RUNC_SECONDS.labels("create").time():
             result = await self._see_through(bundle)
         pid = int(result.get("data", -1))
         if pid <= 0:
@@ -93,23 +94,18 @@ class Conmon:
 
     async def _launch(self, bundle: Bundle) -> dict[str, Any]:
         with open_pipe() as sync, open_pipe() as start:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(bundle),
-                cwd=bundle.path,  # it writes a file "oom" here as well
-                env=_environment(sync.write_end, start.read_end),
-                pass_fds=(sync.write_end, start.read_end),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
+            with spanned("conmon start", bundle.container_id):
+                process = await self._spawn(bundle, sync.write_end, start.read_end)
             try:
-                self.cgroups.admit_supervisor(process.pid)
-                os.write(start.write_end, b"\0")
-                sync.close_write_end()
+                with spanned("conmon cgroup", bundle.container_id):
+                    self.cgroups.admit_supervisor(process.pid)
                 async with asyncio.timeout(_CREATE_LIMIT_S):
-                    answer = await read_line(sync.read_end)
-                    _, complaint = await process.communicate()
+                    with spanned("runc create", bundle.container_id):
+                        os.write(start.write_end, b"\0")
+                        sync.close_write_end()
+                        answer = await read_line(sync.read_end)
+                    with spanned("conmon detach", bundle.container_id):
+                        _, complaint = await process.communicate()
             except TimeoutError as error:
                 raise failure.creation_hangs(bundle.container_id, _CREATE_LIMIT_S) from error
             finally:
@@ -119,6 +115,20 @@ class Conmon:
         if not answer:
             return {"message": complaint.decode(errors="replace") or "conmon gave no answer"}
         return dict(json.loads(answer))
+
+    async def _spawn(
+        self, bundle: Bundle, sync_fd: int, start_fd: int
+    ) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self._command(bundle),
+            cwd=bundle.path,  # it writes a file "oom" here as well
+            env=_environment(sync_fd, start_fd),
+            pass_fds=(sync_fd, start_fd),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def _command(self, bundle: Bundle) -> list[str]:
         name = bundle.container_id

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.executor.adapters.metrics import RUNC_SECONDS
+from services.executor.adapters.calls import of_runc
 from services.executor.adapters.pipes import captured
 from services.executor.ports import RuntimeStatus
 from shared import errdefs, runc_ctl
@@ -26,12 +26,12 @@ class RuncRuntime:
 
     async def start(self, container_id: str) -> None:
         """Run the program of a created container."""
-        with _translated(container_id), RUNC_SECONDS.labels("start").time():
+        with _translated(container_id), of_runc("start", container_id):
             await self.runc.start(container_id)
 
     async def status(self, container_id: str) -> RuntimeStatus | None:
         """Return what the runtime holds for the id; None when nothing."""
-        with _translated(container_id), RUNC_SECONDS.labels("state").time():
+        with _translated(container_id), of_runc("state", container_id):
             try:
                 container = await self.runc.state(container_id)
             except runc_ctl.ContainerNotFound:
@@ -43,14 +43,14 @@ class RuncRuntime:
         """Let a paused container go on; one that is not paused, or ended, is success."""
         with (
             _translated(container_id),
-            RUNC_SECONDS.labels("resume").time(),
+            of_runc("resume", container_id),
             contextlib.suppress(runc_ctl.WrongState),
         ):
             await self.runc.resume(container_id)
 
     async def delete(self, container_id: str) -> None:
         """Kill what is left and delete the state; none there is success."""
-        with _translated(container_id), RUNC_SECONDS.labels("delete").time():
+        with _translated(container_id), of_runc("delete", container_id):
             try:
                 await self.runc.delete(container_id)
             except runc_ctl.ContainerNotFound:

@@ -89,6 +89,8 @@ class Starter:
             self._prepare(record, command)
         with tracer.start_as_current_span("conmon", attributes=attributes):
             init, conmon = await self.host.supervisor.create(container_id)
+            self._prepare(record, command.config)
+        init, conmon = await self.host.supervisor.create(container_id)
         record = record.model_copy(
             update={
                 "phase": Phase.STARTING,
@@ -99,8 +101,7 @@ class Starter:
         )
         self.host.bundles.save(record)
         held = self.watch.hold(record, committed=False)
-        with tracer.start_as_current_span("runc start", attributes=attributes):
-            await self.host.runtime.start(container_id)
+        await self.host.runtime.start(container_id)
         return held
 
     def _prepare(self, record: Record, command: StartContainer) -> None:

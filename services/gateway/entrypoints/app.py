@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Final
+from urllib.parse import parse_qsl
 
 import structlog
 
@@ -29,13 +30,14 @@ log = structlog.get_logger()
 class App:
     """Answers every request, traces it, and writes one line about it."""
 
-    def __init__(self, served: Application) -> None:
+    def __init__(self, served: Application, *, are_reads_traced: bool = True) -> None:
         self._served = served
+        self._are_reads_traced = are_reads_traced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         began = time.perf_counter()
-        with tracing.serving(scope) as span:
+        with tracing.serving(scope, are_reads_recorded=self._are_reads_traced) as span:
             exchange = Exchange(send, trace_id=tracing.trace_id(span))
             exchange.offer_hijack(scope)
             try:
@@ -50,7 +52,10 @@ class App:
                 seconds = time.perf_counter() - began
                 route = _template(scope)
                 metrics.observe(method=scope["method"], route=route, status=status, seconds=seconds)
-                tracing.finish(span, method=scope["method"], route=route, status=status)
+                plugin = _plugin(scope, route)
+                tracing.finish(
+                    span, method=scope["method"], route=route, plugin=plugin, status=status
+                )
                 log.info(
                     "request",
                     method=scope["method"],
@@ -58,6 +63,7 @@ class App:
                     path=scope["path"],
                     client=str(identity_of(scope) or ""),
                     status=status,
+                    **({"plugin": plugin} if plugin else {}),
                     duration_ms=round(seconds * 1000, 3),
                 )
 
@@ -66,6 +72,19 @@ async def _admit_fault(exchange: Exchange, receive: Receive) -> None:
     """Answer 500; an answer that has begun is cut, so that nobody takes it for a whole one."""
     if not exchange.status:
         await send_answer(docker_refusal(_FAULT, ""), receive, exchange.send)
+
+
+def _plugin(scope: Scope, route: str) -> str:
+    """Return the plugin that a request is about, as the client named it; nothing where it is not.
+
+    Of a pull that is what it is to be called here, or else where it comes from.
+    """
+    if "/plugins/" not in route:
+        return ""
+    if name := (scope.get("path_params") or {}).get("name"):
+        return str(name)
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+    return query.get("name") or query.get("remote") or ""
 
 
 def _template(scope: Scope) -> str:

@@ -30,7 +30,7 @@ def is_extension(path: str) -> bool:
 
 
 class Dispatch:
-    """An ASGI application; leaves the route that it found in the scope."""
+    """An ASGI application; leaves the route that it found, and its parameters, in the scope."""
 
     def __init__(self, router: Router, extension: Application, console: Application) -> None:
         self._router = router
@@ -53,6 +53,7 @@ class Dispatch:
             if match is None:
                 return docker_refusal(_NOT_FOUND, version)
             scope["route"] = match.route
+            scope["path_params"] = match.params
             api_version.check(version)
             return await match.route.handler(Request(scope, receive, match.params, version=version))
         except errdefs.Error as error:

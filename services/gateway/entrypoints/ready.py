@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.gateway.domain import api_version
-from services.gateway.entrypoints import metrics, tracing
+from services.gateway.entrypoints import metrics
 from services.gateway.entrypoints.exchange import COMMON
 from services.gateway.entrypoints.http import Response
 from services.gateway.entrypoints.router import Match, Router
@@ -47,15 +47,13 @@ class Known:
 class ReadyAnswers:
     """Answers heads of requests at once, or not at all; see Route.now.
 
-    *mark* tells what all answers are made of: another mark, and they are made anew. While requests
-    are recorded as traces, none is answered here.
+    *mark* tells what all answers are made of: another mark, and they are made anew. Where reads
+    are recorded as traces, nobody is answered here; who brings a trace never is.
     """
 
-    #: Tells whether traces are recorded.
-    is_recorded: Callable[[], bool]
-
-    def __init__(self, router: Router, mark: Callable[[], Hashable]) -> None:
-        self.is_recorded = tracing.is_recorded
+    def __init__(self, router: Router, mark: Callable[[], Hashable], *, is_recorded: bool) -> None:
+        #: Whether reads are traces.
+        self.is_recorded = is_recorded
         self._router = router
         self._mark = mark
         self.known: dict[bytes, Known] = {}
@@ -66,7 +64,7 @@ class ReadyAnswers:
         known, mark = self.known.get(head), self._mark()
         if known is None or known.mark != mark:
             known = self._made(head, known, mark)
-        if known is None or self.is_recorded():
+        if known is None or self.is_recorded:
             return None
         seconds = time.perf_counter() - began
         route = known.match.route

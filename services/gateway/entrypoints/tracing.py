@@ -4,39 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from services.gateway.entrypoints.http import Scope
+from shared.telemetry import context
 
 _tracer = trace.get_tracer("wherry.gateway")
-_CONTEXT_HEADERS = frozenset({b"traceparent", b"tracestate", b"baggage"})
+_READS: Final = frozenset({"GET", "HEAD"})
+#: A read that asks a registry, and so is worth a span wherever spans go.
+_ASKS_REGISTRY: Final = "/plugins/privileges"
 
 
 @contextmanager
-def serving(scope: Scope) -> Iterator[Span]:
-    """Open the span of a request, below the client's own when it names one."""
+def serving(scope: Scope, *, are_reads_recorded: bool) -> Iterator[Span]:
+    """Open the span of a request, below the client's own when it names one.
+
+    Requests that only read are recorded where *are_reads_recorded*, and for who brings a trace.
+    """
     carrier = {
-        key.decode(): value.decode("latin-1")
+        name: value.decode("latin-1")
         for key, value in scope["headers"]
-        if key in _CONTEXT_HEADERS
+        if (name := key.decode("latin-1")) in context.FIELDS
     }
-    if not carrier and not is_recorded():
+    if not carrier and not (_is_on() and (are_reads_recorded or _is_action(scope))):
         yield trace.INVALID_SPAN
         return
     with _tracer.start_as_current_span(
         scope["method"],
-        context=propagate.extract(carrier),
+        context=context.sent_in(carrier),
         kind=SpanKind.SERVER,
         attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
     ) as span:
         yield span
-
-
-def is_recorded() -> bool:
-    """Tell whether this process records traces."""
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def trace_id(span: Span) -> bytes:
@@ -46,14 +48,24 @@ def trace_id(span: Span) -> bytes:
     return trace.format_trace_id(span.get_span_context().trace_id).encode()
 
 
-def finish(span: Span, *, method: str, route: str, status: int) -> None:
+def finish(span: Span, *, method: str, route: str, plugin: str, status: int) -> None:
     """Say on the span what the request turned out to be."""
     if not span.is_recording():
         return
     span.update_name(f"{method} {route}" if route else method)
     if route:
         span.set_attribute("http.route", route)
+    if plugin:
+        span.set_attribute("wherry.plugin", plugin)
     span.set_attribute("http.response.status_code", status)
     if status >= 500:
         span.set_attribute("error.type", str(status))
         span.set_status(Status(StatusCode.ERROR))
+
+
+def _is_on() -> bool:
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _is_action(scope: Scope) -> bool:
+    return scope["method"] not in _READS or scope["path"].endswith(_ASKS_REGISTRY)

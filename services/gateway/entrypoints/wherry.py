@@ -30,6 +30,7 @@ from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_secrets import SecretExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
+from services.gateway.entrypoints.wherry_traces import TraceExtension
 from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
@@ -74,6 +75,7 @@ class Extension:
     diffs: DiffExtension
     audit: AuditExtension
     secrets: SecretExtension
+    traces: TraceExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -83,6 +85,8 @@ class Extension:
             openapi_url="/wherry/v1/openapi.json",
             docs_url=None,
             redoc_url=None,
+            # The span of a request is opened outside, for Docker's routes as for these.
+            telemetry={"tracing": False, "metrics": False, "logs": False},
         )
         app.include_router(self._router())
         app.add_exception_handler(errdefs.Error, _refuse)
@@ -111,6 +115,7 @@ class Extension:
         self.diffs.add_to(router)
         self.audit.add_to(router)
         self.secrets.add_to(router)
+        self.traces.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

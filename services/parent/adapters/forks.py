@@ -18,7 +18,7 @@ from shared import errdefs
 
 #: Most of what a service's start would spend its time and memory on.
 _SHARED = (
-    "opentelemetry.trace",
+    "opentelemetry.sdk.trace",
     "celery.app.amqp",
     "kombu.transport.redis",
     "redis.asyncio",
@@ -27,6 +27,8 @@ _SHARED = (
     "shared.jobs.app",
     "shared.node.run",
     "shared.sqlite",
+    "shared.telemetry.recent",
+    "shared.telemetry.sampling",
     "structlog",
 )
 

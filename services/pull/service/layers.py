@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from services.pull.domain import plugin_image
 from services.pull.domain.plugin_image import PluginImage
 from services.pull.domain.status import Status
 from services.pull.ports import Content, Ingest, LayerReader, Repository
-from services.pull.service import spans
+from services.pull.service import metrics, spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
 from services.pull.service.resolving import prefixed
@@ -106,6 +107,7 @@ class LayerFetch:
         digest = layer.descriptor.digest
         if self.flights.is_taken(digest) or self.transfers.locked():
             self.attempt.lines.say(Status.WAITING, layer.id)
+        began = time.perf_counter()
         with spans.step("blob", spans.of_blob(layer.descriptor)) as span:
             async with self.flights.turn(digest):
                 # Another job may have brought it while this one waited.
@@ -116,6 +118,8 @@ class LayerFetch:
                 else:
                     await self._transfer(layer)
                 layer.is_blob()
+        outcome = "cached" if is_hit else "fetched"
+        metrics.BLOB_SECONDS.labels(outcome).observe(time.perf_counter() - began)
 
     async def _transfer(self, layer: Layer) -> None:
         blob = layer.descriptor
@@ -130,7 +134,7 @@ class LayerFetch:
             await self.attempt.store.commit_blob(blob.digest, blob.size, ingest.name)
 
     async def _download(self, layer: Layer, ingest: Ingest) -> None:
-        received = 0
+        received, began = 0, time.perf_counter()
         async with aclosing(self.repository.blob(layer.descriptor)) as pieces:
             async for piece in pieces:
                 await ingest.write(piece)
@@ -139,6 +143,7 @@ class LayerFetch:
                     Status.DOWNLOADING, layer.id, received, layer.descriptor.size
                 )
         await ingest.finish()
+        spans.moved(spans.current(), received, time.perf_counter() - began)
 
     async def _unpack_all(self, layers: list[Layer]) -> None:
         for number, layer in enumerate(layers):
@@ -158,7 +163,10 @@ class LayerFetch:
             )
 
         reader = await layer.open(self.content)
-        with spans.step("unpack", {"oci.blob.digest": digest}) as span:
+        with (
+            metrics.UNPACK_SECONDS.time(),
+            spans.step("unpack", {"oci.blob.digest": digest}) as span,
+        ):
             try:
                 diff_id, unpacked = await self.attempt.workplace.unpack(reader, moved)
             except errdefs.Error as error:
@@ -167,6 +175,8 @@ class LayerFetch:
                 raise prefixed(error, f"error applying layer for digest {digest}") from error
             span.set_attribute("wherry.files", unpacked.entries)
             span.set_attribute("wherry.bytes", unpacked.size)
+            metrics.UNPACKED_FILES.inc(unpacked.entries)
+            metrics.UNPACKED_BYTES.inc(unpacked.size)
             await layer.verified()
             plugin_image.check_diff_id(self.image, number, diff_id)
         self.attempt.lines.say(Status.COMPLETE, layer.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from services.pull.domain import status
 from services.pull.domain.plugin_image import MAX_MANIFEST
 from services.pull.domain.status import Status
 from services.pull.ports import Content, Registries, Repository
-from services.pull.service import spans
+from services.pull.service import metrics, spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.lines import Lines
 from services.pull.service.resolving import prefixed
@@ -103,11 +104,15 @@ class _Push:
             lines.say(Status.WAITING, short)
         content = _Sent(content=self.content, blob=blob, lines=lines)
         async with self.transfers:
+            began = time.perf_counter()
             with spans.step("blob", spans.of_blob(blob)) as span:
                 outcome = await self.repository.upload(
                     blob, content, mount_from=self.source.path if self.source else ""
                 )
+                seconds = time.perf_counter() - began
                 span.set_attribute("wherry.blob.outcome", outcome)
+                spans.moved(span, blob.size if outcome == "uploaded" else 0, seconds)
+            metrics.BLOB_SECONDS.labels(outcome).observe(seconds)
         lines.say(self._said(outcome), short)
 
     def _said(self, outcome: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from services.pull.ports import OpenProgress, ProgressWriter, Workplaces
-from services.pull.service import lease, lines, spans, store
+from services.pull.service import lease, lines, metrics, spans, store
 from services.pull.service.attempt import Attempt
 from services.pull.service.credentials import open_auth
 from services.pull.service.lines import Lines
@@ -82,6 +83,7 @@ class JobRunner:
                 log.info("job not taken", reason=error.message)
                 return
             span.set_attribute("wherry.job.kind", taken.request.kind)
+            span.set_attribute("wherry.plugin", taken.request.name)
             span.set_attribute("wherry.job.attempt", taken.attempt)
             await self._in_place_of_another(job_id, taken)
 
@@ -99,19 +101,24 @@ class JobRunner:
 
     async def _attempt(self, job_id: str, taken: JobTaken) -> None:
         log.info("job taken", kind=taken.request.kind, attempt=taken.attempt)
+        began, outcome = time.perf_counter(), "stopped"
         job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token, pace=self.pace)
         progress = self.open_progress(job_id)
         try:
             ended = await lease.held(job_store, self._do(job_store, taken, progress), self.pace)
         except errdefs.Error as error:
+            outcome = error.code
             await self._fail(job_store, progress, error)
         except Exception:
+            outcome = "fault"
             log.exception("job failed")
             await self._fail(job_store, progress, _fault(job_id))
         else:
-            log.info("job done", kind=taken.request.kind)
+            outcome = "ok"
             if ended is not None:
                 await lines.end(progress, ended, self.pace)
+        finally:
+            _told(taken.request.kind, outcome, time.perf_counter() - began)
 
     async def _do(
         self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
@@ -144,7 +151,7 @@ class JobRunner:
             log.warning("job not failed", reason=refusal.message, after=error.message)
             await self._leave(job_store, progress)
             return
-        log.info("job failed", reason=error.message, code=error.code)
+        log.info("job failed", reason=error.message)
         await lines.end(progress, JobEnded(error=error.to_wire()), self.pace)
 
     async def _leave(self, job_store: JobStore, progress: ProgressWriter) -> None:
@@ -157,6 +164,11 @@ class JobRunner:
         # The store has deleted the folder with the job's end; this attempt may have made it anew.
         await self.workplaces.of(job_store.job_id, job_store.token).discard()
         await lines.end(progress, JobEnded(error=job.error), self.pace)
+
+
+def _told(kind: JobKind, outcome: str, seconds: float) -> None:
+    metrics.JOB_SECONDS.labels(kind, outcome).observe(seconds)
+    log.info("job", kind=kind, outcome=outcome, duration_ms=round(seconds * 1000, 3))
 
 
 def _fault(job_id: str) -> errdefs.Error:

@@ -15,6 +15,7 @@ from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
 from shared.sqlite import Database
+from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -40,8 +41,10 @@ class SqliteRecords:
 
     async def commit(self, unit: Unit) -> ports.Committed:
         """Commit a unit whole; see ports.Records."""
-        now_ns = self._clock()
-        return await self._database.write(lambda connection: _commit(connection, unit, now_ns))
+        now_ns, traceparent = self._clock(), context.traceparent()
+        return await self._database.write(
+            lambda connection: _commit(connection, unit, now_ns, traceparent)
+        )
 
     async def replied(self, message_id: str) -> Changed | None:
         """Return the reply that a command was already given."""
@@ -56,11 +59,12 @@ class SqliteRecords:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
         rows = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT revision, message FROM outbox WHERE revision > ? ORDER BY revision LIMIT ?",
+                "SELECT revision, message, traceparent FROM outbox"
+                " WHERE revision > ? ORDER BY revision LIMIT ?",
                 (revision, limit),
             ).fetchall()
         )
-        return [(row["revision"], _written(row["message"])) for row in rows]
+        return [(row["revision"], _written(row)) for row in rows]
 
     async def last_revision(self) -> int:
         """Return the newest revision, 0 before the first."""
@@ -82,7 +86,9 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
     )
 
 
-def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Committed:
+def _commit(
+    connection: sqlite3.Connection, unit: Unit, now_ns: int, traceparent: str
+) -> ports.Committed:
     if unit.end is not None:
         _end(connection, unit.end)
     operation = _begin(connection, unit.begin, now_ns) if unit.begin else None
@@ -107,7 +113,7 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> ports.Co
     )
     for change, message in zip(unit.changes, changes, strict=True):
         _write(connection, change)
-        _publish(connection, message, now_ns)
+        _publish(connection, message, now_ns, traceparent)
     changed = Changed(epoch=epoch, revision=first - 1 + len(changes), changes=changes)
     if unit.answers:
         connection.execute(
@@ -201,10 +207,12 @@ def _write(connection: sqlite3.Connection, change: Change) -> None:
         raise errdefs.AlreadyExists(f"plugin {plugin.name} already exists") from error
 
 
-def _publish(connection: sqlite3.Connection, message: PluginChanged, now_ns: int) -> None:
+def _publish(
+    connection: sqlite3.Connection, message: PluginChanged, now_ns: int, traceparent: str
+) -> None:
     connection.execute(
-        "INSERT INTO outbox (revision, message, at_ns) VALUES (?, ?, ?)",
-        (message.revision, message.model_dump_json(), now_ns),
+        "INSERT INTO outbox (revision, message, at_ns, traceparent) VALUES (?, ?, ?, ?)",
+        (message.revision, message.model_dump_json(), now_ns, traceparent),
     )
     if message.revision % _PRUNE_EVERY == 0:
         connection.execute(
@@ -238,5 +246,6 @@ def _operation(row: sqlite3.Row) -> Operation:
     )
 
 
-def _written(text: str) -> Written:
-    return Written(type=PluginChanged.TYPE, body=text.encode())
+def _written(row: sqlite3.Row) -> Written:
+    body = row["message"].encode()
+    return Written(type=PluginChanged.TYPE, body=body, traceparent=row["traceparent"])

@@ -67,7 +67,10 @@ class Handovers:
         if journal is None or phase is None:
             return
         try:
-            with tracer.start_as_current_span(f"upgrade {phase}", attributes={"job.id": job_id}):
+            with tracer.start_as_current_span(
+                f"upgrade {phase}",
+                attributes={"wherry.job.id": job_id, "wherry.plugin": record.job.name},
+            ):
                 if record.job.cancelled and handover.is_revocable(phase):
                     await self._phases.turn_back(record, job.was_cancelled(record))
                 else:

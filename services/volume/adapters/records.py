@@ -9,9 +9,11 @@ from pathlib import Path
 
 from services.volume import ports
 from services.volume.domain.record import Holder, Operation, Position, Unit, VolumeRecord
+from shared.bus.relay import Written
 from shared.contracts.store import Fact
 from shared.contracts.volume import VolumesChanged
 from shared.sqlite import Database
+from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,8 +38,10 @@ class SqliteRecords:
 
     async def commit(self, unit: Unit) -> Position:
         """Commit a unit whole; see ports.Records."""
-        now_ns = self._clock()
-        return await self._database.write(lambda connection: _commit(connection, unit, now_ns))
+        now_ns, traceparent = self._clock(), context.traceparent()
+        return await self._database.write(
+            lambda connection: _commit(connection, unit, now_ns, traceparent)
+        )
 
     async def replied(self, message_id: str) -> Position | None:
         """Return what a command was already answered with."""
@@ -50,18 +54,17 @@ class SqliteRecords:
 
         return await self._database.read(query)
 
-    async def published_after(
-        self, revision: int, limit: int
-    ) -> Sequence[tuple[int, VolumesChanged]]:
+    async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
 
-        def query(connection: sqlite3.Connection) -> list[tuple[int, VolumesChanged]]:
+        def query(connection: sqlite3.Connection) -> list[tuple[int, Written]]:
             epoch = _epoch(connection)
             rows = connection.execute(
-                "SELECT revision, facts FROM outbox WHERE revision > ? ORDER BY revision LIMIT ?",
+                "SELECT revision, facts, traceparent FROM outbox"
+                " WHERE revision > ? ORDER BY revision LIMIT ?",
                 (revision, limit),
             )
-            return [(row["revision"], _changed(epoch, row)) for row in rows]
+            return [(row["revision"], _written(epoch, row)) for row in rows]
 
         return await self._database.read(query)
 
@@ -82,7 +85,7 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
     )
 
 
-def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> Position:
+def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int, traceparent: str) -> Position:
     if unit.put is not None:
         connection.execute(
             "INSERT INTO volumes (name, record) VALUES (?, ?)"
@@ -94,7 +97,7 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> Position
     _move_operation(connection, unit, now_ns)
     _move_holders(connection, unit)
     if unit.facts:
-        _publish(connection, unit.facts, now_ns)
+        _publish(connection, unit.facts, now_ns, traceparent)
     position = _position(connection)
     if unit.answers:
         connection.execute(
@@ -126,11 +129,13 @@ def _move_holders(connection: sqlite3.Connection, unit: Unit) -> None:
     )
 
 
-def _publish(connection: sqlite3.Connection, facts: Sequence[Fact], now_ns: int) -> None:
+def _publish(
+    connection: sqlite3.Connection, facts: Sequence[Fact], now_ns: int, traceparent: str
+) -> None:
     revision = _last_revision(connection) + 1
     connection.execute(
-        "INSERT INTO outbox (revision, facts, at_ns) VALUES (?, ?, ?)",
-        (revision, json.dumps([fact.model_dump() for fact in facts]), now_ns),
+        "INSERT INTO outbox (revision, facts, at_ns, traceparent) VALUES (?, ?, ?, ?)",
+        (revision, json.dumps([fact.model_dump() for fact in facts]), now_ns, traceparent),
     )
     if revision % _PRUNE_EVERY == 0:
         connection.execute(
@@ -140,9 +145,14 @@ def _publish(connection: sqlite3.Connection, facts: Sequence[Fact], now_ns: int)
         connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
 
 
-def _changed(epoch: str, row: sqlite3.Row) -> VolumesChanged:
+def _written(epoch: str, row: sqlite3.Row) -> Written:
     facts = tuple(Fact.model_validate(one) for one in json.loads(row["facts"]))
-    return VolumesChanged(epoch=epoch, revision=row["revision"], facts=facts)
+    changed = VolumesChanged(epoch=epoch, revision=row["revision"], facts=facts)
+    return Written(
+        type=changed.TYPE,
+        body=changed.model_dump_json().encode(),
+        traceparent=row["traceparent"],
+    )
 
 
 def _position(connection: sqlite3.Connection) -> Position:

@@ -17,6 +17,7 @@ def variables_read() -> set[str]:
         shared / "node" / "runtimes.py",
         shared / "plugin_rpc" / "legacy_folders.py",
         shared / "telemetry" / "logs.py",
+        shared / "telemetry" / "traces.py",
         _REPOSITORY / "services" / "gateway" / "domain" / "listening.py",
     ]
     modules += (_REPOSITORY / "services").glob("*/config.py")

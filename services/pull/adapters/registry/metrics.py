@@ -9,6 +9,9 @@ REQUESTS = Counter(
     "Requests to registries, tries counted each; the status is 0 where nobody answered.",
     ["status"],
 )
+RETRIES = Counter(
+    "wherry_registry_retries", "Requests that were sent again, because nobody or nonsense answered."
+)
 RECEIVED_BYTES = Counter(
     "wherry_registry_received_bytes", "Bytes of layers and other blobs that were downloaded."
 )

@@ -141,6 +141,7 @@ class Session:
             attempt=attempts.number,
             pause_s=round(pause_s, 3),
         )
+        tracing.note_repeat(why, attempts.number)
         await self.sleep(pause_s)
         attempts.number += 1
 

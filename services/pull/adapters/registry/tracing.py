@@ -10,9 +10,11 @@ from contextlib import contextmanager
 
 import httpx
 from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from services.pull.adapters.registry import metrics
+from shared.telemetry import context
 
 _tracer = trace.get_tracer("wherry.registry")
 
@@ -35,6 +37,8 @@ def requesting(request: httpx.Request, *, resend_count: int) -> Iterator[Span]:
             "http.request.resend_count": resend_count,
         },
     )
+    if span.is_recording():
+        request.headers.update(context.carrier_of(span))
     try:
         yield span
     except httpx.TransportError as error:
@@ -44,6 +48,16 @@ def requesting(request: httpx.Request, *, resend_count: int) -> Iterator[Span]:
         raise
     finally:
         span.end()
+
+
+def note_repeat(why: str, attempt: int) -> None:
+    """Count a request that is sent again, here and on the span of what it is for."""
+    metrics.RETRIES.inc()
+    span = trace.get_current_span()
+    if isinstance(span, ReadableSpan) and span.is_recording():
+        before = (span.attributes or {}).get("wherry.retries", 0)
+        span.set_attribute("wherry.retries", before + 1 if isinstance(before, int) else 1)
+        span.add_event("repeated", {"wherry.reason": why, "wherry.attempt": attempt})
 
 
 def note_status(span: Span, status: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from services.volume.adapters.records import MIGRATIONS, SqliteRecords
 from services.volume.domain.record import Holder, Kind, Operation, Unit, VolumeRecord, fact
+from shared.contracts.volume import VolumesChanged
 from shared.sqlite import Database
 
 VOLUME = VolumeRecord(
@@ -48,7 +49,8 @@ async def test_a_verb_from_its_journal_to_its_fact(records: SqliteRecords) -> No
     assert (loaded.volumes, loaded.holders) == ((), ())
     assert loaded.operations[0].kind is Kind.RELEASE
     published = await records.published_after(0, 10)
-    assert [(n, one.revision, one.facts[0].action) for n, one in published] == [
+    read = [(n, VolumesChanged.model_validate_json(one.body)) for n, one in published]
+    assert [(n, one.revision, one.facts[0].action) for n, one in read] == [
         (1, 1, "create"),
         (2, 2, "destroy"),
     ]

@@ -466,5 +466,5 @@ async def test_a_start_is_traced_step_by_step(scene: Scene) -> None:
         await scene.start()
 
     spans = exporter.get_finished_spans()
-    assert [span.name for span in spans] == ["prepare bundle", "conmon", "runc start", "readiness"]
+    assert [span.name for span in spans] == ["prepare bundle", "readiness"]
     assert {(span.attributes or {}).get("container.id") for span in spans} == {"c-1"}

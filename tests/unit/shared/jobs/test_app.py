@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared import errdefs
-from shared.jobs.app import broker_url, make_app, queue_name
+from shared.jobs.app import broker_url, make_app
+from shared.jobs.names import queue_name
 
 
 @pytest.mark.parametrize(

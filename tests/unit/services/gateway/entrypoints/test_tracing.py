@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from services.gateway.entrypoints.app import App
+from services.gateway.entrypoints.http import Receive, Scope, Send
 from tests.support.gateway_app import AppWorld
 from tests.support.spans import recorded
 
@@ -31,6 +34,7 @@ async def test_span(world: AppWorld, spans: InMemorySpanExporter) -> None:
         "http.request.method": "GET",
         "url.path": "/v1.41/plugins/a/plugin/json",
         "http.route": "/plugins/{name}/json",
+        "wherry.plugin": "a/plugin",
         "http.response.status_code": 200,
     }
     trace_id = trace.format_trace_id(span.context.trace_id)
@@ -59,6 +63,37 @@ async def test_fault(world: AppWorld, spans: InMemorySpanExporter) -> None:
     await world.client.post("/plugins/a/enable")
     (span,) = spans.get_finished_spans()
     assert span.status.status_code is trace.StatusCode.ERROR
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "is_recorded"),
+    [
+        pytest.param("GET", "/plugins", {}, False, id="a read"),
+        pytest.param("GET", "/plugins", {"traceparent": _PARENT}, True, id="a client's trace"),
+        pytest.param("GET", "/plugins/privileges", {}, True, id="a question to a registry"),
+        pytest.param("POST", "/plugins/a/enable", {}, True, id="an action"),
+    ],
+)
+async def test_without_a_back_end_reads_are_not_recorded(
+    spans: InMemorySpanExporter,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    is_recorded: bool,
+) -> None:
+    """What a node keeps for itself is to be found among it."""
+
+    async def served(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    app = App(served, are_reads_traced=False)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        response = await client.request(method, path, headers=headers)
+
+    assert len(spans.get_finished_spans()) == is_recorded
+    assert ("wherry-trace-id" in response.headers) == is_recorded
 
 
 async def test_off(world: AppWorld) -> None:

@@ -291,10 +291,14 @@ async def test_each_step_is_a_span_of_the_job(world: World) -> None:
     for span in made.values():
         assert span.parent is not None
         assert span.parent.span_id == job.context.span_id
-    assert dict(made["blob"].attributes or {}) == {
+    blob = dict(made["blob"].attributes or {})
+    assert blob.pop("wherry.bytes_per_s")
+    assert blob == {
         "oci.blob.digest": digest_of(ONE.layers[0]),
         "oci.blob.size": len(ONE.layers[0]),
+        "wherry.bytes": len(ONE.layers[0]),
         "wherry.cache.hit": False,
+        "wherry.retries": 0,
     }
     assert (made["unpack"].attributes or {})["wherry.files"] == 1
     assert (job.attributes or {})["wherry.job.kind"] == "pull"
