@@ -38,12 +38,13 @@ chaos: for-test ## Break nodes and look that every promise holds: kills, a Redis
 chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of a seed (WHERRY_SEED)
 	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} $(BIN)/pytest -q -s tests/chaos/test_storm.py
 
-test-all: test chaos slow ## Run the tests, break nodes, then the runc-ctl wheel and the demo from a clean clone
+test-all: test chaos slow ## Run the tests, break nodes, then the console in a browser, the runc-ctl wheel and the demo from a clean clone
 
 observe: for-observe ## Watch a node as operators do: traces, logs, and every expression of dashboards and alerts
 	$(BIN)/pytest -q tests/observability
 
-slow: for-test observe
+slow: for-slow observe
+	$(BIN)/pytest -q --durations=5 tests/browser
 	shared/runc_ctl/check-wheel
 	deploy/demo/check-clean-clone
 	deploy/check-files
@@ -105,7 +106,7 @@ clean: ## Remove all that these verbs have made here: .venv, caches, build outpu
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: for-run for-demo for-check for-test for-bench for-observe
+.PHONY: for-run for-demo for-check for-test for-slow for-bench for-observe
 for-run:
 	@deploy/setup/packages runtime
 	@deploy/setup/venv runtime
@@ -123,6 +124,10 @@ for-test:
 
 for-observe:
 	@deploy/setup/packages runtime plugin registry test observability
+	@deploy/setup/venv dev
+
+for-slow:
+	@deploy/setup/packages runtime plugin registry test browser
 	@deploy/setup/venv dev
 
 for-bench:

@@ -17,7 +17,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.node import eventually
 
-_PROGRAM: Final = "/usr/bin/chromium-headless-shell"
+#: Not the script in /usr/bin: that is what would be ended, and the browser not.
+_PROGRAM: Final = "/usr/lib/chromium/chromium-headless-shell"
 _DRIVER: Final = "/usr/bin/chromedriver"
 #: Of Chromium's own, not of the page.
 _FLAGS: Final = (

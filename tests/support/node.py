@@ -197,6 +197,10 @@ class Node(NodeApi):
         argv = (sys.executable, "-m", "services.cli", *args)
         return Command(*argv, cwd=_CODE, env=self.environment)
 
+    def begin_docker(self, *args: str) -> Command:
+        """Begin the docker CLI, which goes on while the test looks elsewhere."""
+        return Command("docker", *args, cwd=_CODE, env=self.environment)
+
     def shut_down(self) -> None:
         """End the node as its operator does: plugins, mounts and cgroups first."""
         response = self.http.post("/wherry/v1/node/shutdown")

@@ -35,7 +35,10 @@ class Regions:
 
 
 def changes(before: Regions, now: Regions) -> list[str]:
-    """Return the HTML of what is another now; an element replaces the one with its id."""
+    """Return the HTML of what is another now; an element replaces the one with its id.
+
+    Each piece is to be parsed by itself: rows of a table mean nothing behind a paragraph.
+    """
     told = [html for name, html in now.parts.items() if before.parts.get(name) != html]
     for name, listing in now.lists.items():
         told += _list_changes(before.lists.get(name), listing)
@@ -46,4 +49,5 @@ def _list_changes(before: Listing | None, now: Listing) -> list[str]:
     # Where an item stands can't be said by the item alone.
     if before is None or [*before.items] != [*now.items] or before.head != now.head:
         return [now.whole()]
-    return [html for name, html in now.items.items() if before.items[name] != html]
+    told = "".join(html for name, html in now.items.items() if before.items[name] != html)
+    return [told] if told else []

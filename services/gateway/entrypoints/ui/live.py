@@ -64,21 +64,27 @@ async def regions(
     """
     position, shown = await look()
     # Where it is not known what the page shows, all of it is told anew.
-    html = "" if position == seen else "".join(shown.whole())
-    yield message("morph", html, position=position)
+    yield _morphs([] if position == seen else [*shown.whole()], position)
     looked = told = time.monotonic()
     while not is_closed():
         if await moved(position) or time.monotonic() - looked >= refresh_s:
             position, now = await look()
             looked = time.monotonic()
             if new := changes(shown, now):
-                yield message("morph", "".join(new), position=position)
+                yield _morphs(new, position)
                 told = looked
                 await asyncio.sleep(WINDOW_S)
             shown = now
         if time.monotonic() - told >= _SILENCE_S:
             yield _COMMENT
             told = time.monotonic()
+
+
+def _morphs(pieces: list[str], position: str) -> bytes:
+    """Write the pieces as messages; only the last one moves the position."""
+    *before, last = pieces or [""]
+    told = b"".join(message("morph", piece) for piece in before)
+    return told + message("morph", last, position=position)
 
 
 async def gathered(source: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:

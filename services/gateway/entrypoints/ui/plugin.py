@@ -46,7 +46,7 @@ class PluginPage:
             return live.stream(
                 live.regions(
                     lambda: self._look(plugin.plugin_id, visit),
-                    lambda seen: moved(self.replica, seen),
+                    lambda seen: moved(self.replica, seen.partition("/")[0]),
                     seen=live.cursor(request),
                     is_closed=self.closed,
                     refresh_s=_REFRESH_S,
@@ -99,10 +99,12 @@ class PluginPage:
 
     async def _look(self, plugin_id: str, visit: Visit) -> tuple[str, Regions]:
         inventory = await self.replica.ready()
+        # A page that outlived its gateway needs forms that the new one takes.
+        position = f"{place(inventory)}/{visit.token[:8]}"
         entry = inventory.entries.get(plugin_id)
         if entry is None:
             gone = render("plugin_gone.html", {})
-            return place(inventory), Regions(parts={"head": gone})
+            return position, Regions(parts={"head": gone})
         held, problem = await self._held(plugin_id)
         values = self._values(entry.plugin, "status") | {
             "held": held,
@@ -110,7 +112,7 @@ class PluginPage:
             "token": visit.token,
         }
         parts = {part: render(f"plugin_{part}.html", values) for part in _PARTS}
-        return place(inventory), Regions(parts=parts)
+        return position, Regions(parts=parts)
 
     async def _held(self, plugin_id: str) -> tuple[tuple[Reference, ...], str]:
         """Return who holds a plugin, or why nobody can tell: the rest of the page stands."""

@@ -88,6 +88,7 @@ class PluginsPage:
                 "capabilities": offered,
                 "summary": shown.parts["summary"],
                 "rows": shown.lists["rows"].whole(),
+                "shown": len(shown.lists["rows"].items),
             },
         )
 

@@ -26,17 +26,17 @@
   const clock = new Intl.DateTimeFormat(undefined, {
     hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false,
   });
-  const tellTime = (time) => {
+  const tellTime = (time, isLog) => {
     const when = new Date(time.dateTime);
     if (!time.title) time.title = time.textContent.trim();
     const seconds = Math.round((when - Date.now()) / 1000);
     const [unit, length] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-    const text = time.closest(".log")
+    const text = isLog
       ? clock.format(when)
       : seconds === 0 ? "now" : ago.format(Math.trunc(seconds / length), unit);
     if (time.textContent !== text) time.textContent = text;
   };
-  const tellTimes = (root) => { for (const time of root.querySelectorAll("time")) tellTime(time); };
+  const tellTimes = (root) => { for (const time of root.querySelectorAll("time")) tellTime(time, time.closest(".log") !== null); };
 
   // Changes, put in place once a frame. -----------------------------------------------------------
 
@@ -61,7 +61,7 @@
   const add = (html, isFirst) => {
     const list = document.getElementById("entries");
     const content = parsed(html);
-    tellTimes(content);
+    for (const time of content.querySelectorAll("time")) tellTime(time, list.matches(".log"));
     const follows = !isFirst && isAtEnd(list);
     list[isFirst ? "prepend" : "append"](content);
     trim(list, isFirst);
@@ -77,6 +77,9 @@
     const told = waiting;
     waiting = [];
     for (const [kind, html] of told) if (html) apply[kind](html);
+    for (const hint of document.querySelectorAll("[data-if-empty]")) {
+      hint.hidden = document.querySelector(hint.dataset.ifEmpty)?.childElementCount > 0;
+    }
   };
 
   // The stream: resumed by the browser, or here after a pause. ------------------------------------
@@ -160,7 +163,8 @@
       });
       const notice = notify(answer, await answer.text());
       if (answer.ok) {
-        form.closest("details")?.removeAttribute("open");
+        form.closest("details.confirm")?.removeAttribute("open");
+        form.reset();
         const back = notice.dataset.back;
         if (back && back !== location.pathname) location.assign(back);
       }

@@ -21,6 +21,11 @@ def test_one_item() -> None:
     assert changes(_regions("a", "b"), _regions("a", "b2")) == ["b2"]
 
 
+def test_items_together() -> None:
+    """Items that became others are one piece, for they can be parsed together."""
+    assert changes(_regions("a", "b", "c"), _regions("a2", "b", "c2")) == ["a2c2"]
+
+
 def test_membership() -> None:
     """Where items come, go or change places, the list is told as a whole."""
     for after in (("a",), ("a", "b", "c"), ("b", "a")):

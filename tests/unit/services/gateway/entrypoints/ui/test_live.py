@@ -110,9 +110,11 @@ async def test_plugins(console: Console) -> None:
     answer = await console.http.get("/ui/plugins", headers=_STREAM)
     assert answer.headers["content-type"] == "text/event-stream"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    first, position = answer.text.split("\n")[1], answer.text.split("\n")[0].removeprefix("id: ")
-    assert first == "event: morph"
-    assert '<tbody id="rows">' in answer.text
+    summary, rows = answer.text.removesuffix("\n\n").split("\n\n")
+    assert summary.startswith("event: morph\n"), "the position is that of the last piece"
+    place, *lines = rows.splitlines()
+    assert lines[1].startswith('data: <tbody id="rows">')
+    position = place.removeprefix("id: ")
     again = await console.http.get("/ui/plugins", headers=_STREAM | {"last-event-id": position})
     assert again.text == f"id: {position}\nevent: morph\ndata:\n\n"
 

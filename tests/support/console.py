@@ -1,0 +1,52 @@
+"""The console of a node in a browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support import axe
+from tests.support.browser import Browser
+from tests.support.node import Node
+
+_AXE = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ["violations"]}).then(
+  (found) => done(found.violations.map((v) => [v.impact, v.id, v.nodes.map((n) => n.html)])),
+  (error) => done([["critical", String(error), []]]),
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsolePages:
+    """What a person does with the console, and what is to be seen."""
+
+    browser: Browser
+    origin: str
+    node: Node
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self.browser.open(f"{self.origin}{path}")
+
+    def open_live(self, path: str) -> None:
+        """Go to a page, and wait until it is live."""
+        self.open(path)
+        self.browser.wait_for_text("live", "#live")
+
+    def mark(self) -> None:
+        """Leave something on the page that only a new page is without."""
+        self.browser.script("window.isMarked = true")
+
+    @property
+    def is_marked(self) -> bool:
+        """Tell whether it is still the page that was marked."""
+        return bool(self.browser.script("return window.isMarked === true"))
+
+    def findings(self) -> list[Any]:
+        """Return what axe finds serious or worse."""
+        # Not as an element of the page: its policy allows no script but its own.
+        self.browser.cdp("Runtime.evaluate", expression=axe.source())
+        found = self.browser.driver.execute_async_script(_AXE)
+        return [one for one in found if one[0] in {"serious", "critical"}]
