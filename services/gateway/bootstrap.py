@@ -223,9 +223,6 @@ class Gateway:
         if authorization:
             served = _authorized(served, authorization)
         api = self._behind_the_door(Bounded(served))
-        return App(api), None if authorization else ReadyAnswers(router, self._mark)
-        served = Dispatch(router, extension, console)
-        api = _authorized(served, authorization) if authorization else served
         is_traced = self.config.are_reads_traced
         ready = ReadyAnswers(router, self._mark, is_recorded=is_traced)
         return App(api, are_reads_traced=is_traced), None if authorization else ready

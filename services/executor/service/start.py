@@ -87,9 +87,6 @@ class Starter:
             await self.stopper.remove(container_id)  # of a start whose undoing failed
         with tracer.start_as_current_span("prepare bundle", attributes=attributes):
             self._prepare(record, command)
-        with tracer.start_as_current_span("conmon", attributes=attributes):
-            init, conmon = await self.host.supervisor.create(container_id)
-            self._prepare(record, command.config)
         init, conmon = await self.host.supervisor.create(container_id)
         record = record.model_copy(
             update={
