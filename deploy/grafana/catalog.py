@@ -196,6 +196,67 @@ _PULL: Final = Dashboard(
     ),
 )
 
+_BATCH: Final = Dashboard(
+    uid="batch",
+    title="Batch upgrade",
+    description="Upgrades, one by one and many at a time: how far, how long, what failed.",
+    panels=(
+        figures("Active controllers", (f"sum(wherry_controller_active{{{_ON}}})", ""), width=6),
+        figures(
+            "Nodes of the fleet",
+            (f"sum by (state) (wherry_nodes{{{_ON}}}) > 0", "{{state}}"),
+            width=6,
+        ),
+        figures(
+            "Upgrades under way",
+            (f'sum(wherry_jobs{{{_ON}, kind="upgrade", state=~"queued|running"}})', ""),
+            width=6,
+        ),
+        figures(
+            "Upgrades that failed, of the last week",
+            (f'sum(wherry_jobs{{{_ON}, kind="upgrade", state="failed"}})', ""),
+            bad_from=1,
+            width=6,
+        ),
+        graph(
+            "Upgrades",
+            (
+                f'sum by (instance, state) (wherry_jobs{{{_ON}, kind="upgrade"}})',
+                "{{instance}} {{state}}",
+            ),
+        ),
+        graph(
+            "Upgrades that end",
+            _rate("wherry_job_duration_seconds_count", "outcome", where='kind="upgrade"'),
+            unit="cps",
+        ),
+        graph(
+            "Fetching and unpacking a version: what 19 of 20 take at most",
+            _quantile("wherry_job_duration_seconds", "instance", where='kind="upgrade"'),
+            unit="s",
+        ),
+        graph(
+            "Plugins that are enabled and not ready",
+            (
+                f"sum by (instance) (wherry_plugin_enabled{{{_ON}}} - wherry_plugin_up{{{_ON}}})",
+                "{{instance}}",
+            ),
+        ),
+        graph("What happened to plugins", _rate("wherry_plugin_facts_total", "action"), unit="cps"),
+        graph(
+            "Bytes of blobs", _rate("wherry_registry_received_bytes_total", "instance"), unit="Bps"
+        ),
+        traces(
+            "Upgrades, slowest parts below", '{ name = "job" && span.wherry.job.kind = "upgrade" }'
+        ),
+        traces(
+            "Upgrades that failed",
+            '{ name = "job" && span.wherry.job.kind = "upgrade" && status = error }',
+        ),
+        logs("What became of upgrades", '{job="wherry"} | json | kind="upgrade"'),
+    ),
+)
+
 _BUS: Final = Dashboard(
     uid="bus",
     title="Bus and queues",
@@ -325,4 +386,4 @@ _SERVICES: Final = Dashboard(
     ),
 )
 
-DASHBOARDS: Final = (_NODE_OVERVIEW, _PLUGIN, _PULL, _BUS, _SERVICES)
+DASHBOARDS: Final = (_NODE_OVERVIEW, _PLUGIN, _PULL, _BATCH, _BUS, _SERVICES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import shutil
@@ -103,7 +105,7 @@ def _run(chosen: Sequence[tuple[Group, tuple[Row, ...]]], repeat: int, *, is_qui
             repeat=repeat,
             is_quick=is_quick,
             folder=folder / "f",
-            another_node=lambda: _another_node(folder),
+            another_node=functools.partial(_another_node, folder, itertools.count()),
         )
         versions = {side.name: side.versions() for side in sides}
         for group, _ in chosen:
@@ -155,13 +157,14 @@ def _wherry(folder: Path, name: str) -> Side:
 
 
 @contextlib.contextmanager
-def _another_node(folder: Path) -> Iterator[Side]:
-    name = f"bench-{os.getpid()}-b"
-    data, home = folder / "f" / "b", folder / "r" / "b"
+def _another_node(folder: Path, numbers: Iterator[int], **settings: str) -> Iterator[Side]:
+    number = next(numbers)
+    name = f"bench-{os.getpid()}-b{number}"
+    data, home = folder / "f" / f"b{number}", folder / "r" / f"b{number}"
     data.mkdir()
     home.mkdir()
-    cgroup = f"/wherry-bench-{os.getpid()}/another"
-    side = WherryNode(node=name, data=data, run=home / "x", cgroup=cgroup)
+    cgroup = f"/wherry-bench-{os.getpid()}/another-{number}"
+    side = WherryNode(node=name, data=data, run=home / "x", cgroup=cgroup, settings=settings)
     with leftovers.cleared(home, f"/wherry/{name}"):
         try:
             side.start()

@@ -77,6 +77,8 @@ GOALS = (
     _least("events through the feed", 5_000.0, Measure.ALONE),
     _goal("memory of a running plugin, beyond its own", 0.35),
     _goal("idle memory, 0 plugins", 2.0),
+    _goal("enable, with traces for each without", 1.05, Measure.ALONE),
+    _goal("enable, that no span explains", 10.0, Measure.ALONE),
     *(_goal(f"growth of {what}", 1.3, Measure.ALONE) for what in ("inspect", "enable", "event")),
     _goal("growth of list, for each plugin", 1.3, Measure.ALONE),
 )

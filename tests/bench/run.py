@@ -24,8 +24,9 @@ class Run:
     is_quick: bool
     #: On a fresh disk of the kind that both sides have.
     folder: Path
-    #: Starts a second Wherry node, on that disk; it is gone after the block.
-    another_node: Callable[[], AbstractContextManager[Side]]
+    #: Starts another Wherry node, on that disk, with variables of its own; it is gone after the
+    #: block.
+    another_node: Callable[..., AbstractContextManager[Side]]
 
     def turns(self, count: int) -> Iterator[tuple[int, Side]]:
         """Yield A B A B …: the number of the round and the side whose turn it is."""

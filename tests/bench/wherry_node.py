@@ -24,7 +24,15 @@ class WherryNode(Side):
     name = "wherry"
     pullers = ("wherry-pull",)
 
-    def __init__(self, *, node: str, data: Path, run: Path, cgroup: str) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        data: Path,
+        run: Path,
+        cgroup: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.socket = run / "docker.sock"
         self._services = Cgroup(path=cgroup)
         #: Services stand in ours, containers and their supervisors in the node's.
@@ -33,6 +41,7 @@ class WherryNode(Side):
             "WHERRY_NODE": node,
             "WHERRY_ROOT": str(data / "wherry"),
             "WHERRY_EXEC_ROOT": str(run),
+            **(settings or {}),
         }
         self.logs = (data / "wherry" / "log" / "wherry.log",)
         self._is_up = False

@@ -13,6 +13,7 @@ from tests.bench.rows import (
     reads,
     recovery,
     startup,
+    tracing,
 )
 
 #: In the order in which they are measured; the last two end and start both sides.
@@ -25,6 +26,7 @@ GROUPS = (
     pulls.GROUP,
     idle.GROUP,
     growth.GROUP,
+    tracing.GROUP,
     recovery.GROUP,
     startup.GROUP,
 )
