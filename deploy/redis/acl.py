@@ -95,6 +95,8 @@ def _fleet(service: Service) -> Iterator[str]:
         yield f"+xadd {' '.join(commands)}"
     for owner in service.watches_any:
         yield f"+xread +xinfo|stream ~{names.changes(ANY, owner)}"
+    if service.reads_progress_any:
+        yield f"+xread ~{names.progress(ANY, '*')}"
 
 
 def _telling(service: Service, node: str) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Service:
     #: The same for all nodes on this Redis, not only its own.
     sends_to_any: tuple[str, ...] = ()
     watches_any: tuple[str, ...] = ()
+    reads_progress_any: bool = False
     #: Leases that it takes, by which one process of all nodes acts alone.
     takes_leases: tuple[str, ...] = ()
     #: The progress of jobs.
@@ -73,6 +74,7 @@ SERVICES: Final = (
         sends_to_any=("controller", "store", "pull"),
         relays=True,
         watches_any=("controller", "store"),
+        reads_progress_any=True,
         takes_leases=("controller",),
     ),
 )

@@ -23,18 +23,20 @@ from services.cli.entrypoints.secret import key, secret
 from services.cli.entrypoints.token import token
 from services.cli.entrypoints.trace import trace
 from services.cli.entrypoints.ui import ui
+from services.cli.entrypoints.upgrade import upgrade
 from shared import errdefs
 from shared.version import DOCKER_VERSION, VERSION
 
 if TYPE_CHECKING:
     from services.cli.bootstrap import Verbs
-    from services.cli.ports import Api, Display, TableDisplay, Tokens
+    from services.cli.ports import Api, Display, TableDisplay, Tokens, UpgradeDisplay
     from services.cli.service.archives import Archives
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.fleet import Fleet
     from services.cli.service.plugins import Consent, PluginJobs
+    from services.cli.service.upgrades import Upgrades
 
 
 _HELP = """Run Docker's managed plugins as small services that survive one another.
@@ -113,6 +115,18 @@ class _Parts:
         from services.cli.service.archives import Archives
 
         return Archives(api=build_api(os.environ), consent=consent)
+
+    def upgrades(self, warn: Callable[[str], None]) -> Upgrades:
+        from services.cli.bootstrap import build_upgrades
+
+        return build_upgrades(os.environ, warn=warn)
+
+    def upgrade_display(self, *, is_quiet: bool) -> UpgradeDisplay:
+        from services.cli.bootstrap import build_upgrade_display
+
+        if is_quiet:
+            return build_upgrade_display(_say_nothing, is_terminal=False)
+        return build_upgrade_display(click.echo, is_terminal=sys.stdout.isatty())
 
     def exec_run(self) -> ExecRun:
         from services.cli.bootstrap import build_exec_run
@@ -276,12 +290,17 @@ wherry.add_command(job)
 wherry.add_command(node)
 wherry.add_command(service)
 wherry.add_command(trace)
+wherry.add_command(upgrade)
 wherry.add_command(dockerd)
 wherry.add_command(ui)
 wherry.add_command(token)
 wherry.add_command(audit)
 wherry.add_command(secret)
 wherry.add_command(key)
+
+
+def _say_nothing(_text: str) -> None:
+    """Take a line that nobody wants."""
 
 
 def _verbs() -> Verbs:

@@ -24,10 +24,11 @@ from services.cli.adapters.parent import ARGV, CODE, DetachedParent
 from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
 from services.cli.adapters.tokens import TokensOnDisk
+from services.cli.adapters.upgrade_display import PlainUpgradeDisplay
 from services.cli.domain import daemon_config
 from services.cli.domain.diagnosis import Diagnosis
 from services.cli.domain.examination import examine
-from services.cli.ports import Api, Display, Gateway, TableDisplay, Tokens
+from services.cli.ports import Api, Display, Gateway, TableDisplay, Tokens, UpgradeDisplay
 from services.cli.service.console import ConsoleVerb
 from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
@@ -36,6 +37,7 @@ from services.cli.service.fleet import Fleet
 from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
+from services.cli.service.upgrades import Upgrades
 from shared import errdefs
 from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
@@ -219,6 +221,22 @@ def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
     from services.cli.adapters.live_display import LiveDisplay
 
     return LiveDisplay()
+
+
+def build_upgrades(env: Mapping[str, str], *, warn: Callable[[str], None]) -> Upgrades:
+    """Construct what begins upgrades of many plugins; raises InvalidArgument."""
+    api = UnixApi(socket=NodeConfig.from_env(env).socket)
+    return Upgrades(api=api, logins=DockerConfig(env), warn=warn)
+
+
+def build_upgrade_display(say: Callable[[str], None], *, is_terminal: bool) -> UpgradeDisplay:
+    """Construct a display that changes in place, or one of plain lines."""
+    if not is_terminal:
+        return PlainUpgradeDisplay(say)
+    # Late: a tenth of a second that only a terminal is worth.
+    from services.cli.adapters.live_upgrade import LiveUpgradeDisplay
+
+    return LiveUpgradeDisplay()
 
 
 def build_table(

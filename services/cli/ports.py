@@ -24,6 +24,7 @@ from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from services.cli.domain.ticket import Ticket
 from services.cli.domain.trace import Answered, ShownTrace, Span
+from services.cli.domain.upgrade import Change, Upgrade, UpgradedPlugin
 from shared.access import TokenFile
 
 
@@ -274,6 +275,38 @@ class Engine(Protocol):
 
     def delete(self, path: str, **query: str) -> None:
         """Have something deleted."""
+
+
+class UpgradeApi(Protocol):
+    """What the gateway does with upgrades of many plugins; all raise what it answers."""
+
+    def create_upgrade(self, body: Mapping[str, Any], login: Login) -> Upgrade:
+        """Plan an upgrade, and begin it unless it is a dry run."""
+
+    def upgrades(self) -> tuple[Upgrade, ...]:
+        """Return all upgrades that are kept, newest first."""
+
+    def upgrade(self, upgrade_id: str) -> Change:
+        """Return an upgrade with all of its plugins."""
+
+    def steer_upgrade(self, upgrade_id: str, verb: str) -> Upgrade:
+        """Have an upgrade paused, resumed, cancelled or rolled back."""
+
+    def follow_upgrade(self, upgrade_id: str, after: str) -> Iterator[Change]:
+        """Yield what changes of an upgrade from a position on, until it is over."""
+
+
+class UpgradeDisplay(Protocol):
+    """Shows an upgrade on its way."""
+
+    def show(self, upgrade: Upgrade, plugins: Sequence[UpgradedPlugin]) -> None:
+        """Show it as it is now, with the plugins that have changed."""
+
+    def note(self, text: str) -> None:
+        """Show a line of our own."""
+
+    def close(self) -> None:
+        """Leave what is shown as it is."""
 
 
 class Logins(Protocol):

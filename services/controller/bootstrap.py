@@ -22,7 +22,9 @@ from shared import errdefs
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay
 from shared.contracts.health import Check
-from shared.contracts.node import new_id
+from shared.contracts.node import NodeState, new_id
+from shared.idempotency.once import Once
+from shared.idempotency.outcomes import SqliteOutcomes
 from shared.node.config import NodeConfig
 from shared.node.lock import ServiceLock
 from shared.sealing import read_public_key
@@ -41,15 +43,16 @@ async def serve(config: ControllerConfig, bus: RedisBus, stop: asyncio.Event) ->
     database = Database(config.database, MIGRATIONS)
     await database.open()
     try:
-        await _serve(config, bus, SqliteRecords(database, time.time_ns), stop)
+        await _serve(config, bus, database, stop)
     finally:
         await database.close()
         lock.release()
 
 
 async def _serve(
-    config: ControllerConfig, bus: RedisBus, records: SqliteRecords, stop: asyncio.Event
+    config: ControllerConfig, bus: RedisBus, database: Database, stop: asyncio.Event
 ) -> None:
+    records = SqliteRecords(database, time.time_ns)
     relay = Relay(
         bus=bus,
         epoch=await records.epoch(),
@@ -72,8 +75,9 @@ async def _serve(
         node_timeout_s=config.node_timeout_s,
     )
     REGISTRY.register(ControllerMetrics(controller))
+    once = Once(SqliteOutcomes(database, time.time_ns), time.time_ns)
     bus.serve(
-        messages.commands(controller),
+        once.all(messages.commands(controller)),
         concurrency=_CONCURRENCY,
         checks=lambda: _checks(controller, records),
         version=VERSION,
@@ -94,10 +98,17 @@ async def _checks(controller: Controller, records: SqliteRecords) -> tuple[Check
     await records.last_revision()
     holder = controller.leadership.holder
     message = f"active: {holder.node}, term {holder.term}" if holder else "no controller is active"
-    return (
-        Check(name="database", ok=True),
-        Check(name="lease", ok=holder is not None, message=message),
-    )
+    lease = Check(name="lease", ok=holder is not None, message=message)
+    return (Check(name="database", ok=True), lease, *_nodes(controller))
+
+
+def _nodes(controller: Controller) -> tuple[Check, ...]:
+    """Return how many nodes are ready, where that is known; this node is none the worse for it."""
+    if not controller.leadership.is_active:
+        return ()
+    nodes = controller.nodes.all()
+    ready = sum(node.state is NodeState.READY for node in nodes)
+    return (Check(name="nodes", ok=True, message=f"{ready} of {len(nodes)} are ready"),)
 
 
 def _seal_key(node: NodeConfig) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from services.controller.domain.row import Unit
 from services.controller.domain.term import Holder
-from shared.contracts.job import JobRequest, Sealed
+from shared.contracts.job import JobEnded, JobProgress, JobRequest, Sealed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import Row, RowsChanged
 from shared.contracts.plugin import Plugin
@@ -85,6 +85,12 @@ class Fleet(Protocol):
         message_id: str | None = None,
     ) -> R:
         """Send as the active controller: raises Conflict, nothing sent, when we are not."""
+
+    def progress(self, node: str, job_id: str) -> AsyncGenerator[JobProgress | JobEnded, None]:
+        """Yield what a job tells, from its beginning to its end.
+
+        Raises Unavailable when Redis lost it: ask for the job.
+        """
 
     def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what the controller of *node* commits from now on; Lost comes first."""

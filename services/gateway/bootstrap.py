@@ -66,6 +66,7 @@ from services.gateway.service.references import References
 from services.gateway.service.registries import Registries
 from services.gateway.service.replica import Replica
 from services.gateway.service.secrets import NodeSecrets
+from services.gateway.service.upgrades import Upgrades
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
 from services.gateway.service.volumes import Volumes
 from shared.bus.redis_bus import RedisBus
@@ -113,6 +114,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         look = PluginLook(sender=bus, replica=replica)
         execs = PluginExecs(sender=bus, replica=replica, streams=streams)
         watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
+        upgrades = Upgrades(sender=bus, vault=vault)
         gateway = Gateway(
             config=config,
             access=access,
@@ -137,6 +139,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                 content=DiskContent(config.node.root / "content"),
                 spool=FolderArchives(config.node.root, limit=config.context_limit),
             ),
+            upgrades=upgrades,
         )
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
@@ -149,7 +152,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                         feed.run(),
                         programs.look(),
                         Leftovers(sender=bus, spool=spool).run(),
-                        _close(stop, feed, watch, look, logs, execs),
+                        _close(stop, feed, watch, look, logs, execs, upgrades),
                     )
                 ]
                 async with _authorizing(config, replica) as authorization:
@@ -184,6 +187,7 @@ class Gateway:
     archives: Archives
     #: Tells whether the gateway is to end: what is live on pages ends then.
     is_stopping: Callable[[], bool]
+    upgrades: Upgrades
 
     def app(self, authorization: Authorization | None = None) -> tuple[App, ReadyAnswers | None]:
         """Return the ASGI application, and what answers plain reads before it.
@@ -327,6 +331,7 @@ class Gateway:
         from services.gateway.entrypoints.wherry_references import ReferenceExtension
         from services.gateway.entrypoints.wherry_secrets import SecretExtension
         from services.gateway.entrypoints.wherry_traces import TraceExtension
+        from services.gateway.entrypoints.wherry_upgrades import UpgradeExtension
         from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 
         extension = Extension(
@@ -353,6 +358,7 @@ class Gateway:
             secrets=SecretExtension(secrets=NodeSecrets(sender=self.sender, vault=self.vault)),
             diffs=DiffExtension(diffs=Diffs(replica=self.replica, registries=registries)),
             traces=TraceExtension(traces=FolderTraces(self.config.node.root)),
+            upgrades=UpgradeExtension(upgrades=self.upgrades),
         )
         return extension.application()
 
@@ -426,8 +432,10 @@ async def _close(
     look: PluginLook,
     logs: PluginLogs,
     execs: PluginExecs,
+    upgrades: Upgrades,
 ) -> None:
     await stop.wait()
+    upgrades.close()
     feed.close()
     watch.close()
     look.close()

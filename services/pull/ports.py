@@ -246,6 +246,9 @@ Clock = Callable[[], int]
 class JobQueue(Protocol):
     """The queue that this service's own workers take jobs from."""
 
-    async def enqueue(self, job_id: str) -> None:
-        """Have a worker take the job; raises Unavailable when the queue does not answer."""
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
+        """Have a worker take the job, a patient one after the others.
+
+        Raises Unavailable when the queue does not answer.
+        """
         ...

@@ -236,8 +236,11 @@ class Folders(Protocol):
 class JobQueue(Protocol):
     """Where workers hear of jobs; it may lose one, and it may tell one twice."""
 
-    async def enqueue(self, job_id: str) -> None:
-        """Have a worker take the job; raises Unavailable when the queue does not answer."""
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
+        """Have a worker take the job, a patient one after the others.
+
+        Raises Unavailable when the queue does not answer.
+        """
         ...
 
 

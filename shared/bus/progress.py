@@ -23,9 +23,10 @@ log = structlog.get_logger()
 class Progress:
     """Both ends of a job's progress; what it says is for people and may be lost."""
 
-    def __init__(self, *, bus: RedisBus, job_id: str) -> None:
+    def __init__(self, *, bus: RedisBus, job_id: str, node: str | None = None) -> None:
+        """Name the job; *node* is another node on the same Redis."""
         self._bus = bus
-        self._stream = names.progress(bus.node, job_id)
+        self._stream = names.progress(node or bus.node, job_id)
 
     async def write(self, message: Message, *, final: bool = False) -> None:
         """Append a message; raises Unavailable when the bus does not answer."""

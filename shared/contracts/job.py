@@ -20,6 +20,8 @@ class JobKind(StrEnum):
     PULL = "pull"
     PUSH = "push"
     UPGRADE = "upgrade"
+    #: Blobs alone, for upgrades that follow.
+    PREFETCH = "prefetch"
 
 
 class JobState(StrEnum):
@@ -35,7 +37,8 @@ class JobRequest(Value):
     """What a person asked for."""
 
     kind: JobKind
-    #: Local name of the plugin: what a pull makes, what a push or an upgrade works on.
+    #: Local name of the plugin: what a pull makes, what a push or an upgrade works on; of a
+    #: prefetch, what it fetches.
     name: str
     #: Reference at the registry, in its full form.
     remote: str
@@ -56,6 +59,15 @@ class JobRequest(Value):
     monitor_s: float = Field(default=5.0, ge=0, le=3600, allow_inf_nan=False)
     #: How long, at most, the old version serves those who hold it.
     drain_s: float = Field(default=30.0, ge=0, le=86_400, allow_inf_nan=False)
+    #: What is fetched from *remote*, whatever its tag stands for by now; empty: that.
+    pinned_digest: str = ""
+    #: Of an upgrade that puts an earlier version back: the plugin as it was.
+    restore: Plugin | None = None
+    #: The batch that it is a part of: then it waits behind what people wait for, and what it
+    #: replaces is kept for a while.
+    batch_id: str = ""
+    #: What the credentials are sealed for; empty: the job.
+    credentials_subject: str = ""
 
 
 class Job(Value):
@@ -74,6 +86,8 @@ class Job(Value):
     created_at_ns: int
     finished_at_ns: int | None = None
     cancelled: bool = False
+    #: The batch that it is a part of.
+    batch_id: str = ""
     #: Wire form of the error it failed with.
     error: dict[str, Any] | None = None
 
@@ -235,7 +249,7 @@ class CommitPlugin(Command[Changed]):
 
 
 class FinishPush(Command[Done]):
-    """End a push that succeeded."""
+    """End a push, or a prefetch, that succeeded."""
 
     TYPE: ClassVar[str] = "store.job.finish.v1"
 

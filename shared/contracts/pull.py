@@ -66,6 +66,8 @@ class RemotePlugin(Message):
     config: str
     manifest_digest: str
     layer_digests: tuple[str, ...]
+    #: What the reference stands for now: of an index, the index.
+    resolved_digest: str = ""
 
 
 class DescribePlugin(Command[RemotePlugin]):

@@ -38,14 +38,15 @@ class JobQueue:
         self._app: Celery | None = None
         self._making = asyncio.Lock()
 
-    async def enqueue(self, job_id: str, priority: Priority = Priority.PERSON) -> None:
-        """Have a worker run the job, in the current trace.
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
+        """Have a worker run the job, in the current trace; a patient one waits behind the others.
 
         A repeat makes a second message, which the store's fencing renders harmless. Raises
         Unavailable when Redis does not answer.
         """
         async with self._making:
             self._app = self._app or await asyncio.to_thread(self._make)
+        priority = Priority.BATCH if is_patient else Priority.PERSON
         with tracing.sending(self._node, job_id):
             await asyncio.to_thread(self._send, self._app, job_id, priority, context.carrier())
 

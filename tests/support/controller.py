@@ -13,7 +13,7 @@ from services.controller.service.catalog import Catalog
 from services.controller.service.service import Controller
 from shared import errdefs
 from shared.bus.ports import Delivery
-from shared.contracts.job import Sealed
+from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import NodeDescription, Row, RowsChanged, new_id
 from shared.contracts.store import PluginChanged
@@ -130,6 +130,16 @@ class FakeFleet:
         self.answers: dict[Any, Answer] = {}
         self.sent: list[tuple[str, Command[Any]]] = []
         self.plugin_news: dict[str, asyncio.Queue[PluginChanged | Lost]] = {}
+        #: By job.
+        self.told: dict[str, list[JobProgress]] = {}
+        #: Of upgrades.
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    @staticmethod
+    def is_prefetch(job_id: str) -> bool:
+        """Tell whether a job of a batch is a prefetch."""
+        return job_id.rpartition("-")[0].rpartition("-")[2].startswith("f")
 
     async def send(
         self, node: str, command: Command[R], *, timeout_s: float, message_id: str | None = None
@@ -152,6 +162,16 @@ class FakeFleet:
         if held is None or held.node != self._node:
             raise errdefs.Conflict("nothing was sent", detail={"fenced": True})
         return await self.send(node, command, timeout_s=timeout_s, message_id=message_id)
+
+    async def progress(
+        self, node: str, job_id: str
+    ) -> AsyncGenerator[JobProgress | JobEnded, None]:
+        """Yield what a test has put there for the job, and its end once it may end."""
+        for said in self.told.get(job_id, ()):
+            yield said
+        if not self.is_prefetch(job_id):
+            await self.may_end.wait()
+        yield JobEnded()
 
     async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what is committed from now on."""

@@ -30,6 +30,7 @@ from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
 from services.gateway.service.look import PluginLook
 from services.gateway.service.replica import Replica
+from services.gateway.service.upgrades import Upgrades
 from services.gateway.service.volumes import Volumes
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory, PluginChanged
@@ -152,6 +153,7 @@ async def serving(root: Path, access: Access | None = None) -> AsyncIterator[App
         look=look,
         volumes=volumes,
         execs=PluginExecs(sender=sender, replica=replica, streams=streams),
+        upgrades=Upgrades(sender=sender, vault=vault),
         archives=Archives(
             sender=sender,
             replica=replica,

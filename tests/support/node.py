@@ -114,6 +114,14 @@ class Node(NodeApi):
                 start_new_session=True,
             )
 
+    def revive(self, *, wait: bool = True) -> None:
+        """Start a parent if there is none, which restarts what is dead."""
+        self._reap()
+        if self._parent is None:
+            self.start()
+        if wait:
+            self.wait_healthy()
+
     def wait_healthy(self) -> None:
         """Wait until every service is well, and a child of the parent that runs now."""
         eventually(self._is_healthy, f"{self.name} is healthy; look at {self.folder / 'log'}")

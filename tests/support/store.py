@@ -338,7 +338,7 @@ class FakeQueue:
         self.told: dict[str, list[str]] = {}
         self.done: dict[str, Changed] = {}
 
-    async def enqueue(self, job_id: str) -> None:
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Keep the job's id."""
         self.queued.append(job_id)
 

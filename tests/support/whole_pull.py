@@ -222,7 +222,7 @@ class WholePull:
         self._skipped_ns += int((LEASE_S + 1) * 1e9)
         await self.store.job_watch.look()
 
-    async def enqueue(self, job_id: str) -> None:
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Give a job to the worker."""
         running = asyncio.create_task(self._run(self._workers[-1].runner, job_id))
         self._running.add(running)

@@ -28,6 +28,7 @@ from services.cli.domain.secret import Secrets
 from services.cli.domain.stats import Stats
 from services.cli.domain.supervision import Supervision
 from services.cli.domain.trace import Answered, ShownTrace, Span
+from services.cli.domain.upgrade import Change, Upgrade
 from shared import errdefs
 
 _FAILURES: Final = (OSError, http.client.HTTPException, ValueError)
@@ -244,6 +245,30 @@ class UnixApi:
             for line in self._lines(response):
                 yield Job.from_json(line["job"]) if "job" in line else Step.from_json(line)
         raise errdefs.Unavailable("the gateway ended the stream of the job's progress")
+
+    def create_upgrade(self, body: Mapping[str, Any], login: Login) -> Upgrade:
+        """Plan an upgrade, and begin it unless it is a dry run."""
+        return Upgrade.from_json(self._ask("POST", "/upgrades", body=body, login=login))
+
+    def upgrades(self) -> tuple[Upgrade, ...]:
+        """Return all upgrades that are kept, newest first."""
+        return tuple(map(Upgrade.from_json, self._ask("GET", "/upgrades")["upgrades"]))
+
+    def upgrade(self, upgrade_id: str) -> Change:
+        """Return an upgrade with all of its plugins."""
+        return Change.from_json(self._ask("GET", f"/upgrades/{quote(upgrade_id, safe='')}"))
+
+    def steer_upgrade(self, upgrade_id: str, verb: str) -> Upgrade:
+        """Have an upgrade paused, resumed, cancelled or rolled back."""
+        path = f"/upgrades/{quote(upgrade_id, safe='')}/{verb}"
+        return Upgrade.from_json(self._ask("POST", path))
+
+    def follow_upgrade(self, upgrade_id: str, after: str) -> Iterator[Change]:
+        """Yield what changes of an upgrade from a position on, until it is over."""
+        query = urlencode({"after": after})
+        path = f"/upgrades/{quote(upgrade_id, safe='')}/progress?{query}"
+        with self._answer("GET", path, limit_s=None) as response:
+            yield from map(Change.from_json, self._lines(response))
 
     def _lines(self, response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
         for text in response:

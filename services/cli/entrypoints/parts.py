@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from services.cli.ports import Api, Display, TableDisplay, Tokens
+    from services.cli.ports import Api, Display, TableDisplay, Tokens, UpgradeDisplay
     from services.cli.service.archives import Archives
     from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.fleet import Fleet
     from services.cli.service.plugins import Consent, PluginJobs
+    from services.cli.service.upgrades import Upgrades
 
 
 class Parts(Protocol):
@@ -34,6 +35,12 @@ class Parts(Protocol):
 
     def table(self, headings: Sequence[str]) -> TableDisplay:
         """Return what shows a table that changes."""
+
+    def upgrades(self, warn: Callable[[str], None]) -> Upgrades:
+        """Return what begins and steers upgrades of many plugins."""
+
+    def upgrade_display(self, *, is_quiet: bool) -> UpgradeDisplay:
+        """Return what shows such an upgrade on its way, or nothing of it."""
 
     def archives(self, consent: Consent) -> Archives:
         """Return what saves and loads plugins."""

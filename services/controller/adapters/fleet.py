@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from services.controller.adapters.lease import RedisLease
 from services.controller.ports import Lost
+from shared.bus.progress import Progress
 from shared.bus.redis_bus import RedisBus
 from shared.bus.tail import Gap
+from shared.contracts.job import JobEnded, JobProgress
 from shared.contracts.message import Command, Message
 from shared.contracts.node import RowsChanged
 from shared.contracts.store import PluginChanged
@@ -48,6 +50,18 @@ class BusFleet:
             node=node,
             fence=self.lease.fence,
         )
+
+    async def progress(
+        self, node: str, job_id: str
+    ) -> AsyncGenerator[JobProgress | JobEnded, None]:
+        """Yield what a job tells, from its beginning to its end."""
+        told = Progress(bus=self.bus, job_id=job_id, node=node)
+        async with aclosing(told.follow()) as messages:
+            async for envelope, _ in messages:
+                if envelope.message_type == JobEnded.TYPE:
+                    yield envelope.read(JobEnded)
+                else:
+                    yield envelope.read(JobProgress)
 
     async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what the controller of *node* commits from now on; Lost comes first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from services.controller.domain.batch import BatchRecord, FetchRecord, ItemRecord
 from services.controller.domain.credential import Credential
 from services.controller.domain.plugin_service import ServiceRecord
 from services.controller.domain.task import TaskRecord
@@ -27,6 +28,11 @@ class Kind(StrEnum):
     TASK = "task"
     #: What a service logs in with, as a node can open it: `<service id>/<node>`.
     CREDENTIAL = "credential"
+    BATCH = "batch"
+    #: By batch and number.
+    BATCH_PLUGIN = "batch-plugin"
+    #: By batch and number: what is fetched for its plugins.
+    BATCH_FETCH = "batch-fetch"
 
 
 #: A kind that is not here is copied, for a newer controller has it, and means nothing.
@@ -36,6 +42,9 @@ MODELS: Final[Mapping[str, type[Value]]] = {
     Kind.SERVICE: ServiceRecord,
     Kind.TASK: TaskRecord,
     Kind.CREDENTIAL: Credential,
+    Kind.BATCH: BatchRecord,
+    Kind.BATCH_PLUGIN: ItemRecord,
+    Kind.BATCH_FETCH: FetchRecord,
 }
 
 

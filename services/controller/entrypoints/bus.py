@@ -7,7 +7,7 @@ from typing import Any
 
 from services.controller.service.service import Controller
 from shared.bus.ports import CommandHandler
-from shared.contracts import node, swarm
+from shared.contracts import batch, node, swarm
 from shared.contracts.message import Command
 
 
@@ -26,4 +26,11 @@ def commands(controller: Controller) -> Mapping[type[Command[Any]], CommandHandl
         swarm.GetService: active(controller.services.get),
         swarm.ListServices: active(controller.services.list),
         swarm.ListTasks: active(controller.services.list_tasks),
+        batch.CreateBatch: active(controller.batches.create),
+        batch.ListBatches: active(controller.batches.list),
+        batch.WatchBatch: active(controller.batches.watch),
+        batch.PauseBatch: active(controller.batches.pause),
+        batch.ResumeBatch: active(controller.batches.resume),
+        batch.CancelBatch: active(controller.batches.cancel),
+        batch.RollBackBatch: active(controller.batches.roll_back),
     }

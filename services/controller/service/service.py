@@ -7,22 +7,30 @@ from collections.abc import Awaitable, Callable
 from services.controller import ports
 from services.controller.domain.task import TaskRecord
 from services.controller.domain.term import Holder
+from services.controller.service.batches import Batches
+from services.controller.service.board import Board
+from services.controller.service.book import Book
 from services.controller.service.catalog import Catalog
 from services.controller.service.credentials import Credentials
+from services.controller.service.engine import Engine
 from services.controller.service.following import Following
 from services.controller.service.forwarding import Forwarding
 from services.controller.service.heart import Heart
+from services.controller.service.job_runs import JobRuns
 from services.controller.service.leadership import Leadership
 from services.controller.service.ledger import Ledger
 from services.controller.service.node_backend import NodeBackend
 from services.controller.service.node_plugins import FleetPlugins
 from services.controller.service.nodes import Nodes
+from services.controller.service.planner import Planner
 from services.controller.service.plugin_services import PluginServices
 from services.controller.service.reconciler import Reconciler
 from services.controller.service.task_runs import TaskRuns
+from services.controller.service.upgrades import Upgrades
 from shared.contracts.job import Sealed
 from shared.contracts.node import NodeDescription
 from shared.tasks.background import Tasks
+from shared.tasks.lanes import Lanes
 
 
 class Controller:
@@ -62,6 +70,9 @@ class Controller:
         self.forwarding = Forwarding(
             leadership=self.leadership, fleet=fleet, clock=clock, node=node
         )
+        self._board = Board()
+        self._book = Book(catalog=catalog, board=self._board)
+        lanes = Lanes(clock, noun="upgrade")
         self.nodes = Nodes(catalog=catalog, clock=clock, node=node, timeout_s=node_timeout_s)
         self._heart = Heart(
             fleet=fleet,
@@ -86,6 +97,22 @@ class Controller:
             clock=clock,
             new_id=new_id,
             node=node,
+        )
+        self._engine = Engine(
+            book=self._book,
+            planner=Planner(fleet=fleet, nodes=self.nodes, clock=clock),
+            upgrades=Upgrades(
+                book=self._book, board=self._board, runs=JobRuns(fleet=fleet), clock=clock
+            ),
+            lanes=lanes,
+            clock=clock,
+        )
+        self.batches = Batches(
+            book=self._book,
+            board=self._board,
+            lanes=lanes,
+            clock=clock,
+            resume_soon=self._engine.resume,
         )
         self._followed: Holder | None = None
         #: Of this process, and of the time that it is active.
@@ -113,9 +140,12 @@ class Controller:
         self._begin(self._while_active, "nodes", self.nodes.run)
         self._begin(self._while_active, "services", self._reconciler.run)
         self._begin(self._while_active, "leases", self.runs.run_renewals)
+        self._book.load()
+        self._engine.resume_all()
 
     async def _stand_down(self) -> None:
         await self._while_active.cancel_all()
+        await self._engine.close()
         await self.runs.close()
         await self._plugins.close()
 

@@ -31,6 +31,7 @@ from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_secrets import SecretExtension
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
 from services.gateway.entrypoints.wherry_traces import TraceExtension
+from services.gateway.entrypoints.wherry_upgrades import UpgradeExtension
 from services.gateway.entrypoints.wherry_volumes import VolumeExtension
 from services.gateway.ports import Programs
 from services.gateway.service.feed import Feed
@@ -76,6 +77,7 @@ class Extension:
     audit: AuditExtension
     secrets: SecretExtension
     traces: TraceExtension
+    upgrades: UpgradeExtension
 
     def application(self) -> FastAPI:
         """Return the API as an ASGI application; its paths begin with /wherry/v1."""
@@ -116,6 +118,7 @@ class Extension:
         self.audit.add_to(router)
         self.secrets.add_to(router)
         self.traces.add_to(router)
+        self.upgrades.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
         router.get("/events", response_class=StreamingResponse)(self.stream_events)
         return router

@@ -11,6 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.service.health import Report
 from shared import errdefs
 from shared.contracts import pull as contracts
+from shared.contracts.batch import (
+    Batch,
+    BatchPlugin,
+    BatchRequest,
+    PrivilegePolicy,
+    Selector,
+    Target,
+    UpdateConfig,
+)
 from shared.contracts.executor import ExecConfig, LogLine, Resources
 from shared.contracts.health import Check
 from shared.contracts.job import Job
@@ -241,6 +250,72 @@ class PluginDiff(BaseModel):
     layers_kept: tuple[str, ...]
     layers_added: tuple[str, ...]
     layers_removed: tuple[str, ...]
+
+
+class Selecting(Selector):
+    """Which plugins; all that is said must fit."""
+
+    # A misspelt filter must not be none.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Targeting(Target):
+    """What they become: a `reference`, or a `tag` of each plugin's own repository."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Updating(UpdateConfig):
+    """How the upgrade goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UpgradesRequest(BaseModel):
+    """An upgrade of many plugins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    selector: Selecting
+    target: Targeting
+    update: Updating = Updating()
+    policy: PrivilegePolicy = PrivilegePolicy.REQUIRE_SAME
+    #: With the policy `grant-listed`: what may be granted beyond what the installed versions need.
+    privileges: tuple[Privilege, ...] = ()
+    dry_run: bool = False
+
+    def to_batch(self) -> BatchRequest:
+        """Return it as the controller is asked."""
+        return BatchRequest(
+            selector=Selector.model_validate(self.selector.model_dump()),
+            target=Target.model_validate(self.target.model_dump()),
+            update=UpdateConfig.model_validate(self.update.model_dump()),
+            policy=self.policy,
+            privileges=tuple(one.to_docker() for one in self.privileges),
+            dry_run=self.dry_run,
+        )
+
+
+class Upgrades(BaseModel):
+    """Upgrades that are kept, newest first."""
+
+    upgrades: tuple[Batch, ...]
+
+
+class UpgradePlan(BaseModel):
+    """An upgrade, and each of its plugins."""
+
+    upgrade: Batch
+    plugins: tuple[BatchPlugin, ...]
+
+
+class UpgradeChange(BaseModel):
+    """What has changed of an upgrade: all of it, and the plugins that have changed."""
+
+    #: To go on behind it.
+    position: str
+    upgrade: Batch
+    plugins: tuple[BatchPlugin, ...]
 
 
 class ExecRequest(BaseModel):

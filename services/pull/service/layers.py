@@ -93,6 +93,13 @@ class LayerFetch:
         ordered = [layers[item.digest] for item in self.image.layers]
         await together(*fetching, self._unpack_all(ordered))
 
+    async def fetch(self, known: frozenset[str]) -> None:
+        """Download what is not *known* to exist, and unpack nothing; raises the first error."""
+        layers = {item.digest: Layer(item) for item in self.image.layers}
+        await together(
+            *(self._obtain(layer, is_known=digest in known) for digest, layer in layers.items())
+        )
+
     async def _obtain(self, layer: Layer, *, is_known: bool) -> None:
         if is_known:
             layer.is_blob()

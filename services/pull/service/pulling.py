@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from services.pull.domain import status
 from services.pull.domain.plugin_image import PluginImage
@@ -12,11 +14,12 @@ from services.pull.ports import Archives, Content, PrivilegePolicies, Registries
 from services.pull.service import spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
+from services.pull.service.kept import Kept
 from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
 from services.pull.service.trust import Trust
 from shared import errdefs
-from shared.contracts.plugin import Plugin
+from shared.contracts.plugin import Plugin, Signer
 from shared.contracts.store import Changed
 from shared.oci import networks, privileges, reference
 from shared.oci.descriptor import Descriptor
@@ -40,6 +43,20 @@ class Pulling:
     #: Layers of one job that are downloaded at a time.
     layers_at_once: int
 
+    async def prefetch(self, attempt: Attempt) -> None:
+        """Fetch what a plugin is made of into the content store, all that is checked of a pull."""
+        request = attempt.taken.request
+        ref = reference.parse(request.remote).with_default_tag()
+        repository = self._repository(self.registries, ref, attempt)
+        resolved = await self._resolve(attempt, ref, repository)
+        await self.trust.check(attempt, ref, repository, resolved.digest)
+        image = await self.resolver.fetch(repository, ref, resolved)
+        self._check_policy(ref, image)
+        known = await self._begin(attempt, image)
+        layers = self._layers(attempt, image, repository)
+        await together(*_small(attempt, image, known), layers.fetch(known))
+        await attempt.store.finish_push()
+
     async def run(self, attempt: Attempt) -> Changed:
         """Fetch the plugin, check signatures and grant, stage its files, have the store commit.
 
@@ -57,14 +74,10 @@ class Pulling:
     ) -> Changed:
         request = attempt.taken.request
         ref = reference.parse(request.remote).with_default_tag()
-        repository = registries.repository(
-            ref, auth=attempt.auth, meta_headers=request.meta_headers
-        )
+        repository = self._repository(registries, ref, attempt)
         with spans.step("resolve", {"oci.reference": str(ref)}):
-            resolved = await repository.resolve()
-            attempt.lines.say(*status.pulling_from(ref))
-            attempt.lines.say(f"Digest: {resolved.digest}")
-            signers = await trust.check(attempt, ref, repository, resolved.digest)
+            resolved = await self._resolve(attempt, ref, repository)
+            signers = await self._trusted(attempt, trust, ref, repository, resolved)
             image = await resolver.fetch(repository, ref, resolved)
         networks.require_available(image.config, request.name)
         self._check_policy(ref, image)
@@ -79,6 +92,39 @@ class Pulling:
                 signers=signers,
             )
 
+    def _repository(self, registries: Registries, ref: Reference, attempt: Attempt) -> Repository:
+        """Return where a plugin is fetched from; an earlier version may be kept here."""
+        request = attempt.taken.request
+        repository = registries.repository(
+            _pinned(ref, request.pinned_digest),
+            auth=attempt.auth,
+            meta_headers=request.meta_headers,
+        )
+        if request.restore is None:
+            return repository
+        return Kept(self.content, repository, Digest(request.pinned_digest))
+
+    async def _resolve(
+        self, attempt: Attempt, ref: Reference, repository: Repository
+    ) -> Descriptor:
+        resolved = await repository.resolve()
+        attempt.lines.say(*status.pulling_from(ref))
+        attempt.lines.say(f"Digest: {resolved.digest}")
+        return resolved
+
+    async def _trusted(
+        self,
+        attempt: Attempt,
+        trust: Trust,
+        ref: Reference,
+        repository: Repository,
+        resolved: Descriptor,
+    ) -> tuple[Signer, ...]:
+        """Check who signed it; what was installed before is put back with those of then."""
+        if (before := attempt.taken.request.restore) is not None:
+            return before.signers
+        return await trust.check(attempt, ref, repository, resolved.digest)
+
     def _check_policy(self, ref: Reference, image: PluginImage) -> None:
         try:
             policy = self.policies.current()
@@ -89,12 +135,22 @@ class Pulling:
         policy.check(ref, privileges.compute(image.config))
 
     async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
+        known = await self._begin(attempt, image)
+        layers = self._layers(attempt, image, repository)
+        await together(*_small(attempt, image, known), layers.run(known))
+        await attempt.workplace.stage()
+
+    async def _begin(self, attempt: Attempt, image: PluginImage) -> frozenset[str]:
+        """Have the blobs kept that are there, and return which; then make room for the others."""
         manifest, config = image.manifest_descriptor, image.manifest.config
         digests = (manifest.digest, config.digest, *(layer.digest for layer in image.layers))
         # In this order: whoever lost the job hears of it before it clears another's work away.
         known = await attempt.store.keep(digests)
         await attempt.workplace.clear()
-        layers = LayerFetch(
+        return known
+
+    def _layers(self, attempt: Attempt, image: PluginImage, repository: Repository) -> LayerFetch:
+        return LayerFetch(
             attempt=attempt,
             image=image,
             repository=repository,
@@ -102,10 +158,6 @@ class Pulling:
             flights=self.flights,
             transfers=asyncio.Semaphore(self.layers_at_once),
         )
-        small = ((manifest, image.manifest_bytes), (config, image.config_bytes))
-        missing = [(blob, data) for blob, data in small if blob.digest not in known]
-        await together(*(_commit(attempt, blob, data) for blob, data in missing), layers.run(known))
-        await attempt.workplace.stage()
 
 
 def check_grant(
@@ -122,6 +174,22 @@ def check_grant(
 
 def _needs(plugin: Plugin) -> tuple[PluginPrivilege, ...]:
     return privileges.compute(PluginConfig.from_go(plugin.config))
+
+
+def _pinned(ref: Reference, digest: str) -> Reference:
+    """Return the reference to what a tag stood for when it was looked at."""
+    return dataclasses.replace(ref, digest=Digest(digest)) if digest else ref
+
+
+def _small(
+    attempt: Attempt, image: PluginImage, known: frozenset[str]
+) -> list[Coroutine[Any, Any, None]]:
+    """Return the commits of manifest and config, where they are not known yet."""
+    small = (
+        (image.manifest_descriptor, image.manifest_bytes),
+        (image.manifest.config, image.config_bytes),
+    )
+    return [_commit(attempt, blob, data) for blob, data in small if blob.digest not in known]
 
 
 async def _commit(attempt: Attempt, blob: Descriptor, data: bytes) -> None:

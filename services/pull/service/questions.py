@@ -56,6 +56,7 @@ class Questions:
             config=image.config_bytes.decode(),
             manifest_digest=image.manifest_descriptor.digest,
             layer_digests=tuple(layer.digest for layer in image.layers),
+            resolved_digest=image.resolved,
         )
 
     async def _image(self, command: GetPrivileges | DescribePlugin) -> PluginImage:

@@ -124,7 +124,8 @@ class JobRunner:
         self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
     ) -> JobEnded | None:
         """Do the job, and return its last message; None where the store goes on and tells it."""
-        auth = open_auth(self.opener, taken.request.credentials, job_store.job_id)
+        subject = taken.request.credentials_subject or job_store.job_id
+        auth = open_auth(self.opener, taken.request.credentials, subject)
         async with Lines(progress) as said:
             attempt = Attempt(
                 taken=taken,
@@ -135,6 +136,9 @@ class JobRunner:
             )
             if taken.request.kind is JobKind.PUSH:
                 await self.pushing.run(attempt)
+                return JobEnded()
+            if taken.request.kind is JobKind.PREFETCH:
+                await self.pulling.prefetch(attempt)
                 return JobEnded()
             changed = await self.pulling.run(attempt)
         is_enabled = taken.plugin is not None and taken.plugin.enabled

@@ -46,4 +46,4 @@ class Succession:
         for job in found.jobs:
             if job.state in (JobState.QUEUED, JobState.RUNNING):
                 log.info("job taken up", job_id=job.job_id, attempt=job.attempt)
-                await self.queue.enqueue(job.job_id)
+                await self.queue.enqueue(job.job_id, is_patient=bool(job.batch_id))

@@ -19,7 +19,15 @@ LEASE_S = 60.0
 #: Workers that may die over a job before it is given up.
 MAX_ATTEMPTS = 3
 
-_DOING = {JobKind.PULL: "pulled", JobKind.PUSH: "pushed", JobKind.UPGRADE: "upgraded"}
+#: How long what a batch has fetched or replaced is kept: its upgrades, and its rollback, need it.
+_KEPT_S = 24 * 3600.0
+
+_DOING = {
+    JobKind.PULL: "pulled",
+    JobKind.PUSH: "pushed",
+    JobKind.UPGRADE: "upgraded",
+    JobKind.PREFETCH: "prefetched",
+}
 
 
 def require_same_service(plugin: Plugin, request: JobRequest) -> None:
@@ -44,8 +52,10 @@ class JobRecord(Value):
     #: Message by which the present worker took it: its redelivery gets the same answer.
     take_id: str = ""
     lease_until_ns: int = 0
-    #: Digests kept from the collector while the job is not over.
+    #: Digests kept from the collector while the job is not over, and until *blobs_until_ns*.
     blobs: tuple[str, ...] = ()
+    #: Of a job of a batch.
+    blobs_until_ns: int = 0
     #: Of the upgrade of an enabled plugin, once it is decided: no worker has it any more.
     handover: Handover | None = None
 
@@ -93,10 +103,11 @@ def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobR
             state=JobState.QUEUED,
             name=request.name,
             remote=request.remote,
-            plugin_id=plugin_id,
+            plugin_id=plugin_id or None,
             strategy=request.strategy if is_upgrade else None,
             phase=UpgradePhase.PREFETCH if is_upgrade else None,
             created_at_ns=now_ns,
+            batch_id=request.batch_id,
         ),
         request=request,
         lease_until_ns=_lease(now_ns),
@@ -155,11 +166,28 @@ def pulled(record: JobRecord, now_ns: int) -> Fact:
     )
 
 
-def done(record: JobRecord, now_ns: int) -> JobRecord:
-    """Return the job as one that succeeded; nothing of the request is kept that was sealed."""
+def done(record: JobRecord, now_ns: int, replaced: Plugin | None = None) -> JobRecord:
+    """Return the job as one that succeeded; nothing of the request is kept that was sealed.
+
+    Of a job of a batch, what it *replaced* or fetched is kept for a while.
+    """
     is_upgrade = record.job.kind is JobKind.UPGRADE
     phase = UpgradePhase.COMMIT if is_upgrade else None
-    return _over(record, now_ns, state=JobState.DONE, phase=phase)
+    over = _over(record, now_ns, state=JobState.DONE, phase=phase)
+    if not record.request.batch_id:
+        return over
+    kept = record.blobs if replaced is None else blobs_of(replaced)
+    return over.model_copy(update={"blobs": kept, "blobs_until_ns": now_ns + int(_KEPT_S * 1e9)})
+
+
+def blobs_of(plugin: Plugin) -> tuple[str, ...]:
+    """Return the digests of all that a plugin is made of."""
+    return (plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests)
+
+
+def keeps_blobs(record: JobRecord, now_ns: int) -> bool:
+    """Tell whether the collector must leave a job's blobs alone."""
+    return record.is_live or now_ns < record.blobs_until_ns
 
 
 def failed(record: JobRecord, error: dict[str, Any], now_ns: int) -> JobRecord:

@@ -19,9 +19,12 @@ log = structlog.get_logger()
 class Garbage:
     """A collector that waits for writers of blobs, and they for it."""
 
-    def __init__(self, inventory: PluginInventory, content: ports.Content) -> None:
+    def __init__(
+        self, inventory: PluginInventory, content: ports.Content, clock: ports.Clock
+    ) -> None:
         self._inventory = inventory
         self._content = content
+        self._clock = clock
         self._writers = 0
         self._idle = asyncio.Condition()
 
@@ -41,7 +44,7 @@ class Garbage:
         """Delete what no plugin and no job needs, once no blob is being added; say what it was."""
         async with self._idle:
             await self._idle.wait_for(lambda: not self._writers)
-            gone = await self._content.sweep(self._inventory.blobs(), dry_run=dry_run)
+            gone = await self._content.sweep(self._inventory.blobs(self._clock()), dry_run=dry_run)
         if gone and not dry_run:
             log.info("blobs collected", count=len(gone), size_bytes=_size(gone))
         return gone

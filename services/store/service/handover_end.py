@@ -52,7 +52,7 @@ class HandoverEnd:
                 await self.handlers.stopping(old)
             await self.containers.discard(old.status.container_id)
         async with self.lanes.hold(old.plugin_id):
-            over = functools.partial(job.done, now_ns=self.clock())
+            over = functools.partial(job.done, now_ns=self.clock(), replaced=old)
             changed = await self.journal.end(job_id, over, self._plugin(old))
         await self._clear(job_id, old)
         await self.journal.tell_done(job_id, changed)

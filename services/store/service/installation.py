@@ -67,7 +67,7 @@ class Installation:
         for record in self.inventory.jobs():
             plugin_id = record.job.plugin_id or ""
             is_staged = record.is_live and record.handover is None
-            is_moved = is_staged and record.job.kind is not JobKind.PUSH
+            is_moved = is_staged and record.job.kind in (JobKind.PULL, JobKind.UPGRADE)
             rootfs = job.rootfs(record)
             if is_moved and await self.folders.put_back(record.job.job_id, plugin_id, rootfs):
                 undone.append(record.job.job_id)
@@ -124,10 +124,10 @@ class Installation:
             self.collect_soon()
         return committed.changed
 
-    def _replace(self, record: JobRecord, _plugin: Plugin, upgraded: Plugin) -> Unit:
+    def _replace(self, record: JobRecord, plugin: Plugin, upgraded: Plugin) -> Unit:
         """Return what makes a plugin that is stopped its new version."""
         changed = Change.of(status.stopped(upgraded), job.pulled(record, self.clock()))
-        return Unit(changes=(changed,), job=job.done(record, self.clock()))
+        return Unit(changes=(changed,), job=job.done(record, self.clock(), replaced=plugin))
 
     def _hand_over(self, record: JobRecord, plugin: Plugin, upgraded: Plugin) -> Unit:
         """Return what begins to replace a plugin that runs: the journal, with a container's id."""
@@ -151,6 +151,8 @@ class Installation:
 
 def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: int) -> Plugin:
     config = _parse(command.config, plugin.name)
+    if record.request.restore is not None:
+        return _restored(plugin, record, command, config)
     merged = settings_merge.merge(
         PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
     )
@@ -165,6 +167,23 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
         "grant": consent.requested(config, record.request.privileges, Consent.UPGRADED, now_ns),
     }
     return consent.after_upgrade(plugin, plugin.model_copy(update=changes))
+
+
+def _restored(
+    plugin: Plugin, record: JobRecord, command: CommitPlugin, config: PluginConfig
+) -> Plugin:
+    """Return a plugin as it was before: its settings, its grant and its signers come back."""
+    before = record.request.restore or plugin
+    return plugin.model_copy(
+        update={
+            **_content(command, config),
+            "reference": before.reference,
+            "rootfs": job.rootfs(record),
+            "settings": before.settings,
+            "grant": before.grant,
+            "signers": before.signers,
+        }
+    )
 
 
 def _content(command: CommitPlugin, config: PluginConfig) -> dict[str, Any]:

@@ -154,15 +154,16 @@ class PluginInventory:
         if record is not None:
             raise job.held(record)
 
-    def blobs(self) -> set[str]:
+    def blobs(self, now_ns: int) -> set[str]:
         """Return the digests that plugins and jobs need."""
         needed: set[str] = set()
         journals = [r.handover for r in self._jobs.values() if r.handover is not None]
         replaced = (version for journal in journals for version in (journal.old, journal.new))
         for plugin in (*self._plugins.values(), *replaced):
-            needed.update((plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests))
+            needed.update(job.blobs_of(plugin))
         for record in self._jobs.values():
-            needed.update(record.blobs)
+            if job.keeps_blobs(record, now_ns):
+                needed.update(record.blobs)
         return needed
 
     def snapshot(self) -> Inventory:

@@ -103,6 +103,7 @@ class JobWatch:
     async def enqueue(self, job_id: str) -> None:
         """Queue a job; when the queue does not answer, the next look does."""
         try:
-            await self.queue.enqueue(job_id)
+            is_patient = bool(self.inventory.require_job(job_id).job.batch_id)
+            await self.queue.enqueue(job_id, is_patient=is_patient)
         except errdefs.Unavailable as error:
             log.warning("job not queued yet", job_id=job_id, reason=error.message)

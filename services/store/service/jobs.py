@@ -121,7 +121,7 @@ class Jobs:
         return Done()
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:
-        """End a push that succeeded; a redelivery finds it ended."""
+        """End a push or a prefetch that succeeded; a redelivery finds it ended."""
         async with self.lanes.hold(job.lane(command.job_id)):
             if not job.has_ended(self.inventory.job(command.job_id), command.token, JobState.DONE):
                 record = self.require(command.job_id, command.token)
@@ -150,12 +150,15 @@ class Jobs:
         return job.require(self.inventory.job(job_id), job_id, token)
 
     def _lane(self, request: JobRequest) -> str:
-        if request.kind is JobKind.PULL:
+        if request.kind in (JobKind.PULL, JobKind.PREFETCH):
             return request.name
         return self.inventory.resolve(request.name).plugin_id
 
     def _check(self, request: JobRequest) -> str:
-        """Return the id of the plugin that the job is about; raises what dockerd answers."""
+        """Return the id of the plugin that it is about, if any; raises what dockerd answers."""
+        if request.kind is JobKind.PREFETCH:
+            self.inventory.require_free(request.name)
+            return ""
         if request.kind is JobKind.PULL:
             if self.inventory.is_taken(request.name):
                 raise errdefs.AlreadyExists(

@@ -78,7 +78,7 @@ class Store:
         self.clock = clock
         self.lanes = Lanes(clock)
         self.gate = Gate(inventory)
-        self.garbage = Garbage(inventory, content)
+        self.garbage = Garbage(inventory, content, clock)
         self.recovery = Recovery(self.lanes)
         self.references = References(inventory=inventory, lanes=self.lanes, clock=clock)
         self.registering = Registering(

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from shared import errdefs
-from shared.jobs.queue import JobQueue, Priority
+from shared.jobs.queue import JobQueue
 from tests.support.celery_worker import NODE, Workers
 from tests.support.redis import RedisServer
 from tests.support.wait import eventually
@@ -64,7 +64,7 @@ async def test_a_job_runs_in_the_trace_that_queued_it(
 async def test_a_person_goes_before_a_batch(workers: Workers, queue: JobQueue) -> None:
     """What was queued later overtakes, where somebody waits for it."""
     for number in range(4):
-        await queue.enqueue(f"batch{number}", Priority.BATCH)
+        await queue.enqueue(f"batch{number}", is_patient=True)
     await queue.enqueue("person")
     for job_id in ("person", *(f"batch{number}" for number in range(4))):
         workers.let_go(job_id)

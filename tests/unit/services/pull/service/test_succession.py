@@ -15,7 +15,7 @@ class Queue:
     def __init__(self) -> None:
         self.queued: list[str] = []
 
-    async def enqueue(self, job_id: str) -> None:
+    async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Keep the id."""
         self.queued.append(job_id)
 

@@ -1,0 +1,34 @@
+"""ports.UpgradeDisplay without a terminal: a line when something is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services.cli.domain.upgrade import Upgrade, UpgradedPlugin
+
+
+class PlainUpgradeDisplay:
+    """Says each state of the upgrade, and how each plugin's turn ended."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._state = ""
+        self._ended: dict[int, str] = {}
+
+    def show(self, upgrade: Upgrade, plugins: Sequence[UpgradedPlugin]) -> None:
+        """Show it as it is now, with the plugins that have changed."""
+        for plugin in plugins:
+            if plugin.has_ended and self._ended.get(plugin.number) != plugin.state:
+                self._ended[plugin.number] = plugin.state
+                self._say(f"{upgrade.done}/{upgrade.total} {plugin}")
+        if upgrade.state != self._state:
+            self._state = upgrade.state
+            why = f" ({upgrade.message})" if upgrade.message else ""
+            self._say(f"upgrade {upgrade.upgrade_id}: {upgrade.state}{why}")
+
+    def note(self, text: str) -> None:
+        """Show a line of our own."""
+        self._say(text)
+
+    def close(self) -> None:
+        """Leave what is shown as it is."""

@@ -1,0 +1,182 @@
+"""Drives batches: what the step function says is committed, then done; a crash loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from services.controller import ports
+from services.controller.domain import batch, stepping
+from services.controller.domain.batch import BatchRecord, FetchRecord, FetchState, ItemRecord
+from services.controller.domain.stepping import Step
+from services.controller.service.book import Book
+from services.controller.service.planner import Planner
+from services.controller.service.upgrades import Upgrades
+from shared import errdefs
+from shared.contracts.batch import BatchState, ItemState
+from shared.tasks.background import Tasks, until_done
+from shared.tasks.lanes import Lanes
+
+log = structlog.get_logger()
+
+#: Batches that are kept once they are over; the oldest go first.
+_KEPT = 20
+
+_Run = Callable[[str, int], Awaitable[None]]
+
+
+class Engine:
+    """A task for each batch that goes on, and one for each job that one has under way."""
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        planner: Planner,
+        upgrades: Upgrades,
+        lanes: Lanes,
+        clock: ports.Clock,
+    ) -> None:
+        self._book = book
+        self._planner = planner
+        self._upgrades = upgrades
+        self._lanes = lanes
+        self._clock = clock
+        self._batches, self._jobs = Tasks(), Tasks()
+        self._running: set[str] = set()
+
+    def resume_all(self) -> None:
+        """Go on with all batches where they are."""
+        for record in self._book.all():
+            self.resume(record.batch_id)
+
+    def resume(self, batch_id: str) -> None:
+        """Go on with a batch, in the background; a repeat changes nothing."""
+        self._batches.ensure(batch_id, self._drive(batch_id))
+
+    async def close(self) -> None:
+        """Stop; jobs that were begun go on at their nodes."""
+        await self._batches.cancel_all()
+        await self._jobs.cancel_all()
+        self._running.clear()
+
+    async def _drive(self, batch_id: str) -> None:
+        while (record := self._book.get(batch_id)) is not None:
+            if record.state is BatchState.PLANNING:
+                await until_done(lambda: self._plan(batch_id))
+                continue
+            moved = self._book.moved(batch_id)
+            due_ns = await self._advance(batch_id)
+            if moved.is_set():
+                continue
+            if self._is_settled(batch_id):
+                await self._prune()
+                return
+            await self._wait(moved, due_ns)
+
+    async def _plan(self, batch_id: str) -> None:
+        """Commit a batch's plan; what stands in its way ends the batch."""
+        record = self._book.require(batch_id)
+        try:
+            plan = await self._planner.plan(record)
+        except (errdefs.NotFound, errdefs.InvalidArgument) as error:
+            failed = record.now(BatchState.FAILED, error.message, self._clock())
+            await self._book.commit(failed)
+            return
+        async with self._lanes.hold(batch_id):
+            record = self._book.require(batch_id)
+            now_ns = self._clock()
+            if record.state is BatchState.PLANNING:
+                is_dry = record.request.dry_run
+                state = BatchState.PLANNED if is_dry else BatchState.PREFETCHING
+                record = record.now(state, "", now_ns)
+            planned = {"planned_at_ns": now_ns, "warnings": plan.warnings}
+            record = record.model_copy(update=planned)
+            await self._book.commit(record, items=plan.items, fetches=plan.fetches)
+
+    async def _advance(self, batch_id: str) -> int | None:
+        """Do what is to be done now; return when something is due by itself."""
+        async with self._lanes.hold(batch_id):
+            record = self._book.require(batch_id)
+            items, fetches = self._book.items(batch_id), self._book.fetches(batch_id)
+            todo = stepping.step(record, items, fetches, self._clock())
+            await self._commit(record, todo)
+        for fetch in self._book.fetches(batch_id):
+            if fetch.state is FetchState.RUNNING:
+                self._fetch(fetch)
+        for item in self._book.items(batch_id):
+            self._run(item)
+        return todo.due_ns
+
+    async def _commit(self, record: BatchRecord, todo: Step) -> None:
+        items = [
+            *(self._begun(one, ItemState.UPGRADING) for one in todo.upgrade),
+            *(self._begun(one, ItemState.ROLLING_BACK) for one in todo.roll_back),
+            *todo.settle,
+        ]
+        fetches = [
+            one.model_copy(update={"state": FetchState.RUNNING, "attempt": one.attempt + 1})
+            for one in todo.fetch
+        ]
+        changed = None
+        if todo.state is not None and todo.state is not record.state:
+            log.info("batch", batch=record.batch_id, state=todo.state, message=todo.message)
+            changed = record.now(todo.state, todo.message, self._clock())
+        if items or fetches or changed:
+            await self._book.commit(changed, items=items, fetches=fetches)
+
+    def _begun(self, item: ItemRecord, state: ItemState) -> ItemRecord:
+        planned = item.planned
+        what = "u" if state is ItemState.UPGRADING else "r"
+        tried = planned.attempt if f"-{what}" in planned.job_id else 0
+        attempt = tried + 1
+        job_id = batch.job_id(item.batch_id, what, planned.number, attempt)
+        return item.now(
+            state, attempt=attempt, job_id=job_id, began_at_ns=self._clock(), ended_at_ns=None
+        )
+
+    def _run(self, item: ItemRecord) -> None:
+        batch_id, number = item.batch_id, item.planned.number
+        match item.state:
+            case ItemState.UPGRADING:
+                self._ensure(item.planned.job_id, self._upgrades.upgrade, batch_id, number)
+            case ItemState.ROLLING_BACK:
+                self._ensure(item.planned.job_id, self._upgrades.roll_back, batch_id, number)
+
+    def _fetch(self, fetch: FetchRecord) -> None:
+        job_id = batch.job_id(fetch.batch_id, "f", fetch.number, fetch.attempt)
+        self._ensure(job_id, self._upgrades.fetch, fetch.batch_id, fetch.number)
+
+    def _ensure(self, job_id: str, run: _Run, batch_id: str, number: int) -> None:
+        if job_id not in self._running:
+            self._running.add(job_id)
+            self._jobs.ensure(job_id, self._one(job_id, partial(run, batch_id, number)))
+
+    async def _one(self, job_id: str, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await until_done(run)
+        finally:
+            self._running.discard(job_id)
+
+    def _is_settled(self, batch_id: str) -> bool:
+        """Tell whether nothing more happens of a batch until somebody says something."""
+        record = self._book.require(batch_id)
+        if any(item.state in batch.UNDER_WAY for item in self._book.items(batch_id)):
+            return False
+        if any(one.state is FetchState.RUNNING for one in self._book.fetches(batch_id)):
+            return False
+        return record.is_over or record.state in (BatchState.PAUSED, BatchState.ROLLBACK_PAUSED)
+
+    async def _wait(self, moved: asyncio.Event, due_ns: int | None) -> None:
+        limit_s = None if due_ns is None else max(0.01, (due_ns - self._clock()) / 1e9)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(moved.wait(), limit_s)
+
+    async def _prune(self) -> None:
+        over = [record for record in self._book.all() if record.is_over]
+        for record in over[:-_KEPT]:
+            await self._book.drop(record.batch_id)

@@ -1,0 +1,136 @@
+"""The plan of a batch: which plugins, from what, to what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from services.controller import ports
+from services.controller.domain import plan, selection
+from services.controller.domain.batch import BatchRecord, FetchRecord, ItemRecord
+from services.controller.service.nodes import Nodes
+from shared import errdefs
+from shared.contracts.batch import ItemState
+from shared.contracts.node import Node, NodeState
+from shared.contracts.plugin import Plugin
+from shared.contracts.pull import DescribePlugin, RemotePlugin
+from shared.contracts.store import GetInventory
+
+log = structlog.get_logger()
+
+_INVENTORY_LIMIT_S = 20.0
+_DESCRIBE_LIMIT_S = 60.0
+#: Questions to nodes at a time.
+_AT_ONCE = 16
+
+#: What the target is on a node, or why that is not known.
+Found = RemotePlugin | errdefs.Error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is found out before anything is done."""
+
+    items: tuple[ItemRecord, ...]
+    fetches: tuple[FetchRecord, ...]
+    warnings: tuple[str, ...]
+
+
+class Planner:
+    """Asks the nodes what they have, and registries, through a node of each, for the targets."""
+
+    def __init__(self, *, fleet: ports.Fleet, nodes: Nodes, clock: ports.Clock) -> None:
+        self._fleet = fleet
+        self._nodes = nodes
+        self._clock = clock
+
+    async def plan(self, batch: BatchRecord) -> Plan:
+        """Return a batch's plan; raises NotFound where no plugin is selected."""
+        slots = asyncio.Semaphore(_AT_ONCE)
+        selector = batch.request.selector
+        chosen = [
+            node
+            for node in self._nodes.all()
+            if selection.fits_node(selector, node.name, node.labels)
+        ]
+        asked = await asyncio.gather(*(self._inventory(node, slots) for node in chosen))
+        warnings = tuple(said for said in asked if isinstance(said, str))
+        items = list(self._items(batch, zip(chosen, asked, strict=True)))
+        if not items:
+            left_out = f" ({'; '.join(warnings)})" if warnings else ""
+            raise errdefs.NotFound(f"no plugin is selected on any node{left_out}")
+        targets = {(one.planned.node, one.planned.to_reference) for one in items}
+        found = dict(
+            await asyncio.gather(*(self._describe(batch, *one, slots) for one in sorted(targets)))
+        )
+        compared = tuple(self._compared(batch, item, found) for item in items)
+        return Plan(items=compared, fetches=_fetches(batch, compared), warnings=warnings)
+
+    async def _inventory(self, node: Node, slots: asyncio.Semaphore) -> tuple[Plugin, ...] | str:
+        if node.state is NodeState.DOWN:
+            return f"node {node.name} is down: its plugins are left out"
+        async with slots:
+            try:
+                said = await self._fleet.send(
+                    node.name, GetInventory(), timeout_s=_INVENTORY_LIMIT_S
+                )
+            except errdefs.Error as error:
+                return f"node {node.name} is left out: {error.message}"
+        return said.plugins
+
+    @staticmethod
+    def _items(
+        batch: BatchRecord, asked: Iterable[tuple[Node, tuple[Plugin, ...] | str]]
+    ) -> Iterable[ItemRecord]:
+        number = 0
+        for node, said in asked:
+            if isinstance(said, str):
+                continue
+            for plugin in selection.selected(batch.request.selector, said):
+                remote = selection.target_of(batch.request.target, plugin)
+                yield plan.planned(batch.batch_id, number, node.name, plugin, remote)
+                number += 1
+
+    async def _describe(
+        self, batch: BatchRecord, node: str, remote: str, slots: asyncio.Semaphore
+    ) -> tuple[tuple[str, str], Found]:
+        question = DescribePlugin(
+            remote=remote, credentials=batch.credentials.get(node), subject=batch.batch_id
+        )
+        async with slots:
+            try:
+                found: Found = await self._fleet.send(node, question, timeout_s=_DESCRIBE_LIMIT_S)
+            except errdefs.Error as error:
+                log.info("target not found", node=node, remote=remote, reason=error.message)
+                found = error
+        return (node, remote), found
+
+    def _compared(
+        self, batch: BatchRecord, item: ItemRecord, found: Mapping[tuple[str, str], Found]
+    ) -> ItemRecord:
+        said = found[item.planned.node, item.planned.to_reference]
+        if isinstance(said, errdefs.Error):
+            return plan.unknown(item, said, self._clock())
+        return plan.compared(item, said, batch.request, self._clock())
+
+
+def _fetches(batch: BatchRecord, items: Iterable[ItemRecord]) -> tuple[FetchRecord, ...]:
+    """Return what is to be fetched: each version once for each node."""
+    wanted = {
+        (item.planned.node, item.pinned_digest): item.planned.to_reference
+        for item in items
+        if item.state is ItemState.PENDING
+    }
+    return tuple(
+        FetchRecord(
+            batch_id=batch.batch_id,
+            number=number,
+            node=node,
+            remote=remote,
+            pinned_digest=digest,
+        )
+        for number, ((node, digest), remote) in enumerate(wanted.items())
+    )

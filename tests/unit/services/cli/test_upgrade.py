@@ -1,0 +1,237 @@
+"""`wherry upgrade`: what it asks for, shows, and exits with."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from services.cli.adapters.live_upgrade import LiveUpgradeDisplay
+from services.cli.adapters.upgrade_display import PlainUpgradeDisplay
+from services.cli.domain.login import Login
+from services.cli.domain.upgrade import Change, Upgrade, listed
+from services.cli.entrypoints.upgrade import upgrade as command
+from services.cli.service.upgrades import Upgrades
+from shared import errdefs
+from tests.support.cli_upgrades import FakeUpgradeApi, FakeUpgradeDisplay, plugin, upgrade
+
+
+class _Logins:
+    def find(self, domain: str) -> Login:
+        return Login(fields={"serveraddress": domain})
+
+
+@dataclass
+class _Parts:
+    fake: FakeUpgradeApi = field(default_factory=FakeUpgradeApi)
+    display: FakeUpgradeDisplay = field(default_factory=FakeUpgradeDisplay)
+
+    def upgrades(self, warn: Callable[[str], None]) -> Upgrades:
+        return Upgrades(api=self.fake, logins=_Logins(), warn=warn, pause=lambda _s: None)
+
+    def upgrade_display(self, *, is_quiet: bool) -> FakeUpgradeDisplay:
+        return self.display
+
+
+def _change(shown: Upgrade, *numbers: int) -> Change:
+    return Change(position="p-1", upgrade=shown, plugins=tuple(plugin(one) for one in numbers))
+
+
+def _run(parts: _Parts, *args: str) -> Result:
+    return CliRunner().invoke(command, args, obj=parts)
+
+
+@pytest.mark.parametrize(
+    ("ended", "status"),
+    [
+        (upgrade("completed", upgraded=2), 0),
+        (upgrade("completed", upgraded=1, failed=1), 3),
+        (upgrade("paused", failed=1), 4),
+        (upgrade("rollback_completed", rolled_back=2), 5),
+        (upgrade("cancelled", cancelled=2), 6),
+        (upgrade("rollback_paused", rollback_failed=1), 7),
+    ],
+    ids=["done", "some", "paused", "back", "cancelled", "stuck"],
+)
+def test_exit_status(ended: Upgrade, status: int) -> None:
+    """A script learns how it ended."""
+    parts = _Parts(fake=FakeUpgradeApi(changes=[_change(upgrade(), 0), _change(ended)]))
+
+    done = _run(parts, "--filter", "enabled=true", "--to", "v2")
+
+    assert done.exit_code == status
+    assert parts.display.states == ["updating", ended.state]
+    assert parts.display.closed == 1
+
+
+def test_what_is_asked() -> None:
+    """Options are the request's words."""
+    parts = _Parts(fake=FakeUpgradeApi(changes=[_change(upgrade("completed"))]))
+
+    _run(
+        parts,
+        *("--filter", "capability=volumedriver", "--filter", "name=a", "--filter", "name=b"),
+        *("--filter", "label=rack=7", "--to", "r.example/p:2", "--parallelism", "10"),
+        *("--monitor", "1m", "--failure-action", "rollback", "--delay", "2s"),
+        *("--privileges", "grant-listed", "--grant", "network=host"),
+    )
+
+    ((body, login),) = parts.fake.created
+    assert body["selector"]["names"] == ["a", "b"]
+    assert body["selector"]["node_labels"] == ["rack=7"]
+    assert body["selector"]["capability"] == "volumedriver"
+    assert body["target"] == {"reference": "r.example/p:2"}
+    assert body["update"]["monitor_s"] == 60.0
+    assert body["update"]["delay_s"] == 2.0
+    assert body["privileges"] == [{"name": "network", "value": ["host"]}]
+    assert login.fields["serveraddress"] == "r.example"
+
+
+def test_a_tag_has_the_login_that_is_named() -> None:
+    """With a tag nobody knows the registry, so it is anonymous unless one is named."""
+    parts = _Parts(fake=FakeUpgradeApi(changes=[_change(upgrade("completed"))]))
+
+    _run(parts, "--filter", "enabled=true", "--to", "v2", "--detach")
+    _run(parts, "--filter", "enabled=true", "--to", "v2", "--detach", "--registry", "r.example")
+
+    first, second = (login for _, login in parts.fake.created)
+    assert (first.fields, second.fields) == ({}, {"serveraddress": "r.example"})
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--filter", "color=red", "--to", "v2"),
+        ("--filter", "enabled=maybe", "--to", "v2"),
+        ("--filter", "capability=a", "--filter", "capability=b", "--to", "v2"),
+        ("--filter", "name", "--to", "v2"),
+        ("--filter", "enabled=true", "--to", "v2", "--grant", "network"),
+        ("--filter", "enabled=true", "--to", "v2", "--delay", "soon"),
+    ],
+    ids=["key", "enabled", "twice", "value", "grant", "delay"],
+)
+def test_what_can_not_be_meant(args: tuple[str, ...]) -> None:
+    """It is refused here, before anything is asked."""
+    parts = _Parts()
+
+    done = _run(parts, *args)
+
+    assert isinstance(done.exception, errdefs.InvalidArgument)
+    assert not parts.fake.created
+
+
+def test_no_target() -> None:
+    """Without --to it says what is missing."""
+    done = _run(_Parts())
+
+    assert done.exit_code == 2
+    assert "--to" in done.output
+
+
+def test_detached() -> None:
+    """The id alone is printed, for scripts."""
+    assert _run(_Parts(), "--to", "v2", "--filter", "name=p", "--detach").output == "u1\n"
+
+
+def test_dry_run() -> None:
+    """The plan is shown: each plugin, from what to what."""
+    planned = _change(upgrade("planned", pending=1), 0)
+    parts = _Parts(fake=FakeUpgradeApi(shown=[_change(upgrade("planning")), planned]))
+
+    done = _run(parts, "--to", "v2", "--filter", "name=p", "--dry-run")
+
+    assert done.exit_code == 0
+    assert parts.fake.created[0][0]["dry_run"] is True
+    assert f"{'a' * 12}  r.example/p:v2 {'b' * 12}" in done.output
+
+
+def test_no_plan() -> None:
+    """Why there is none is the error."""
+    failed = upgrade("failed")
+    parts = _Parts(fake=FakeUpgradeApi(shown=[_change(failed)]))
+
+    done = _run(parts, "--to", "v2", "--filter", "name=p", "--dry-run")
+
+    assert isinstance(done.exception, errdefs.InvalidArgument)
+
+
+def test_json() -> None:
+    """Programs get the upgrade with its plugins when it is over."""
+    over = _change(upgrade("completed", upgraded=1), 0)
+    parts = _Parts(fake=FakeUpgradeApi(changes=[over], shown=[over]))
+
+    done = _run(parts, "--to", "v2", "--filter", "name=p", "--json")
+
+    shown = cast("dict[str, Any]", json.loads(done.output))
+    assert (shown["state"], [one["name"] for one in shown["plugins"]]) == ("completed", ["p0"])
+
+
+def test_a_gateway_that_is_away_for_a_moment() -> None:
+    """The upgrade goes on, and so does its display."""
+    over = _change(upgrade("completed", upgraded=1))
+    fake = FakeUpgradeApi(
+        changes=[errdefs.Unavailable("away"), over], shown=[_change(upgrade("updating"))]
+    )
+    parts = _Parts(fake=fake)
+
+    assert _run(parts, "--to", "v2", "--filter", "name=p").exit_code == 0
+    assert len(parts.display.notes) == 1
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel", "rollback"])
+def test_steering(verb: str) -> None:
+    """Each verb says how the upgrade is then."""
+    parts = _Parts()
+
+    assert "upgrade u1 to v2: paused" in _run(parts, verb, "u1").output
+    assert parts.fake.steered == [("u1", verb)]
+
+
+def test_list() -> None:
+    """A row for each, with how much of it is done."""
+    lines = listed([upgrade("updating", upgraded=1, failed=1, pending=2)], 61 * 10**9)
+
+    assert lines.splitlines()[1].split() == ["u1", "updating", "4", "2", "1", "v2", "1m0s"]
+
+
+def test_summary_tells_what_is_left() -> None:
+    """The rest takes as long as what was done took."""
+    shown = upgrade("updating", upgraded=2, pending=2)
+
+    assert shown.summary(now_ns=11 * 10**9).endswith("about 10s left")
+
+
+def test_plain_lines() -> None:
+    """Without a terminal each end is a line, once, and each state."""
+    said: list[str] = []
+    display = PlainUpgradeDisplay(said.append)
+    failed = plugin(0, "failed", error={"message": "it ends"})
+    for _ in range(2):
+        display.show(upgrade("updating", failed=1, pending=1), [failed])
+    display.show(upgrade("completed", failed=1, upgraded=1), [plugin(1, "upgraded")])
+
+    assert said == [
+        "1/2 n1/p0: failed: it ends",
+        "upgrade u1: updating",
+        "2/2 n1/p1: upgraded",
+        "upgrade u1: completed",
+    ]
+
+
+def test_live_table() -> None:
+    """On a terminal the plugins that move are a table, above the totals."""
+    out = io.StringIO()
+    display = LiveUpgradeDisplay(Console(file=out, force_terminal=True, width=100, height=20))
+    display.show(upgrade("updating", upgrading=1, pending=1), [plugin(0)])
+    display.close()
+
+    text = out.getvalue()
+    assert "PHASE" in text
+    assert "Stopping" in text
+    assert "0 of 2 done" in text

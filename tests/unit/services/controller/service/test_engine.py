@@ -1,0 +1,309 @@
+"""Batches on nodes in memory: planned, driven, steered, taken up after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from shared import errdefs
+from shared.contracts import batch as contracts
+from shared.contracts.batch import Batch, BatchRequest, Selector, Target, UpdateConfig
+from shared.contracts.job import JobKind, JobProgress, JobRequest
+from shared.contracts.node import Heartbeat
+from tests.support.batch import NEW, OLD, FakeStores, installed
+from tests.support.controller import ControllerWorld
+
+_ALL = Selector(enabled=True)
+_NODES = {
+    "n1": tuple(installed(f"a{number}") for number in range(4)),
+    "n2": tuple(installed(f"b{number}") for number in range(4)),
+}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ControllerWorld]:
+    """Give a controller that has heard of two nodes."""
+    async with ControllerWorld("n1") as made:
+        for node in ("n1", "n2"):
+            await made.ask(Heartbeat(node=node, version="1", seal_key="k"))
+        yield made
+
+
+@pytest.fixture
+def stores(world: ControllerWorld) -> FakeStores:
+    """Put plugins on the nodes."""
+    return FakeStores(world, _NODES)
+
+
+def _request(**changes: Any) -> BatchRequest:
+    update = UpdateConfig(**{"parallelism": 2, "monitor_s": 0, **changes.pop("update", {})})
+    wish = {"selector": _ALL, "target": Target(tag="v2"), "update": update, **changes}
+    return BatchRequest(**wish)
+
+
+async def _create(world: ControllerWorld, **changes: Any) -> None:
+    await world.ask(contracts.CreateBatch(batch_id="b", request=_request(**changes)))
+
+
+async def _show(world: ControllerWorld) -> Batch:
+    return (await world.ask(contracts.WatchBatch(batch_id="b"))).batch
+
+
+async def _until(holds: Callable[[], Any]) -> None:
+    for _ in range(5000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("did not happen")
+
+
+async def _settled(world: ControllerWorld, *states: str) -> Batch:
+    """Let others run until the batch is in one of these states, with nothing under way."""
+    for _ in range(5000):
+        shown = await _show(world)
+        moving = {"upgrading", "rolling_back"} & set(shown.counts)
+        if shown.state in states and not moving:
+            return shown
+        await asyncio.sleep(0)
+    raise AssertionError(f"is {shown.state}: {shown.message}, {shown.counts}")
+
+
+async def test_all_are_upgraded(world: ControllerWorld, stores: FakeStores) -> None:
+    """Each plugin is upgraded once, no more at a time than asked for, after one fetch a node."""
+    await _create(world)
+
+    shown = await _settled(world, "completed")
+
+    assert (shown.counts, shown.fetches, shown.is_over) == ({"upgraded": 8}, 2, True)
+    assert stores.upgraded() == {one.name for found in _NODES.values() for one in found}
+    assert set(stores.upgrades().values()) == {1}
+    assert stores.most == 2
+    requests = list(stores.requests.values())
+    assert [one.kind for one in requests[:2]] == [JobKind.PREFETCH] * 2
+    assert {one.pinned_digest for one in requests} == {NEW}
+    assert all(one.batch_id == "b" for one in requests)
+
+
+async def test_dry_run(world: ControllerWorld, stores: FakeStores) -> None:
+    """The plan is made and kept, and nothing is begun."""
+    await _create(world, dry_run=True)
+
+    await _settled(world, "planned")
+
+    changes = await world.ask(contracts.WatchBatch(batch_id="b"))
+    assert {(one.plugin.from_digest, one.plugin.to_digest) for one in changes.plugins} == {
+        (OLD, NEW)
+    }
+    assert not stores.begun
+
+
+async def test_nothing_selected(world: ControllerWorld, stores: FakeStores) -> None:
+    """A batch without plugins fails, and says so."""
+    await _create(world, selector=Selector(names=("nobody",)))
+
+    shown = await _settled(world, "failed")
+
+    assert "no plugin is selected" in shown.message
+    assert not stores.begun
+
+
+async def test_a_node_that_is_away_is_left_out(world: ControllerWorld, stores: FakeStores) -> None:
+    """The plan says which nodes are not in it."""
+    await world.ask(Heartbeat(node="n3", version="1"))
+    await _create(world)
+
+    shown = await _settled(world, "completed")
+
+    (warning,) = shown.warnings
+    assert "node n3 is left out" in warning
+
+
+async def test_a_target_that_is_not_there(world: ControllerWorld, stores: FakeStores) -> None:
+    """It fails the plan of its plugins, and the failure action comes before any stop."""
+    world.fleet.answers["n2", type(_describe())] = errdefs.NotFound("no v2")
+    await _create(world)
+
+    shown = await _settled(world, "paused")
+
+    assert shown.counts == {"failed": 4, "pending": 4}
+    assert not stores.upgrades()
+
+
+def _describe() -> Any:
+    from shared.contracts.pull import DescribePlugin
+
+    return DescribePlugin(remote="r")
+
+
+def _second_fails(request: JobRequest) -> errdefs.Error | None:
+    is_one = request.kind is JobKind.UPGRADE and request.restore is None
+    return errdefs.Conflict("it ends") if is_one and request.name == "a1:latest" else None
+
+
+async def test_rollback_on_failure(world: ControllerWorld, stores: FakeStores) -> None:
+    """All are what they were: digest, reference and settings."""
+    stores.ends = _second_fails
+    await _create(world, update={"failure_action": "rollback"})
+
+    shown = await _settled(world, "rollback_completed")
+
+    assert stores.plugins == {
+        node: {one.name: one for one in found} for node, found in _NODES.items()
+    }
+    assert shown.counts["failed"] == 1
+    assert "a1:latest on n1: it ends" in shown.message
+
+
+async def test_pause_resume(world: ControllerWorld, stores: FakeStores) -> None:
+    """A failure pauses; what has failed is accepted by resuming, and the rest goes on."""
+    stores.ends = _second_fails
+    await _create(world)
+    await _settled(world, "paused")
+
+    await world.ask(contracts.ResumeBatch(batch_id="b"))
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"failed": 1, "upgraded": 7}
+
+
+async def test_cancel(world: ControllerWorld, stores: FakeStores) -> None:
+    """What is under way ends, the rest does not begin."""
+    stores.hold()
+    await _create(world)
+    await _until(lambda: len(stores.under_way) == 2)
+
+    await world.ask(contracts.CancelBatch(batch_id="b"))
+    stores.release()
+    shown = await _settled(world, "cancelled")
+
+    assert shown.counts["cancelled"] + shown.counts["upgraded"] == 8
+    assert len(stores.upgraded()) == shown.counts["upgraded"] < 8
+
+
+async def test_rollback_by_request(world: ControllerWorld, stores: FakeStores) -> None:
+    """A batch that is over can be put back; a second request changes nothing."""
+    await _create(world)
+    await _settled(world, "completed")
+
+    await world.ask(contracts.RollBackBatch(batch_id="b"))
+    await _settled(world, "rollback_completed")
+
+    assert not stores.upgraded()
+    with pytest.raises(errdefs.Conflict):
+        await world.ask(contracts.RollBackBatch(batch_id="b"))
+
+
+async def test_what_a_worker_lacked_is_tried_again(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """A registry that is away for a moment fails nobody; each try is a job of its own."""
+    left = [errdefs.Unavailable("away"), errdefs.Unavailable("away")]
+
+    def ends(request: JobRequest) -> errdefs.Error | None:
+        is_one = request.kind is JobKind.UPGRADE and request.name == "b0:latest"
+        return left.pop() if is_one and left else None
+
+    stores.ends = ends
+    world.clock.passing_s = 3.0
+    await _create(world)
+
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"upgraded": 8}
+    assert stores.upgrades()["b0:latest"] == 3
+
+
+async def test_three_tries(world: ControllerWorld, stores: FakeStores) -> None:
+    """A worker that never gets what it needs fails its plugin at last."""
+    stores.ends = lambda request: (
+        errdefs.Unavailable("away") if request.name == "b0:latest" else None
+    )
+    world.clock.passing_s = 3.0
+    await _create(world, update={"failure_action": "continue"})
+
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"failed": 1, "upgraded": 7}
+    assert stores.upgrades()["b0:latest"] == 3
+
+
+async def test_a_successor_goes_on(world: ControllerWorld, stores: FakeStores) -> None:
+    """A controller that died in the middle: the next begins the same jobs again, and finds them."""
+    stores.hold()
+    await _create(world)
+    await _until(lambda: len(stores.under_way) == 2)
+    await world.crash()
+
+    next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
+    next_.fleet.answers = world.fleet.answers
+    async with next_:
+        next_.fleet.may_end = world.fleet.may_end
+        stores.release()
+        shown = await _settled(next_, "completed")
+
+    assert shown.counts == {"upgraded": 8}
+    assert set(stores.upgrades().values()) == {1}
+
+
+async def test_the_same_batch(world: ControllerWorld, stores: FakeStores) -> None:
+    """A repeat is the same batch; another request under its id is refused."""
+    await _create(world)
+    await _create(world)
+    with pytest.raises(errdefs.Conflict):
+        await _create(world, dry_run=True)
+
+    assert len((await world.ask(contracts.ListBatches())).batches) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        contracts.WatchBatch(batch_id="x"),
+        contracts.PauseBatch(batch_id="x"),
+        contracts.RollBackBatch(batch_id="x"),
+    ],
+    ids=["watch", "pause", "rollback"],
+)
+async def test_no_such_batch(world: ControllerWorld, command: Any) -> None:
+    """What nobody knows is not found."""
+    with pytest.raises(errdefs.NotFound):
+        await world.ask(command)
+
+
+async def test_watching(world: ControllerWorld, stores: FakeStores) -> None:
+    """Who watches gets all once, then what has changed, with what jobs tell."""
+    stores.hold()
+    world.fleet.told["b-u0-1"] = [JobProgress(status="Downloading", current=1, total=2)]
+    await _create(world)
+    first = await world.ask(contracts.WatchBatch(batch_id="b"))
+    stores.release()
+
+    await _settled(world, "completed")
+    later = await world.ask(contracts.WatchBatch(batch_id="b", position=first.position))
+    nothing = await world.ask(contracts.WatchBatch(batch_id="b", position=later.position))
+
+    assert len(later.plugins) == 8
+    assert nothing.plugins == ()
+    assert not nothing.has_more
+
+
+def _is_over(world: ControllerWorld, batch_id: str) -> bool:
+    return world.controller._book.shown(batch_id).is_over
+
+
+async def test_old_batches_go(world: ControllerWorld, stores: FakeStores) -> None:
+    """Twenty that are over are kept."""
+    for number in range(22):
+        request = _request(dry_run=True)
+        batch_id = f"b{number:02}"
+        await world.ask(contracts.CreateBatch(batch_id=batch_id, request=request))
+        world.clock.advance(1)
+        await _until(partial(_is_over, world, batch_id))
+    kept = [one.batch_id for one in (await world.ask(contracts.ListBatches())).batches]
+
+    assert len(kept) <= 21
+    assert "b00" not in kept
