@@ -81,6 +81,10 @@ fix: for-check ## Put format and lint right where that needs no thought
 bench: for-bench ## Measure how fast Wherry is, beside dockerd
 	$(BIN)/python -m tests.bench
 
+.PHONY: simulate
+simulate: for-test ## Upgrade 1,000 plugins on 100 nodes of which stores, bus and controller are real
+	$(BIN)/python -m tests.bench.simulation
+
 # dev.txt is locked first and holds the other two to its choice of versions.
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --python-version 3.11 $(LOCK_FLAGS)

@@ -56,6 +56,7 @@ GOALS = (
     _goal("create 100 MB, small files", 0.3),
     _goal("create 100 MB, small files", 0.3, Measure.CPU),
     _goal("enable 100, 8 at a time", 0.35),
+    _goal("upgrade 50 that run, 8 at a time", 0.25),
     _goal("install small", 1.0),
     _goal("upgrade small", 1.0),
     *(

@@ -330,6 +330,12 @@ class World:
             attempt = self._attempt(job_id, said, request(kind, **changes), installed)
             return await self.pulling.run(attempt)
 
+    async def prefetch(self, job_id: str = "job-0") -> None:
+        """Do a prefetch as the runner does it."""
+        asked = request(JobKind.PREFETCH, batch_id="b")
+        async with Lines(self.writer) as said:
+            await self.pulling.prefetch(self._attempt(job_id, said, asked))
+
     async def push(self, plugin: Plugin | None, **changes: Any) -> None:
         """Do a push as the runner does it."""
         asked = request(JobKind.PUSH, **changes)

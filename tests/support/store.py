@@ -334,6 +334,7 @@ class FakeQueue:
 
     def __init__(self) -> None:
         self.queued: list[str] = []
+        self.patient: list[str] = []
         self.failed: dict[str, errdefs.Error] = {}
         self.told: dict[str, list[str]] = {}
         self.done: dict[str, Changed] = {}
@@ -341,6 +342,8 @@ class FakeQueue:
     async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Keep the job's id."""
         self.queued.append(job_id)
+        if is_patient:
+            self.patient.append(job_id)
 
     async def tell(self, job_id: str, line: str) -> None:
         """Keep the line."""

@@ -57,8 +57,14 @@ class Planner:
             if selection.fits_node(selector, node.name, node.labels)
         ]
         asked = await asyncio.gather(*(self._inventory(node, slots) for node in chosen))
-        warnings = tuple(said for said in asked if isinstance(said, str))
-        items = list(self._items(batch, zip(chosen, asked, strict=True)))
+        found_on = [
+            (node, selection.selected(selector, said))
+            for node, said in zip(chosen, asked, strict=True)
+            if not isinstance(said, str)
+        ]
+        left_out_nodes = tuple(said for said in asked if isinstance(said, str))
+        warnings = (*left_out_nodes, *_of_services(found_on))
+        items = list(self._items(batch, found_on))
         if not items:
             left_out = f" ({'; '.join(warnings)})" if warnings else ""
             raise errdefs.NotFound(f"no plugin is selected on any node{left_out}")
@@ -83,13 +89,13 @@ class Planner:
 
     @staticmethod
     def _items(
-        batch: BatchRecord, asked: Iterable[tuple[Node, tuple[Plugin, ...] | str]]
+        batch: BatchRecord, found_on: Iterable[tuple[Node, tuple[Plugin, ...]]]
     ) -> Iterable[ItemRecord]:
         number = 0
-        for node, said in asked:
-            if isinstance(said, str):
-                continue
-            for plugin in selection.selected(batch.request.selector, said):
+        for node, found in found_on:
+            for plugin in found:
+                if plugin.swarm_service_id:
+                    continue
                 remote = selection.target_of(batch.request.target, plugin)
                 yield plan.planned(batch.batch_id, number, node.name, plugin, remote)
                 number += 1
@@ -115,6 +121,17 @@ class Planner:
         if isinstance(said, errdefs.Error):
             return plan.unknown(item, said, self._clock())
         return plan.compared(item, said, batch.request, self._clock())
+
+
+def _of_services(found_on: Iterable[tuple[Node, tuple[Plugin, ...]]]) -> tuple[str, ...]:
+    """Return what is said of plugins that a service wishes: it would undo what a batch does."""
+    return tuple(
+        f"plugin {plugin.name} on {node.name} is left out: it is of service "
+        f"{plugin.swarm_service_id}; update that with `docker service update`"
+        for node, found in found_on
+        for plugin in found
+        if plugin.swarm_service_id
+    )
 
 
 def _fetches(batch: BatchRecord, items: Iterable[ItemRecord]) -> tuple[FetchRecord, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.rows import (
+    batch,
     bulk,
     events,
     growth,
@@ -22,6 +23,7 @@ GROUPS = (
     reads.GROUP,
     bulk.GROUP,
     many.GROUP,
+    batch.GROUP,
     events.GROUP,
     pulls.GROUP,
     idle.GROUP,

@@ -456,3 +456,69 @@ async def test_cancelled_commit_is_shown_before_it_is_heard_of() -> None:
 
     installed = {plugin.plugin_id for plugin in store.inventory.all()}
     assert installed == set(store.records.plugins) == store.fake_folders.installed
+
+
+async def test_jobs_of_a_batch_wait_behind_those_of_people() -> None:
+    """The queue is told which jobs are patient, each time."""
+    store = StoreUnderTest()
+    await begin(store, "person")
+    patient = request(name="q:latest").model_copy(update={"batch_id": "b"})
+    await store.jobs.begin(job.BeginJob(job_id="batch", request=patient), delivery())
+
+    assert store.queue.patient == ["batch"]
+    assert store.records.jobs["batch"].job.batch_id == "b"
+
+
+async def test_a_prefetch_keeps_its_blobs_for_a_day() -> None:
+    """What upgrades will need stays in the store after the job, and goes in the end."""
+    store = StoreUnderTest()
+    wish = job.JobRequest(
+        kind=JobKind.PREFETCH, name="r@sha256:d", remote="registry.example/p:v2", batch_id="b"
+    )
+    await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
+    taken = await take(store, "j")
+    digest = f"sha256:{'f' * 64}"
+    keep = job.KeepBlobs(job_id="j", token=taken.token, digests=(digest,))
+    await store.jobs.keep_blobs(keep, delivery())
+    store.content.digests = {digest}
+    await store.jobs.finish(job.FinishPush(job_id="j", token=taken.token), delivery())
+
+    await store.garbage.collect()
+    kept = set(store.content.digests)
+    store.fake_clock.advance(25 * 3600)
+    await store.garbage.collect()
+
+    assert (kept, store.content.digests) == ({digest}, set())
+    assert store.records.jobs["j"].job.plugin_id is None
+
+
+async def test_what_a_batch_replaced_is_put_back() -> None:
+    """A rollback brings reference, settings and grant of before, and finds the blobs it needs."""
+    store = StoreUnderTest()
+    plugin = await store.install()
+    wish = request(JobKind.UPGRADE, name=plugin.name).model_copy(update={"batch_id": "b"})
+    await store.jobs.begin(job.BeginJob(job_id="up", request=wish), delivery())
+    taken = await take(store, "up")
+    store.fake_folders.staged.add("up")
+    await store.installation.commit(commit("up", taken.token), delivery())
+    store.content.digests = {plugin.config_digest}
+    await store.garbage.collect()
+    kept = set(store.content.digests)
+
+    back = wish.model_copy(update={"restore": plugin, "remote": "registry.example/p:v1"})
+    await store.jobs.begin(job.BeginJob(job_id="back", request=back), delivery())
+    taken = await take(store, "back")
+    store.fake_folders.staged.add("back")
+    step = commit("back", taken.token).model_copy(
+        update={
+            "config": CONFIG.decode(),
+            "config_digest": plugin.config_digest,
+            "manifest_digest": plugin.manifest_digest,
+            "layer_digests": plugin.layer_digests,
+        }
+    )
+    await store.installation.commit(step, delivery())
+
+    now = store.now(plugin)
+    assert kept == {plugin.config_digest}
+    assert now == plugin.model_copy(update={"rootfs": "rootfs-back", "status": now.status})

@@ -122,6 +122,18 @@ async def test_a_node_that_is_away_is_left_out(world: ControllerWorld, stores: F
     assert "node n3 is left out" in warning
 
 
+async def test_plugins_of_services_are_left_out(world: ControllerWorld, stores: FakeStores) -> None:
+    """A service would undo what a batch does to its plugin: that is upgraded by the service."""
+    owned = installed("a0", swarm_service_id="s1")
+    stores.plugins["n1"][owned.name] = owned
+    await _create(world)
+
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"upgraded": 7}
+    assert "of service s1" in shown.warnings[0]
+
+
 async def test_a_target_that_is_not_there(world: ControllerWorld, stores: FakeStores) -> None:
     """It fails the plan of its plugins, and the failure action comes before any stop."""
     world.fleet.answers["n2", type(_describe())] = errdefs.NotFound("no v2")

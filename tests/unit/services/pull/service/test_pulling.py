@@ -443,3 +443,57 @@ def _index(*entries: tuple[str, FakeImage]) -> FakeImage:
         media_type=media_types.OCI_INDEX,
         blobs={digest_of(body): body},
     )
+
+
+async def test_a_prefetch_fetches_all_and_unpacks_nothing(world: World) -> None:
+    """Blobs are in the content store, checked, and no plugin was made of them."""
+    await world.prefetch()
+
+    assert _blobs(world) == {digest.hex for digest in TWO.blobs}
+    assert world.rootfs() == {}
+    assert world.store.committed == []
+    assert any(isinstance(sent, contracts.FinishPush) for sent in world.store.sent)
+
+
+async def test_what_was_prefetched_is_not_fetched_again(world: World) -> None:
+    """The upgrade that follows asks the registry for no blob."""
+    await world.prefetch()
+    world.registries.asked.clear()
+
+    await world.pull(privileges=GRANT)
+
+    assert not any(asked.startswith("blob") for asked in world.registries.asked)
+    assert world.rootfs() == {"a": b"1", "b": b"2", "both": b"above"}
+
+
+async def test_a_pinned_digest_is_fetched_whatever_the_tag_is_by_now(world: World) -> None:
+    """A tag that moved after the plan was made changes nothing."""
+    world.registries.add(REMOTE, image({"other": b"1"}))
+    world.registries.add(f"{REMOTE}@{TWO.digest}", TWO)
+
+    await world.pull(pinned_digest=TWO.digest)
+
+    assert world.store.committed[0].manifest_digest == TWO.digest
+
+
+async def test_an_earlier_version_is_put_back_without_its_registry(world: World) -> None:
+    """All that it is made of is kept here, and its signers are those of then."""
+    world.store.have(TWO.manifest, TWO.config, *TWO.layers)
+    before = plugin()
+    world.registries.asked.clear()
+
+    await world.pull(installed=before, restore=before, pinned_digest=TWO.digest)
+
+    assert not world.registries.asked
+    assert world.rootfs() == {"a": b"1", "b": b"2", "both": b"above"}
+    assert world.store.committed[0].manifest_digest == TWO.digest
+
+
+async def test_what_is_gone_of_an_earlier_version_is_fetched(world: World) -> None:
+    """The registry is asked for what the collector took."""
+    world.registries.add(f"{REMOTE}@{TWO.digest}", TWO)
+    before = plugin()
+
+    await world.pull(installed=before, restore=before, pinned_digest=TWO.digest)
+
+    assert world.rootfs()["both"] == b"above"
