@@ -27,7 +27,6 @@ import click
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
-from services.store.adapters.registrations import SqliteRegistrations
 from services.store.bootstrap import build
 from services.store.config import StoreConfig
 from services.store.domain.operation import Change, Unit
@@ -182,9 +181,7 @@ async def _node(name: str, folder: Path, redis_url: str, plugins: int) -> AsyncI
     )
     inventory = PluginInventory(records, committed=relay.wake)
     queue: Any = worker
-    store = build(
-        config, buses["store"], folders, content, inventory, SqliteRegistrations(database), queue
-    )
+    store = build(config, buses["store"], folders, content, inventory, database, queue)
     buses["store"].serve(messages.commands(store))
     buses["store"].on_reconnect(store.reconnected)
     worker.serve()
