@@ -295,6 +295,7 @@ class Gateway:
             logs=self.logs,
             verbs=verbs,
             jobs=self.jobs,
+            traces=FolderTraces(self.config.node.root),
             health=health,
             api=InnerApi(api=api),
             closed=self.is_stopping,

@@ -133,12 +133,20 @@ def _refuse_other_pages(scope: Scope) -> None:
 
 def _refuse_other_names(scope: Scope) -> None:
     """Raise PermissionDenied where a name of somebody else's was made to lead to loopback."""
-    host = urlsplit(f"//{header(scope, b'host')}").hostname or ""
+    host = _hostname(header(scope, b"host"))
     if host and host != "localhost" and not _is_address(host):
         raise errdefs.PermissionDenied(
             f"{host} is no name of this node's: call it by its address, by localhost, or show a "
             "token or a certificate"
         )
+
+
+def _hostname(host: str) -> str:
+    """Return the name in a Host header; all of it, which is no name, where it can't be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return host
 
 
 def _is_address(host: str) -> bool:

@@ -59,7 +59,7 @@ class Frame:
     node: str
     version: str
     has_upgrades: bool = False
-    has_traces: bool = False
+    has_traces: bool = True
 
 
 class Console:

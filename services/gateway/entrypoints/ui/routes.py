@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.gateway import ports
 from services.gateway.entrypoints.ui import live
 from services.gateway.entrypoints.ui.actions import PluginActions
 from services.gateway.entrypoints.ui.aged import Aged
@@ -16,6 +17,7 @@ from services.gateway.entrypoints.ui.logs import PluginOutput
 from services.gateway.entrypoints.ui.node import Links, NodePage, OverviewPage, newest
 from services.gateway.entrypoints.ui.plugin import PluginPage
 from services.gateway.entrypoints.ui.plugins import PluginsPage
+from services.gateway.entrypoints.ui.traces import TracePages
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.jobs import Jobs
@@ -44,6 +46,7 @@ class ConsoleParts:
     logs: PluginLogs
     verbs: Verbs
     jobs: Jobs
+    traces: ports.Traces
     health: NodeHealth
     api: InnerApi
     closed: live.Closed
@@ -75,6 +78,7 @@ class ConsoleParts:
             events=events,
             closed=self.closed,
         )
+        traces = TracePages(traces=self.traces, replica=self.replica)
         actions = PluginActions(replica=self.replica, api=self.api)
         return Console(
             frame=self.frame,
@@ -83,8 +87,11 @@ class ConsoleParts:
                 "/ui/plugins": PluginsPage(replica=self.replica, closed=self.closed).show,
                 "/ui/plugins/{name}/logs": plugin.show_logs,
                 "/ui/plugins/{name}/events": plugin.show_events,
+                "/ui/plugins/{name}/traces": traces.show_of_plugin,
                 "/ui/plugins/{name}": plugin.show,
                 "/ui/events": events.show,
+                "/ui/traces": traces.show,
+                "/ui/traces/{trace}": traces.show_one,
                 "/ui/node": node.show,
             },
             forms={
