@@ -37,17 +37,24 @@ _BASES = (Value, Message, Command, StreamRequest)
 
 def page() -> str:
     """Return the page as it should be."""
-    found = list(_models())
-    messages = sorted((m for m in found if issubclass(m, Message)), key=lambda m: m.TYPE)
-    values = sorted((m for m in found if not issubclass(m, Message)), key=lambda m: m.__name__)
-    replies = {m.reply_type() for m in messages if issubclass(m, Command)}
+    found = messages()
+    values = [model for model in _models() if not issubclass(model, Message)]
+    replies = {m.reply_type() for m in found if issubclass(m, Command)}
     parts = [_HEAD]
-    for owner in sorted({owner_of(message.TYPE) for message in messages}):
+    for owner in sorted({owner_of(message.TYPE) for message in found}):
         parts.append(f"## {owner}\n")
-        parts += [_message(m, replies) for m in messages if owner_of(m.TYPE) == owner]
+        parts += [_message(m, replies) for m in found if owner_of(m.TYPE) == owner]
     parts.append("## Values\n")
-    parts += [f"### {value.__name__}\n\n{_described(value)}" for value in values]
+    parts += [
+        f"### {value.__name__}\n\n{_described(value)}"
+        for value in sorted(values, key=lambda m: m.__name__)
+    ]
     return "\n".join(parts)
+
+
+def messages() -> list[type[Message]]:
+    """Return all messages, by their types."""
+    return sorted((m for m in _models() if issubclass(m, Message)), key=lambda m: m.TYPE)
 
 
 def _models() -> Iterator[type[Value]]:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.bus.envelope import Entry, entries
@@ -29,9 +29,16 @@ class DisconnectedError(Exception):
 class Link:
     """One connection, used by one task at a time."""
 
-    def __init__(self, connection: Connection, *, answer_s: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        answer_s: float,
+        find_master: Callable[[], Awaitable[tuple[str, int]]] | None = None,
+    ) -> None:
         self._connection = connection
         self._answer_s = answer_s
+        self._find_master = find_master
 
     async def connect(self) -> None:
         """Connect, unless connected; raises DisconnectedError."""
@@ -42,6 +49,8 @@ class Link:
             await self.close()
         try:
             async with asyncio.timeout(self._answer_s):
+                if self._find_master is not None:
+                    self._connection.host, self._connection.port = await self._find_master()
                 await self._connection.connect()  # type: ignore[no-untyped-call] # redis-py
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
@@ -83,6 +92,9 @@ class Link:
     async def _answer(self) -> Any:
         try:
             return await self._connection.read_response()
+        except ReadOnlyError as error:
+            # Another became the master; the connection has to find it.
+            raise RedisConnectionError(str(error)) from error
         except ResponseError as error:
             return error
 

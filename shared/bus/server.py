@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from redis.asyncio import ConnectionPool
@@ -14,7 +15,9 @@ from redis.backoff import NoBackoff
 
 from shared.bus import metrics, names
 from shared.bus.connection import Link
+from shared.bus.master import find_master
 from shared.bus.settings import BusSettings
+from shared.sentinels import Sentinels
 
 log = structlog.get_logger()
 
@@ -30,8 +33,9 @@ class Server:
         self.settings = settings
         self.generation = ""
         self._past: set[str] = set()
+        self._sentinels = Sentinels.parse(url)
         self._pool: ConnectionPool = ConnectionPool.from_url(
-            url,
+            self._sentinels.redis_url if self._sentinels else url,
             protocol=2,
             driver_info=None,
             # Calls carry their own limits; redis-py's would cost a task per write.
@@ -49,7 +53,9 @@ class Server:
     def link(self) -> Link:
         """Return a new connection, not connected yet."""
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call] # redis-py
-        return Link(connection, answer_s=self.settings.answer_s)
+        sentinels = self._sentinels
+        find = partial(find_master, sentinels) if sentinels else None
+        return Link(connection, answer_s=self.settings.answer_s, find_master=find)
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Have *callback* run after each connection, and after Redis lost its data."""

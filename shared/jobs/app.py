@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
@@ -10,6 +11,7 @@ from kombu.connection import Connection
 
 from shared import errdefs
 from shared.jobs.names import queue_name
+from shared.sentinels import Sentinels
 
 #: Seconds that a message stays with a worker that does not say it is alive; a worker that is
 #: killed loses its messages to the next one after this and a sweep.
@@ -35,12 +37,19 @@ def make_app(*, redis_url: str, node: str, visibility_s: int = VISIBILITY_S) -> 
     """
     app = Celery("wherry", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(_settings(node, visibility_s))
+    if sentinels := Sentinels.parse(redis_url):
+        app.conf.broker_transport_options |= {
+            "master_name": sentinels.master,
+            "sentinel_kwargs": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        }
     app.amqp.Connection = PromptConnection
     return app
 
 
 def broker_url(redis_url: str) -> str:
     """Return Celery's URL for the bus's Redis: the database after the bus's own."""
+    if sentinels := Sentinels.parse(redis_url):
+        return ";".join(_sentinel_urls(sentinels))
     parts = urlsplit(redis_url)
     match parts.scheme:
         case "unix":
@@ -55,8 +64,17 @@ def broker_url(redis_url: str) -> str:
         case _:
             raise errdefs.InvalidArgument(
                 f"WHERRY_REDIS_URL: jobs cannot be queued on a {parts.scheme}:// address: "
-                "use unix://, redis:// or rediss://"
+                "use unix://, redis://, rediss:// or redis+sentinel://"
             )
+
+
+def _sentinel_urls(sentinels: Sentinels) -> Iterator[str]:
+    """Yield what Celery wants: each Sentinel, with the login of the Redis behind it."""
+    behind = urlsplit(sentinels.redis_url)
+    login, at, _ = behind.netloc.rpartition("@")
+    for host, port in sentinels.places:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        yield f"sentinel://{login}{at}{place}/{_next(behind.path.strip('/'))}"
 
 
 def _next(database: str) -> int:

@@ -27,13 +27,13 @@ class LoneServices(Node):
         for name in SERVICES:
             self.start_service(name)
 
-    def start_service(self, name: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start one service."""
+    def start_service(self, name: str, *, code: Path = _CODE) -> subprocess.Popen[bytes]:
+        """Start one service, of the tree in *code*."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"services.{name}"],
-                cwd=_CODE,
-                env={**self.environment, **settings},
+                cwd=code,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,118 @@
+"""Redis under Sentinel: its master dies under load, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Self
+
+import pytest
+
+from tests.support.node import Node, eventually, running_node
+from tests.support.plugin_context import Contexts
+from tests.support.published import publish
+from tests.support.registry import RegistryServer
+from tests.support.sentinel import SentinelFleet
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[SentinelFleet]:
+    """Run a Redis under Sentinel."""
+    with SentinelFleet() as servers:
+        yield servers
+
+
+@pytest.fixture
+def node(fleet: SentinelFleet) -> Iterator[Node]:
+    """Run a node on it."""
+    with running_node({"WHERRY_REDIS_URL": fleet.url, "WHERRY_STOP_GRACE_S": "1"}) as running:
+        yield running
+        running.shut_down()
+        assert not running.leftovers()
+
+
+class Toggling:
+    """A client that enables and disables a plugin again and again, whatever it is answered."""
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._node, self._name = node, name
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.answers: list[int] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End after the answer that is due."""
+        self._stop.set()
+        self._thread.join(timeout=120)
+        assert not self._thread.is_alive()
+
+    def succeeded(self) -> int:
+        """Return how many verbs were carried out."""
+        return self.answers.count(200)
+
+    def _run(self) -> None:
+        with self._node.client() as http:
+            while not self._stop.is_set():
+                for verb in ("enable", "disable"):
+                    answer = http.post(f"/plugins/{self._name}/{verb}", params={"timeout": "20"})
+                    self.answers.append(answer.status_code)
+
+
+def test_the_master_is_killed_under_load(
+    fleet: SentinelFleet, node: Node, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Verbs in flight may fail; then all goes on with the new master, and the feed has no gap."""
+    contexts = Contexts.compiled(tmp_path_factory.mktemp("program"))
+    node.create("p", contexts.tar())
+    node.create("stays", contexts.tar())
+    stays = node.enable("stays")
+    with RegistryServer() as registry:
+        names = [f"{registry.authority}/me/p{number}:1" for number in range(4)]
+        for name in names:
+            publish(node, name, contexts.tar())
+        with Toggling(node, "p") as toggling:
+            eventually(lambda: toggling.succeeded() >= 4, "load")
+            dead = fleet.master()
+            jobs = [_pull(node, name) for name in names[:2]]
+            fleet.kill(dead)
+            fleet.wait_for_another_master(dead)
+            node.wait_healthy()
+            before = toggling.succeeded()
+            eventually(lambda: toggling.succeeded() >= before + 4, "verbs go on", limit_s=60)
+        jobs += [_pull(node, name) for name in names[2:]]
+        for job in jobs:
+            eventually(partial(_is_done, node, job), "pulled", limit_s=100)
+    for name in names:
+        assert node.told(name).count("pull") == 1
+    assert node.status("stays")["pid"] == stays["pid"]
+    _told_each_verb_once(node, toggling)
+    fleet.start_redis(dead, fleet.master())
+
+
+def _told_each_verb_once(node: Node, toggling: Toggling) -> None:
+    """Compare the feed with the answers: what succeeded was told, in turn, none twice."""
+    told = [action for action in node.told("p:latest") if action in {"enable", "disable"}]
+    assert all(one != next_ for one, next_ in pairwise(told)), told
+    assert len(told) >= toggling.succeeded()
+
+
+def _pull(node: Node, name: str) -> str:
+    """Begin a pull that nobody waits for, and return its job."""
+    answer = node.http.post(
+        "/wherry/v1/plugins/pull", params={"detach": "true"}, json={"remote": name}
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["job_id"])
+
+
+def _is_done(node: Node, job: str) -> bool:
+    return bool(node.get(f"/wherry/v1/jobs/{job}")["state"] == "done")
