@@ -296,6 +296,7 @@ class Gateway:
             verbs=verbs,
             jobs=self.jobs,
             traces=FolderTraces(self.config.node.root),
+            upgrades=self.upgrades,
             health=health,
             api=InnerApi(api=api),
             closed=self.is_stopping,

@@ -58,8 +58,6 @@ class Frame:
 
     node: str
     version: str
-    has_upgrades: bool = False
-    has_traces: bool = True
 
 
 class Console:

@@ -18,6 +18,7 @@ from services.gateway.entrypoints.ui.node import Links, NodePage, OverviewPage, 
 from services.gateway.entrypoints.ui.plugin import PluginPage
 from services.gateway.entrypoints.ui.plugins import PluginsPage
 from services.gateway.entrypoints.ui.traces import TracePages
+from services.gateway.entrypoints.ui.upgrades import UpgradePages
 from services.gateway.service.feed import Feed
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.jobs import Jobs
@@ -25,6 +26,7 @@ from services.gateway.service.logs import PluginLogs
 from services.gateway.service.recent_events import RecentEvents
 from services.gateway.service.references import References
 from services.gateway.service.replica import Replica
+from services.gateway.service.upgrades import Upgrades
 from services.gateway.service.verbs import Verbs
 
 #: Services are asked no more often than this, and the feed, however many pages are open.
@@ -46,6 +48,7 @@ class ConsoleParts:
     logs: PluginLogs
     verbs: Verbs
     jobs: Jobs
+    upgrades: Upgrades
     traces: ports.Traces
     health: NodeHealth
     api: InnerApi
@@ -79,6 +82,7 @@ class ConsoleParts:
             closed=self.closed,
         )
         traces = TracePages(traces=self.traces, replica=self.replica)
+        upgrades = UpgradePages(upgrades=self.upgrades, api=self.api, closed=self.closed)
         actions = PluginActions(replica=self.replica, api=self.api)
         return Console(
             frame=self.frame,
@@ -90,6 +94,9 @@ class ConsoleParts:
                 "/ui/plugins/{name}/traces": traces.show_of_plugin,
                 "/ui/plugins/{name}": plugin.show,
                 "/ui/events": events.show,
+                "/ui/upgrades": upgrades.show,
+                "/ui/upgrades/new": upgrades.show_form,
+                "/ui/upgrades/{upgrade}": upgrades.show_one,
                 "/ui/traces": traces.show,
                 "/ui/traces/{trace}": traces.show_one,
                 "/ui/node": node.show,
@@ -100,5 +107,8 @@ class ConsoleParts:
                 "/ui/plugins/{name}/remove": actions.remove,
                 "/ui/plugins/{name}/set": actions.set,
                 "/ui/jobs/{job}/cancel": actions.cancel_job,
+                "/ui/upgrades/new": upgrades.create,
+                "/ui/upgrades/{upgrade}/begin": upgrades.begin,
+                "/ui/upgrades/{upgrade}/{verb}": upgrades.steer,
             },
         )
