@@ -47,6 +47,7 @@ slow: for-slow observe
 	$(BIN)/pytest -q --durations=5 tests/browser
 	shared/runc_ctl/check-wheel
 	deploy/demo/check-clean-clone
+	deploy/check-wheel
 	deploy/check-files
 
 .PHONY: check format lint types imports spelling unit
