@@ -73,7 +73,7 @@ async def test_credentials_for_another_question_are_refused() -> None:
     """A replayed box opens nothing, and no registry is asked."""
     registries = FakeRegistries(image())
     command = GetPrivileges(remote=REMOTE, credentials=_sealed(), subject="s2")
-    with pytest.raises(errdefs.InvalidArgument, match="do not open"):
+    with pytest.raises(errdefs.InvalidArgument, match="does not open"):
         await _questions(registries).get_privileges(command, delivery())
     assert registries.opened == []
 
