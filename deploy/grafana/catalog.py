@@ -9,6 +9,7 @@ from deploy.grafana.panel import THIRD, Query, figures, graph, logs, states, tra
 
 _ON: Final = 'instance=~"$node"'
 _RATE: Final = "$__rate_interval"
+_GOING_ON: Final = "planning|prefetching|updating|paused|rollback.*"
 _UNANSWERED: Final = f"sum by (service) (increase(wherry_bus_unanswered_total{{{_ON}}}[10m]))"
 
 
@@ -217,6 +218,17 @@ _BATCH: Final = Dashboard(
             (f'sum(wherry_jobs{{{_ON}, kind="upgrade", state="failed"}})', ""),
             bad_from=1,
             width=6,
+        ),
+        graph(
+            "Batches that go on or wait",
+            (
+                f'sum by (state) (wherry_batches{{{_ON}, state=~"{_GOING_ON}"}})',
+                "{{state}}",
+            ),
+        ),
+        graph(
+            "Their plugins, by how far each is",
+            (f"sum by (state) (wherry_batch_plugins{{{_ON}}})", "{{state}}"),
         ),
         graph(
             "Upgrades",

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.controller.service.service import Controller
+from shared.contracts.batch import BatchState, ItemState
 from shared.contracts.node import NodeState
 
 
@@ -34,3 +35,27 @@ class ControllerMetrics(Collector):
         for state in NodeState if is_active else ():
             nodes.add_metric([state], counts[state])
         yield nodes
+        yield self._batches(is_active=is_active)
+        yield self._plugins(is_active=is_active)
+
+    def _batches(self, *, is_active: bool) -> Metric:
+        family = GaugeMetricFamily(
+            "wherry_batches", "Batches that are kept, by state.", labels=["state"]
+        )
+        counts = Counter(record.state for record in self._controller.batches.book.all())
+        for state in BatchState if is_active else ():
+            family.add_metric([state], counts[state])
+        return family
+
+    def _plugins(self, *, is_active: bool) -> Metric:
+        family = GaugeMetricFamily(
+            "wherry_batch_plugins",
+            "Plugins of batches that are not over, by how far each is.",
+            labels=["state"],
+        )
+        book = self._controller.batches.book
+        going_on = [record for record in book.all() if not record.is_over]
+        counts = Counter(item.state for one in going_on for item in book.items(one.batch_id))
+        for state in ItemState if is_active else ():
+            family.add_metric([state], counts[state])
+        return family
