@@ -99,6 +99,30 @@ def test_another_controller_takes_over_and_restarts_nothing(fleet: Fleet, remote
     assert [_container(node) for node in fleet.nodes] == containers
 
 
+def test_the_manager_s_node_is_lost_in_an_update(fleet: Fleet, remote: str) -> None:
+    """Another node's controller goes on with the update; the lost node has it once it is back."""
+    manager, rest = fleet.manager, Fleet(fleet.workers)
+    fleet.create("s", _plugin(remote), UpdateConfig={"Parallelism": 1, "Monitor": 1_000_000})
+    fleet.wait_running("s", *fleet.nodes)
+    rest.update("s", remote=f"{remote}:v2")
+    begun = min(fleet.nodes, key=lambda node: node.name)
+    fleet.wait_plugin(begun, "p:latest", PluginReference=f"{remote}:v2")
+
+    manager.kill(*(name for name in PROCESSES if name in manager.pids()))
+    eventually(lambda: rest.first.http.get("/nodes").status_code == 200, "a controller")
+    rest.wait_for_nodes(*rest.nodes)
+    assert rest.manager in rest.nodes
+    rest.wait_running("s", *rest.nodes)
+    for node in rest.nodes:
+        rest.wait_plugin(node, "p:latest", PluginReference=f"{remote}:v2", Enabled=True)
+
+    manager.start()
+    manager.wait_healthy()
+    fleet.wait_for_nodes(*fleet.nodes)
+    fleet.wait_running("s", *fleet.nodes)
+    fleet.wait_plugin(manager, "p:latest", PluginReference=f"{remote}:v2", Enabled=True)
+
+
 def test_our_cli_creates_updates_and_drains(fleet: Fleet, remote: str) -> None:
     """A service from nothing, an environment that comes and goes, a node that is emptied."""
     node, manager = fleet.first, fleet.manager
