@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.support.node import Node
+from tests.support.node import Node, eventually
 from tests.support.small_disk import SmallDisk
 from tests.support.storm.clock import JumpingClock
 from tests.support.storm.steps import Order
 
+_START_LIMIT_S: Final = 180.0
 #: Room for a few dozens of plugins; few enough inodes to be used up.
 _DISK: Final = "size=384m,nr_inodes=20000"
 
@@ -55,6 +56,11 @@ class DisturbedNode(SteppingNode):
         subprocess.run(argv, check=True)
         self.disk = SmallDisk(path=self.root)
         self.clock = JumpingClock(self.exec_root / "clock")
+
+    def wait_healthy(self) -> None:
+        """Wait until every service is well; beside clients that go on, a start takes its time."""
+        what = f"{self.name} is healthy; look at {self.folder / 'log'}"
+        eventually(self._is_healthy, what, limit_s=_START_LIMIT_S)
 
     def kill(self, *names: str) -> None:
         """Kill -9 those of PROCESSES that run at this moment, and wait for their end."""
