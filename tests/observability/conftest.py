@@ -139,10 +139,15 @@ def _wait_until_told(seen: Watched) -> None:
         return wanted <= ids and not orphans(seen.collector)
 
     eventually(is_told, "every trace is whole")
-    eventually(
-        lambda: seen.prometheus.query('count_over_time(up{job="wherry"}[10m]) > 5'),
-        "Prometheus has read the node",
-    )
+    # A rate needs two looks at a series, and what was done last has made some.
+    looks = _looks(seen)
+    eventually(lambda: _looks(seen) >= looks + 3, "Prometheus has read the node since")
+
+
+def _looks(seen: Watched) -> int:
+    """Return how often Prometheus has read the node."""
+    found = seen.prometheus.query('count_over_time(up{job="wherry"}[1h])')
+    return int(found[0]["value"][1]) if found else 0
 
 
 def orphans(collector: Collector) -> list[str]:

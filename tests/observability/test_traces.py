@@ -70,7 +70,7 @@ def test_each_action_is_one_trace(watched: Watched) -> None:
 
 def test_an_enable_leads_down_to_runc(watched: Watched) -> None:
     """From the request over both commands and both transactions to conmon, runc and readiness."""
-    (root,) = watched.collector.roots("POST /plugins/{name}/enable")
+    root = watched.collector.roots("POST /plugins/{name}/enable")[0]
     trace = watched.collector.trace(root.trace_id)
 
     assert root.attributes["wherry.plugin"] == PLUGIN
@@ -163,7 +163,7 @@ def test_a_volume_leads_to_calls_of_the_plugin(watched: Watched) -> None:
 
 def test_events_are_linked_to_what_happened(watched: Watched) -> None:
     """Taking an event in is a trace of its own, with a link into that of the action."""
-    (root,) = watched.collector.roots("POST /plugins/{name}/enable")
+    root = watched.collector.roots("POST /plugins/{name}/enable")[0]
     taken_in = [
         span
         for span in watched.collector.spans
