@@ -223,10 +223,11 @@ class Gateway:
         # What the console does is asked of the API as clients ask it, past the same doors.
         console = LateApp(lambda: self._console(verbs, health, lambda: api))
         router = Router(routes)
-        served: Application = Dispatch(router, extension, console)
+        served: Application = Bounded(Dispatch(router, extension, console))
         if authorization:
+            # Outside the bound: a body too long to be shown is refused in Docker's words.
             served = _authorized(served, authorization)
-        api = self._behind_the_door(Bounded(served))
+        api = self._behind_the_door(served)
         is_traced = self.config.are_reads_traced
         ready = ReadyAnswers(router, self._mark, is_recorded=is_traced)
         return App(api, are_reads_traced=is_traced), None if authorization else ready

@@ -67,7 +67,8 @@ class Subscription:
         """Begin no other fact, and wait for the one in hand to be settled."""
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
 
     async def _session(self, link: Link) -> None:
         await ensure_group(link, self._group.stream, self._group.name)
@@ -171,7 +172,8 @@ class Subscription:
 
     async def _stops_within(self, wait_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._stopping.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._stopping.wait()
         except TimeoutError:
             return False
         return True

@@ -33,6 +33,7 @@ def test_health_lists_every_service(node: Node) -> None:
         "executor",
         "pull",
         "event",
+        "controller",
     }
 
 

@@ -64,7 +64,8 @@ class Board:
         if self._sequence(position) != watched.sequence:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(watched.moved.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await watched.moved.wait()
 
     def since(
         self, batch_id: str, position: str, numbers: Sequence[int], limit: int

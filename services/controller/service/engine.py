@@ -174,7 +174,8 @@ class Engine:
     async def _wait(self, moved: asyncio.Event, due_ns: int | None) -> None:
         limit_s = None if due_ns is None else max(0.01, (due_ns - self._clock()) / 1e9)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(moved.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await moved.wait()
 
     async def _prune(self) -> None:
         over = [record for record in self._book.all() if record.is_over]

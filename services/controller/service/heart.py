@@ -40,7 +40,8 @@ class Heart:
             self._due.clear()
             await self.beat()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), self.timeout_s / _BEATS)
+                async with asyncio.timeout(self.timeout_s / _BEATS):
+                    await self._due.wait()
 
     def beat_soon(self) -> None:
         """Beat at once: another controller is active."""

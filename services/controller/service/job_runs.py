@@ -98,7 +98,8 @@ class JobRuns:
         while True:
             said: JobProgress | JobEnded | None = None
             with contextlib.suppress(TimeoutError):
-                said = await asyncio.wait_for(heard.get(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):
+                    said = await heard.get()
             if isinstance(said, JobProgress):
                 listener(said)
                 continue

@@ -70,7 +70,8 @@ class Leadership:
             except errdefs.Error as error:
                 log.warning("lease not looked at", reason=error.message)
             try:
-                await asyncio.wait_for(self._due.wait(), self._ttl_s / _RENEWALS)
+                async with asyncio.timeout(self._ttl_s / _RENEWALS):
+                    await self._due.wait()
             except TimeoutError:
                 continue
 

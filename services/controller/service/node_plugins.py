@@ -49,7 +49,8 @@ class NodePlugins:
         """Wait until something changes on the node, or for so long."""
         self._ensure_followed()
         try:
-            await asyncio.wait_for(self._moved.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._moved.wait()
         except TimeoutError:
             return
 

@@ -48,7 +48,8 @@ class Reconciler:
             try:
                 due_ns = await self.look()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(moved.wait(), self._pause_s(due_ns))
+                    async with asyncio.timeout(self._pause_s(due_ns)):
+                        await moved.wait()
                 await asyncio.sleep(_GATHER_S)
             except errdefs.Error as error:
                 log.warning("services not looked after", reason=error.message)

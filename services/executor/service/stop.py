@@ -110,7 +110,8 @@ def _unkillable(container_id: str) -> errdefs.Error:
 
 async def _ends_within(held: Held, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(held.ended.wait(), timeout=seconds)
+        async with asyncio.timeout(seconds):
+            await held.ended.wait()
     except TimeoutError:
         return False
     return True

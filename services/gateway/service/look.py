@@ -78,7 +78,8 @@ class PluginLook:
             yield [_shown(plugin, figures, before) for plugin in sorted(wanted, key=_name)]
             before = figures
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), self._interval_s)
+                async with asyncio.timeout(self._interval_s):
+                    await self._closed.wait()
 
     async def _measure(self, plugins: list[Plugin]) -> dict[str, ContainerFigures]:
         ids = tuple(p.status.container_id for p in plugins if p.status.container_id is not None)
