@@ -84,17 +84,24 @@ _numbers = itertools.count(1)
 @pytest.mark.timeout(900)
 def test_a_service_dies_at_each_point(verbs: PluginVerbs, saga: str, service: str) -> None:
     """Wherever a service dies, the saga is done wholly or not at all, and nothing stays."""
-    before, verb = _SAGAS[saga]
     for after in range(_MOST_STEPS):
-        state = _prepared(verbs, before)
-        order = Order(service=service, after=after, number=next(_numbers))
-        has_died = _said_until_death(verbs, order, verb, state)
-        _empty(verbs)
-        if not has_died:
+        # Each saga has more than one step: one that passes the first alive is tried anew.
+        tries = 3 if after <= 1 else 1
+        if not any(_dies(verbs, saga, service, after) for _ in range(tries)):
             assert after > 1, f"{saga} has no step in {service}"
             sys.stdout.write(f"{saga}: {after} points in {service}\n")
             return
     pytest.fail(f"{saga} did not come to its end within {_MOST_STEPS} steps")
+
+
+def _dies(verbs: PluginVerbs, saga: str, service: str, after: int) -> bool:
+    """Have a saga done and the service die after some steps; return whether it came so far."""
+    before, verb = _SAGAS[saga]
+    state = _prepared(verbs, before)
+    order = Order(service=service, after=after, number=next(_numbers))
+    has_died = _said_until_death(verbs, order, verb, state)
+    _empty(verbs)
+    return has_died
 
 
 def _prepared(verbs: PluginVerbs, before: tuple[Verb, ...]) -> State:

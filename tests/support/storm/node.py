@@ -24,7 +24,9 @@ class SteppingNode(Node):
     def die(self, order: Order) -> None:
         """Have a service die where the order says, unless it comes not so far."""
         self._died.unlink(missing_ok=True)
-        (self.exec_root / "die").write_text(order.to_json())
+        whole = self.exec_root / "die.new"
+        whole.write_text(order.to_json())
+        whole.rename(self.exec_root / "die")
 
     def live(self) -> None:
         """Take such an order back."""
