@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _REPOSITORY = Path(__file__).parents[3]
-_PLACES = ("services", "shared", "deploy", "docs")
+_PLACES = ("services", "shared", "deploy", "docs", "tests")
 #: A whole comment begins so; words about one do not.
 _SILENCED = re.compile(r"#\s*(noqa|type:\s*ignore)\b")
 _REASONED = re.compile(

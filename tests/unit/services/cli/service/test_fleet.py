@@ -203,7 +203,7 @@ def test_tables() -> None:
         "NodeID": "n1",
         "Status": {"State": "failed", "Err": "it ended"},
         "DesiredState": "shutdown",
-        "Spec": SERVICE["Spec"]["TaskTemplate"],  # type: ignore[index]
+        "Spec": SERVICE["Spec"]["TaskTemplate"],  # type: ignore[index] # the body is JSON
     }
     newer = {**task, "ID": "u" * 25, "CreatedAt": "2026-01-02T00:00:00Z"}
     tasks = plugin_service.tasks_listed([task, newer], {"n1": "host-1"}).splitlines()

@@ -41,7 +41,7 @@ def spec(**changes: Any) -> ServiceSpec:
         ),
         (
             {"plugin": PluginSpec(remote="A")},
-            'error parsing remote reference "A": invalid reference format: repository name (library/A) must be lowercase',  # noqa: E501
+            'error parsing remote reference "A": invalid reference format: repository name (library/A) must be lowercase',  # noqa: E501 - Docker's text, whole
         ),
         (
             {"plugin": PluginSpec(remote="a", name=f"p@sha256:{'0' * 64}")},

@@ -130,13 +130,13 @@ async def test_h04_start_makes_the_plugin_as_desired() -> None:
     backend = FakeBackend()
 
     on = await started(controller(backend))
-    assert backend.plugins[on.record.applied.plugin_id].enabled  # type: ignore[union-attr]
+    assert backend.plugins[on.record.applied.plugin_id].enabled  # type: ignore[union-attr] # it was applied
 
     off = await started(await succeeding(on, spec(disabled=True)))
-    assert not backend.plugins[off.record.applied.plugin_id].enabled  # type: ignore[union-attr]
+    assert not backend.plugins[off.record.applied.plugin_id].enabled  # type: ignore[union-attr] # it was applied
 
     again = await started(await succeeding(off, spec(), task_id="t3"))
-    assert backend.plugins[again.record.applied.plugin_id].enabled  # type: ignore[union-attr]
+    assert backend.plugins[again.record.applied.plugin_id].enabled  # type: ignore[union-attr] # it was applied
     assert backend.done == ["pull", "enable", "disable", "enable"]
 
 
@@ -160,7 +160,7 @@ async def test_h06_a_disabled_plugin_that_is_enabled_ends_the_wait() -> None:
 
     await off.start()
     wait = await waiting(off)
-    await backend.put(backend.plugins[off.record.applied.plugin_id].model_copy())  # type: ignore[union-attr]
+    await backend.put(backend.plugins[off.record.applied.plugin_id].model_copy())  # type: ignore[union-attr] # it was applied
     await backend.switch(NAME, enabled=False)
     assert not wait.task.done()
     await backend.remove(NAME, force=True)
@@ -246,7 +246,7 @@ async def test_what_a_person_changed_is_put_right() -> None:
     """Upgraded by hand to something else, the plugin is made the spec's again."""
     backend = FakeBackend()
     first = await started(controller(backend))
-    plugin = backend.plugins[first.record.applied.plugin_id]  # type: ignore[union-attr]
+    plugin = backend.plugins[first.record.applied.plugin_id]  # type: ignore[union-attr] # it was applied
     await backend.put(plugin.model_copy(update={"manifest_digest": f"sha256:{'0' * 64}"}))
 
     await started(await succeeding(first, spec()))
@@ -321,7 +321,7 @@ async def test_remove_leaves_what_others_installed_meanwhile() -> None:
     """A plugin that is not the service's any more is not the service's to remove."""
     backend = FakeBackend()
     on = await started(controller(backend))
-    plugin = backend.plugins[on.record.applied.plugin_id]  # type: ignore[union-attr]
+    plugin = backend.plugins[on.record.applied.plugin_id]  # type: ignore[union-attr] # it was applied
     await backend.put(plugin.model_copy(update={"swarm_service_id": ""}))
 
     await on.remove(())

@@ -160,7 +160,7 @@ async def test_a_login_is_sealed_to_the_active_controller(fleet: AppWorld) -> No
 
 async def test_what_plugins_have_no_use_for_is_said(fleet: AppWorld) -> None:
     """It is no error, and is not kept in silence either."""
-    template = {**BODY["TaskTemplate"], "Resources": {"Limits": {"MemoryBytes": 1}}}  # type: ignore[dict-item]
+    template = {**BODY["TaskTemplate"], "Resources": {"Limits": {"MemoryBytes": 1}}}  # type: ignore[dict-item] # the body is JSON
 
     response = await fleet.client.post("/services/create", json={**BODY, "TaskTemplate": template})
 
