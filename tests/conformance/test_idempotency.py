@@ -21,6 +21,8 @@ def test_a_key_has_one_outcome(node: Node, contexts: Contexts) -> None:
 
     Another body is refused; the key of another route is another key.
     """
+    # Others had a plugin of this name on the node before.
+    before = node.told("p:latest").count("update")
     node.create("p", contexts.tar())
     first = _put(node, "resources", {"pids": 50}, "k")
     node.http.put(f"{_PATH}/resources", json={"pids": 60}).raise_for_status()
@@ -37,7 +39,7 @@ def test_a_key_has_one_outcome(node: Node, contexts: Contexts) -> None:
     assert refused.status_code == 409
     assert _put(node, "resources", {"pids": 70}, "l").content == refused.content
     assert node.plugin("p")["resources"]["pids"] == 60
-    assert node.told("p:latest").count("update") == 3
+    assert node.told("p:latest").count("update") - before == 3
 
 
 def test_a_lease_of_a_key_is_taken_once(node: Node, contexts: Contexts) -> None:
