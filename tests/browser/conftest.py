@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -63,10 +61,3 @@ def pages(node: Node, chromium: Browser, entered: str) -> Iterator[ConsolePages]
     # Of answers that are errors and of a gateway that is away the tests speak themselves.
     said = [text for text in chromium.complaints() if "Failed to load resource" not in text]
     assert said == []
-
-
-@pytest.fixture(scope="session")
-def pictures() -> Path | None:
-    """Return where pictures for the documentation go, if they are wished."""
-    wished = os.environ.get("WHERRY_PICTURES")
-    return Path(wished) if wished else None
