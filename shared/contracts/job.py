@@ -90,6 +90,8 @@ class Job(Value):
     batch_id: str = ""
     #: Wire form of the error it failed with.
     error: dict[str, Any] | None = None
+    #: W3C trace context that it is done in, by whichever worker; empty where none is recorded.
+    traceparent: str = ""
 
 
 class JobReply(Message):

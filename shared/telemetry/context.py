@@ -6,11 +6,12 @@ at registries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -48,3 +49,16 @@ def sent_in(headers: Mapping[str, str]) -> Context:
 def cause(header: str) -> SpanContext:
     """Return the span that a traceparent names, to link to; an invalid one for none."""
     return trace.get_current_span(sent_in({"traceparent": header})).get_span_context()
+
+
+@contextmanager
+def within(header: str) -> Iterator[None]:
+    """Do what the block does in the trace that a traceparent names; in the current one for none."""
+    if not header:
+        yield
+        return
+    token = attach(sent_in({"traceparent": header}))
+    try:
+        yield
+    finally:
+        detach(token)

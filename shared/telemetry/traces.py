@@ -79,12 +79,14 @@ def _provider(service: str, node: str, settings: TraceSettings) -> TracerProvide
     from opentelemetry.sdk.trace import TracerProvider
 
     from shared.telemetry.sampling import foreground
+    from shared.telemetry.span_ids import SpanIds
 
     # Without one, the SDK's own: what OTEL_TRACES_SAMPLER says, or all.
     is_ours = not settings.is_exported and not os.environ.get("OTEL_TRACES_SAMPLER")
     return TracerProvider(
         resource=_resource(service, node),
         sampler=foreground() if is_ours else None,
+        id_generator=SpanIds(),
         shutdown_on_exit=False,
     )
 

@@ -86,6 +86,20 @@ def _job(node: Node) -> tuple[str, int]:
     return job["state"], job["attempt"]
 
 
+def _check_trace(node: Node, attempts: int) -> None:
+    """Check that the attempt that succeeded lies in the trace in which the job began."""
+    (job,) = node.get("/wherry/v1/jobs")["jobs"]
+    trace_id = job["traceparent"].split("-")[1]
+
+    def told() -> list[int]:
+        spans = node.get(f"/wherry/v1/traces/{trace_id}")["spans"]
+        # A message that came a second time, and found the job taken, has none.
+        attempts = (one["attributes"].get("wherry.job.attempt") for one in spans)
+        return [attempt for attempt in attempts if attempt is not None]
+
+    eventually(lambda: attempts in told(), "the attempt lies in the trace of its request")
+
+
 @pytest.mark.parametrize(
     ("killed", "attempts"),
     [(("pull",), 2), (("store",), 1), (("redis",), 1), (("redis", "store", "pull"), 2)],
@@ -103,6 +117,7 @@ def test_an_install_outlives_what_carries_it(
         assert f"Installed plugin {registry.remote}" in installing.succeeds()
 
     assert _job(node) == ("done", attempts)
+    _check_trace(node, attempts)
     _check_installed(node)
 
 

@@ -78,12 +78,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 def _versions(folder: Path) -> dict[str, Path]:
-    """Build two versions of the sample plugin."""
-    first, second = folder / "v1", folder / "v2"
+    """Build some versions of the sample plugin."""
+    first = folder / "v1"
     subprocess.run(["make", "--silent", "-C", SOURCE, "context", f"OUT={first}"], check=True)
-    shutil.copytree(first, second)
-    (second / "rootfs" / "new").write_text("of the second version")
-    return {"v1": first, "v2": second}
+    found = {"v1": first}
+    for tag in ("v2", "v4"):
+        found[tag] = folder / tag
+        shutil.copytree(first, found[tag])
+        (found[tag] / "rootfs" / "new").write_text(f"of version {tag}")
+    return found
 
 
 def _do_everything(node: Node, registry: RegistryServer, versions: dict[str, Path]) -> None:
@@ -109,6 +112,21 @@ def _do_everything(node: Node, registry: RegistryServer, versions: dict[str, Pat
     answer = node.http.post(f"/plugins/{PLUGIN}/enable", params={"timeout": "20"}, headers=headers)
     assert answer.status_code == 200, answer.text
     assert answer.headers["wherry-trace-id"] == CLIENT_TRACE
+    _upgrade_all(node)
+
+
+def _upgrade_all(node: Node) -> None:
+    """Have all plugins upgraded as one thing."""
+    body = {
+        "selector": {"enabled": True},
+        "target": {"tag": "v4"},
+        "update": {"monitor_s": 0.2},
+    }
+    answer = node.http.post("/wherry/v1/upgrades", json=body, headers=_login())
+    assert answer.status_code == 202, answer.text
+    path = f"/wherry/v1/upgrades/{answer.json()['batch_id']}"
+    eventually(lambda: node.get(path)["upgrade"]["is_over"], "the batch is over", limit_s=60)
+    assert node.get(path)["upgrade"]["counts"] == {"upgraded": 1}
 
 
 def _use(node: Node) -> None:

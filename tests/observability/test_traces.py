@@ -148,6 +148,42 @@ def test_an_upgrade_is_one_trace_and_its_failure_another(watched: Watched) -> No
     assert failed.attributes["error.type"] == "not_found"
 
 
+def test_a_batch_leads_down_to_the_containers(watched: Watched) -> None:
+    """Below the request lies the batch, below that each plugin's job, and below that its phases."""
+    root = watched.collector.roots("POST /wherry/v1/upgrades")[0]
+    trace = watched.collector.trace(root.trace_id)
+    batch, plugin = only(trace, "batch"), only(trace, "upgrade plugin")
+
+    assert parents(batch, trace) == [
+        "process controller.batch.create.v1",
+        "send wherry:{node}:controller:commands",
+        "POST /wherry/v1/upgrades",
+    ]
+    assert batch.attributes["wherry.batch.state"] == "completed"
+    assert plugin.attributes["wherry.node"] == watched.node.name
+    assert str(plugin.attributes["wherry.plugin"]).startswith(PLUGIN)
+    below = {span.name for span in trace if {"upgrade plugin", "job"} <= set(parents(span, trace))}
+    assert {"upgrade stop", "upgrade start", "upgrade monitor", "runc create"} <= below
+    jobs = [one for one in trace if one.name == "job"]
+    assert sorted(str(one.attributes["wherry.job.kind"]) for one in jobs) == ["prefetch", "upgrade"]
+    for job in jobs:
+        assert parents(job, trace)[-4] == "batch"
+    assert batch.end_ns >= max(one.end_ns for one in jobs)
+
+
+def test_a_batch_shows_its_tree_on_the_node(watched: Watched) -> None:
+    """`wherry trace show` draws it down to runc, and marks what it had to wait for."""
+    root = watched.collector.roots("POST /wherry/v1/upgrades")[0]
+
+    shown = watched.node.wherry("trace", "show", root.trace_id)
+
+    lines = shown.splitlines()
+    (plugin,) = [line for line in lines if "upgrade plugin" in line]
+    assert f"node={watched.node.name}" in plugin
+    (monitor,) = [line for line in lines if "upgrade monitor" in line]
+    assert " * " in monitor
+
+
 def test_a_volume_leads_to_calls_of_the_plugin(watched: Watched) -> None:
     """Each call of the driver is a span of the volume service, with method and plugin."""
     call = only(watched.collector.spans, "VolumeDriver.Create")

@@ -14,6 +14,7 @@ from shared.contracts.plugin import Plugin
 from shared.contracts.pull import DescribePlugin, RemotePlugin
 from shared.contracts.store import GetInventory, Inventory
 from shared.contracts.upgrade import UpgradePhase
+from shared.telemetry import context
 from tests.support.controller import ControllerWorld
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -43,6 +44,8 @@ class FakeStores:
         self.plugins = {node: {one.name: one for one in found} for node, found in plugins.items()}
         self.jobs: dict[tuple[str, str], Job] = {}
         self.requests: dict[str, JobRequest] = {}
+        #: The trace that each was last begun in.
+        self.traces: dict[str, str] = {}
         #: How often each was begun.
         self.begun = Counter[str]()
         #: Names of jobs under way, and the most of them at once.
@@ -94,6 +97,7 @@ class FakeStores:
     def _begin(self, node: str) -> Any:
         def begin(command: BeginJob) -> JobReply:
             self.begun[command.job_id] += 1
+            self.traces[command.job_id] = context.traceparent()
             key = node, command.job_id
             if key not in self.jobs:
                 self.requests[command.job_id] = command.request

@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider, Span, Tracer
 
+from shared.telemetry.span_ids import SpanIds
+
 _OFF = NoOpTracerProvider()
 
 
@@ -52,7 +54,7 @@ def _switch() -> _Switch:
 def recorded() -> Iterator[InMemorySpanExporter]:
     """Record the spans that end in this block."""
     switch, exporter = _switch(), InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
+    provider = TracerProvider(shutdown_on_exit=False, id_generator=SpanIds())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     switch.provider = provider
     try:

@@ -28,6 +28,7 @@ from shared.oci import privileges
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.plugin_extension import PluginExtension
 from shared.oci.settings import initial_settings
+from shared.telemetry import context
 from tests.support.executor import FakeExecutor
 
 CONFIG = b"""{"description": "d", "interface": {"types": ["docker.volumedriver/1.0"],
@@ -335,6 +336,8 @@ class FakeQueue:
     def __init__(self) -> None:
         self.queued: list[str] = []
         self.patient: list[str] = []
+        #: The trace that each was queued in.
+        self.traces: list[str] = []
         self.failed: dict[str, errdefs.Error] = {}
         self.told: dict[str, list[str]] = {}
         self.done: dict[str, Changed] = {}
@@ -342,6 +345,7 @@ class FakeQueue:
     async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Keep the job's id."""
         self.queued.append(job_id)
+        self.traces.append(context.traceparent())
         if is_patient:
             self.patient.append(job_id)
 

@@ -6,7 +6,10 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
+
+#: What outlasts the request that began it.
+_BATCH: Final = "batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +70,14 @@ class Trace:
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = tuple(sorted(spans, key=lambda span: (span.start_ns, -span.end_ns)))
-        ids = {span.span_id for span in spans}
+        self._by_id = {span.span_id: span for span in spans}
         self._children: dict[str, list[Span]] = defaultdict(list)
+        self._waited_for: dict[str, list[Span]] = defaultdict(list)
         for span in self.spans:
-            self._children[span.parent_id if span.parent_id in ids else ""].append(span)
+            above = self._by_id.get(span.parent_id)
+            self._children[above.span_id if above else ""].append(span)
+            waiting = self._waiting(span)
+            self._waited_for[waiting.span_id if waiting else ""].append(span)
 
     @property
     def roots(self) -> Sequence[Span]:
@@ -87,15 +94,16 @@ class Trace:
         return self._children.get(span.span_id, ())
 
     def critical_path(self) -> tuple[Segment, ...]:
-        """Return what held up the end of the first root, from its start to its end.
+        """Return what held up the end of the first root, or of the batch that a request began.
 
         Walked back from the end: of the spans below, the one that ended last is what was waited
         for, and before its start the one that ended last before that.
         """
-        if not self.roots:
+        batches = [span for span in self.spans if span.name == _BATCH]
+        whole = batches or self.roots
+        if not whole:
             return ()
-        root = self.roots[0]
-        return tuple(reversed(list(self._back_from(root, root.end_ns))))
+        return tuple(reversed(list(self._back_from(whole[0], whole[0].end_ns))))
 
     def unexplained(self) -> tuple[Segment, ...]:
         """Return those parts of the critical path that no span says more about.
@@ -106,13 +114,27 @@ class Trace:
         return tuple(
             part
             for part in self.critical_path()
-            if self.children(part.span) and not part.span.is_on_bus
+            if self._waited_for.get(part.span.span_id) and not part.span.is_on_bus
         )
+
+    def _waiting(self, span: Span) -> Span | None:
+        """Return the span that waits for one: its parent, unless that only set it going.
+
+        A parent that was over before half of it had happened did not wait; whoever above was still
+        there at its end did.
+        """
+        parent = above = self._by_id.get(span.parent_id)
+        if parent is None or parent.end_ns > (span.start_ns + span.end_ns) // 2:
+            return parent
+        while above is not None and above.end_ns < span.end_ns:
+            above = self._by_id.get(above.parent_id)
+        return above or parent
 
     def _back_from(self, span: Span, until_ns: int) -> Iterator[Segment]:
         """Yield the path below *span* up to a moment, the last part first."""
         now_ns = min(until_ns, span.end_ns)
-        for child in sorted(self.children(span), key=lambda child: child.end_ns, reverse=True):
+        waited_for = self._waited_for.get(span.span_id, ())
+        for child in sorted(waited_for, key=lambda child: child.end_ns, reverse=True):
             if child.start_ns >= now_ns:
                 continue
             ended_ns = min(child.end_ns, now_ns)

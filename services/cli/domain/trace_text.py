@@ -17,6 +17,8 @@ _MS: Final = 10**6
 #: What is worth a place beside a span, and what it is called there.
 _TOLD: Final = {
     "wherry.plugin": "plugin",
+    "wherry.node": "node",
+    "wherry.batch": "upgrade",
     "wherry.job.id": "job",
     "wherry.job.attempt": "attempt",
     "container.id": "container",

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from services.controller import ports
 from services.controller.domain.row import Entry, Unit
+from shared.bus.relay import Written
 from shared.contracts.node import Row, RowsChanged
 from shared.sqlite import Database
+from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -47,8 +49,10 @@ class SqliteRecords:
 
     async def commit(self, unit: Unit) -> None:
         """Commit a unit whole, and its rows for publication."""
-        now_ns = self._clock()
-        await self._database.write(lambda connection: _commit(connection, unit, now_ns))
+        now_ns, traceparent = self._clock(), context.traceparent()
+        await self._database.write(
+            lambda connection: _commit(connection, unit, now_ns, traceparent)
+        )
 
     async def replace(self, rows: Sequence[Row]) -> None:
         """Make these all rows there are; nothing is published."""
@@ -78,16 +82,17 @@ class SqliteRecords:
         """Return the identity of this database."""
         return await self._database.read(_epoch)
 
-    async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, RowsChanged]]:
+    async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
 
-        def query(connection: sqlite3.Connection) -> list[tuple[int, RowsChanged]]:
+        def query(connection: sqlite3.Connection) -> list[tuple[int, Written]]:
             epoch = _epoch(connection)
             found = connection.execute(
-                "SELECT revision, rows FROM outbox WHERE revision > ? ORDER BY revision LIMIT ?",
+                "SELECT revision, rows, traceparent FROM outbox"
+                " WHERE revision > ? ORDER BY revision LIMIT ?",
                 (revision, limit),
             )
-            return [(row["revision"], _changed(epoch, row)) for row in found]
+            return [(row["revision"], _written(epoch, row)) for row in found]
 
         return await self._database.read(query)
 
@@ -105,11 +110,11 @@ def _read(row: sqlite3.Row) -> Row:
     return Row(kind=row["kind"], key=row["key"], body=json.loads(row["body"]))
 
 
-def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int) -> None:
+def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int, traceparent: str) -> None:
     rows = tuple(map(_row, unit.entries))
     _put(connection, rows)
     if rows:
-        _publish(connection, rows, now_ns)
+        _publish(connection, rows, now_ns, traceparent)
     if unit.answers is not None and unit.reply is not None:
         connection.execute(
             "INSERT OR IGNORE INTO inbox (message_id, reply, at_ns) VALUES (?, ?, ?)",
@@ -134,11 +139,13 @@ def _put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     )
 
 
-def _publish(connection: sqlite3.Connection, rows: Sequence[Row], now_ns: int) -> None:
+def _publish(
+    connection: sqlite3.Connection, rows: Sequence[Row], now_ns: int, traceparent: str
+) -> None:
     revision = _last_revision(connection) + 1
     connection.execute(
-        "INSERT INTO outbox (revision, rows, at_ns) VALUES (?, ?, ?)",
-        (revision, json.dumps([row.model_dump() for row in rows]), now_ns),
+        "INSERT INTO outbox (revision, rows, at_ns, traceparent) VALUES (?, ?, ?, ?)",
+        (revision, json.dumps([row.model_dump() for row in rows]), now_ns, traceparent),
     )
     if revision % _PRUNE_EVERY == 0:
         connection.execute(
@@ -147,9 +154,11 @@ def _publish(connection: sqlite3.Connection, rows: Sequence[Row], now_ns: int) -
         connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
 
 
-def _changed(epoch: str, row: sqlite3.Row) -> RowsChanged:
-    rows = tuple(Row.model_validate(one) for one in json.loads(row["rows"]))
-    return RowsChanged(epoch=epoch, revision=row["revision"], rows=rows)
+def _written(epoch: str, row: sqlite3.Row) -> Written:
+    """Return a revision as it is published: RowsChanged, whose rows are JSON already."""
+    head = json.dumps({"epoch": epoch, "revision": row["revision"]})
+    body = f'{head[:-1]}, "rows": {row["rows"]}}}'
+    return Written(type=RowsChanged.TYPE, body=body.encode(), traceparent=row["traceparent"])
 
 
 def _epoch(connection: sqlite3.Connection) -> str:

@@ -13,6 +13,7 @@ from shared.contracts.batch import Batch, BatchRequest, BatchState, ItemState, P
 from shared.contracts.job import Sealed
 from shared.contracts.message import Value
 from shared.contracts.plugin import Plugin
+from shared.telemetry.lasting import LastingSpan
 
 #: Nothing more happens by itself.
 OVER = frozenset(
@@ -43,8 +44,10 @@ class BatchRecord(Value):
     ended_at_ns: int | None = None
     #: Failures that somebody has accepted by resuming.
     accepted_failures: int = 0
-    #: Whether what is needed was fetched.
-    is_prefetched: bool = False
+    #: The trace in which it was asked for; empty where none is recorded.
+    traceparent: str = ""
+    #: From when it was set going until it comes to rest.
+    span: LastingSpan | None = None
 
     @property
     def is_over(self) -> bool:
@@ -74,6 +77,8 @@ class ItemRecord(Value):
     due_ns: int = 0
     #: It failed because its node fell silent: it may have been upgraded all the same.
     in_doubt: bool = False
+    #: While a job has it in its hands.
+    span: LastingSpan | None = None
 
     @property
     def state(self) -> ItemState:

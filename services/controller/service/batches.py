@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.controller import ports
 from services.controller.domain import selection
-from services.controller.domain.batch import BatchRecord
+from services.controller.domain.batch import BatchRecord, ItemRecord
+from services.controller.service import spans
 from services.controller.service.board import Board
 from services.controller.service.book import Book
 from shared import errdefs
@@ -17,6 +18,7 @@ from shared.bus.ports import Delivery
 from shared.contracts import batch as contracts
 from shared.contracts.batch import Batch, BatchPlugin, BatchReply, BatchState, ItemState
 from shared.tasks.lanes import Lanes
+from shared.telemetry import context, lasting
 
 #: Plugins in one answer to who watches.
 _PAGE: Final = 250
@@ -50,6 +52,8 @@ class Batches:
                 credentials=command.credentials,
                 state=BatchState.PLANNING,
                 created_at_ns=self.clock(),
+                traceparent=context.traceparent(),
+                span=lasting.begin(self.clock()),
             )
             await self.book.commit(known)
             self.resume_soon(command.batch_id)
@@ -110,7 +114,7 @@ class Batches:
                 accepted = record.model_copy(update={"accepted_failures": failed})
                 is_planned = record.planned_at_ns is not None
                 state = BatchState.PREFETCHING if is_planned else BatchState.PLANNING
-                await self._move(accepted, state, "")
+                await self._set_going(accepted, state, "")
             elif record.state not in _PAUSABLE:
                 raise _refused(record, "resumed")
         return self._reply(command.batch_id)
@@ -137,17 +141,29 @@ class Batches:
                     for item in self.book.items(record.batch_id)
                     if item.state is ItemState.ROLLBACK_FAILED
                 ]
-                begun = self._moved(record, BatchState.ROLLBACK_STARTED, "rolled back by request")
-                await self.book.commit(begun, items=stuck)
-                self.resume_soon(record.batch_id)
+                await self._set_going(
+                    record, BatchState.ROLLBACK_STARTED, "rolled back by request", stuck
+                )
         return self._reply(command.batch_id)
 
     async def _move(self, record: BatchRecord, state: BatchState, message: str) -> None:
-        await self.book.commit(self._moved(record, state, message))
+        await self.book.commit(record.now(state, message, self.clock()))
         self.resume_soon(record.batch_id)
 
-    def _moved(self, record: BatchRecord, state: BatchState, message: str) -> BatchRecord:
-        return record.now(state, message, self.clock())
+    async def _set_going(
+        self,
+        record: BatchRecord,
+        state: BatchState,
+        message: str,
+        items: Sequence[ItemRecord] = (),
+    ) -> None:
+        """Move it in the trace of who asks for that, linked to that of who asked for the batch."""
+        now_ns = self.clock()
+        span = lasting.begin(now_ns, links=(record.traceparent,))
+        going = record.now(state, message, now_ns).model_copy(update={"span": span})
+        await self.book.commit(going, items=items)
+        spans.batch_rests(record, now_ns)
+        self.resume_soon(record.batch_id)
 
     def _shown(self, batch_id: str) -> Batch:
         return self.book.shown(batch_id)

@@ -13,6 +13,7 @@ from services.controller import ports
 from services.controller.domain import batch, stepping
 from services.controller.domain.batch import BatchRecord, FetchRecord, FetchState, ItemRecord
 from services.controller.domain.stepping import Step
+from services.controller.service import spans
 from services.controller.service.book import Book
 from services.controller.service.planner import Planner
 from services.controller.service.upgrades import Upgrades
@@ -20,6 +21,7 @@ from shared import errdefs
 from shared.contracts.batch import BatchState, ItemState
 from shared.tasks.background import Tasks, until_done
 from shared.tasks.lanes import Lanes
+from shared.telemetry import lasting
 
 log = structlog.get_logger()
 
@@ -66,17 +68,36 @@ class Engine:
 
     async def _drive(self, batch_id: str) -> None:
         while (record := self._book.get(batch_id)) is not None:
-            if record.state is BatchState.PLANNING:
-                await until_done(lambda: self._plan(batch_id))
-                continue
-            moved = self._book.moved(batch_id)
-            due_ns = await self._advance(batch_id)
-            if moved.is_set():
-                continue
-            if self._is_settled(batch_id):
-                await self._prune()
-                return
-            await self._wait(moved, due_ns)
+            with lasting.within(record.span):
+                if await self._go_on(record):
+                    break
+        await self._prune()
+
+    async def _go_on(self, record: BatchRecord) -> bool:
+        """Do what is next, and wait until something changes; tell whether the batch rests now."""
+        batch_id = record.batch_id
+        if record.state is BatchState.PLANNING:
+            await until_done(lambda: self._plan(batch_id))
+            return False
+        moved = self._book.moved(batch_id)
+        due_ns = await self._advance(batch_id)
+        if moved.is_set():
+            return False
+        if self._is_settled(batch_id):
+            return await self._rest(batch_id)
+        await self._wait(moved, due_ns)
+        return False
+
+    async def _rest(self, batch_id: str) -> bool:
+        """Let a batch rest, and tell its span; False: somebody has set it going meanwhile."""
+        async with self._lanes.hold(batch_id):
+            if not self._is_settled(batch_id):
+                return False
+            record = self._book.require(batch_id)
+            if record.span is not None:
+                await self._book.commit(record.model_copy(update={"span": None}))
+                spans.batch_rests(record, self._clock())
+        return True
 
     async def _plan(self, batch_id: str) -> None:
         """Commit a batch's plan; what stands in its way ends the batch."""
@@ -114,8 +135,8 @@ class Engine:
 
     async def _commit(self, record: BatchRecord, todo: Step) -> None:
         items = [
-            *(self._begun(one, ItemState.UPGRADING) for one in todo.upgrade),
-            *(self._begun(one, ItemState.ROLLING_BACK) for one in todo.roll_back),
+            *(self._begun(record, one, ItemState.UPGRADING) for one in todo.upgrade),
+            *(self._begun(record, one, ItemState.ROLLING_BACK) for one in todo.roll_back),
             *todo.settle,
         ]
         fetches = [
@@ -129,15 +150,16 @@ class Engine:
         if items or fetches or changed:
             await self._book.commit(changed, items=items, fetches=fetches)
 
-    def _begun(self, item: ItemRecord, state: ItemState) -> ItemRecord:
-        planned = item.planned
+    def _begun(self, record: BatchRecord, item: ItemRecord, state: ItemState) -> ItemRecord:
+        planned, now_ns = item.planned, self._clock()
         what = "u" if state is ItemState.UPGRADING else "r"
         tried = planned.attempt if f"-{what}" in planned.job_id else 0
         attempt = tried + 1
         job_id = batch.job_id(item.batch_id, what, planned.number, attempt)
+        span = lasting.begin(now_ns, above=record.span) if record.span else None
         return item.now(
-            state, attempt=attempt, job_id=job_id, began_at_ns=self._clock(), ended_at_ns=None
-        )
+            state, attempt=attempt, job_id=job_id, began_at_ns=now_ns, ended_at_ns=None
+        ).model_copy(update={"span": span})
 
     def _run(self, item: ItemRecord) -> None:
         batch_id, number = item.batch_id, item.planned.number

@@ -10,6 +10,7 @@ import structlog
 from services.controller import ports
 from services.controller.domain import batch
 from services.controller.domain.batch import BatchRecord, FetchRecord, FetchState, ItemRecord
+from services.controller.service import spans
 from services.controller.service.board import Board
 from services.controller.service.book import Book
 from services.controller.service.job_runs import InDoubtError, JobRuns
@@ -17,6 +18,7 @@ from shared import errdefs
 from shared.contracts.batch import ItemState, Live
 from shared.contracts.job import Job, JobKind, JobProgress, JobRequest, JobState
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
+from shared.telemetry import lasting
 
 log = structlog.get_logger()
 
@@ -56,23 +58,23 @@ class Upgrades:
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
         job, error, in_doubt = await self._run(item, _upgrade(record, item))
         if error is None:
-            await self._end(item.now(ItemState.UPGRADED))
+            await self._end(item, item.now(ItemState.UPGRADED))
         elif self._is_to_be_tried_again(item, job, error):
             await self._try_again(item, ItemState.PENDING, error)
         else:
             failed = item.now(ItemState.FAILED, error=error)
-            await self._end(failed.model_copy(update={"in_doubt": in_doubt}))
+            await self._end(item, failed.model_copy(update={"in_doubt": in_doubt}))
 
     async def roll_back(self, batch_id: str, number: int) -> None:
         """Put a plugin back that is rolling back."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
         job, error, _ = await self._run(item, _rollback(record, item))
         if error is None:
-            await self._end(item.now(ItemState.ROLLED_BACK))
+            await self._end(item, item.now(ItemState.ROLLED_BACK))
         elif self._is_to_be_tried_again(item, job, error):
             await self._try_again(item, ItemState.UPGRADED, error)
         else:
-            await self._end(item.now(ItemState.ROLLBACK_FAILED, error=error))
+            await self._end(item, item.now(ItemState.ROLLBACK_FAILED, error=error))
 
     async def _run(
         self, item: ItemRecord, request: JobRequest
@@ -80,9 +82,10 @@ class Upgrades:
         """Return the job, if it came to be one, its error, and whether that leaves doubt."""
         planned = item.planned
         try:
-            job = await self.runs.run(
-                planned.node, planned.job_id, request, lambda said: self._tell(item, said)
-            )
+            with lasting.within(item.span):
+                job = await self.runs.run(
+                    planned.node, planned.job_id, request, lambda said: self._tell(item, said)
+                )
         except InDoubtError as silence:
             return None, silence.error.to_wire(), True
         except errdefs.Error as error:
@@ -112,13 +115,17 @@ class Upgrades:
         log.info("plugin tried again", plugin=item.planned.name, reason=error.get("message"))
         due_ns = self.clock() + int(_PAUSE_S * 1e9)
         again = item.now(state, error=error).model_copy(update={"due_ns": due_ns})
-        await self.book.commit(items=[again])
+        await self._commit(item, again)
 
-    async def _end(self, item: ItemRecord) -> None:
-        planned = item.planned.model_copy(update={"ended_at_ns": self.clock()})
-        if item.state in (ItemState.UPGRADED, ItemState.ROLLED_BACK):
+    async def _end(self, item: ItemRecord, ended: ItemRecord) -> None:
+        planned = ended.planned.model_copy(update={"ended_at_ns": self.clock()})
+        if ended.state in (ItemState.UPGRADED, ItemState.ROLLED_BACK):
             planned = planned.model_copy(update={"error": None})
-        await self.book.commit(items=[item.model_copy(update={"planned": planned})])
+        await self._commit(item, ended.model_copy(update={"planned": planned}))
+
+    async def _commit(self, item: ItemRecord, ended: ItemRecord) -> None:
+        await self.book.commit(items=[ended.model_copy(update={"span": None})])
+        spans.plugin_ended(item, ended, self.clock())
 
     def _tell(self, item: ItemRecord, said: JobProgress) -> None:
         before = self.board.live(item.batch_id, item.planned.number)

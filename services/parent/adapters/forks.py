@@ -29,6 +29,7 @@ _SHARED = (
     "shared.sqlite",
     "shared.telemetry.recent",
     "shared.telemetry.sampling",
+    "shared.telemetry.span_ids",
     "structlog",
 )
 

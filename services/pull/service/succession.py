@@ -11,6 +11,7 @@ from services.pull import ports
 from shared import errdefs
 from shared.bus.ports import Sender
 from shared.contracts.job import JobState, ListJobs
+from shared.telemetry import context
 
 log = structlog.get_logger()
 
@@ -46,4 +47,5 @@ class Succession:
         for job in found.jobs:
             if job.state in (JobState.QUEUED, JobState.RUNNING):
                 log.info("job taken up", job_id=job.job_id, attempt=job.attempt)
-                await self.queue.enqueue(job.job_id, is_patient=bool(job.batch_id))
+                with context.within(job.traceparent):
+                    await self.queue.enqueue(job.job_id, is_patient=bool(job.batch_id))

@@ -93,7 +93,9 @@ def lane(job_id: str) -> str:
     return f"job {job_id}"
 
 
-def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobRecord:
+def begun(
+    job_id: str, request: JobRequest, plugin_id: str, now_ns: int, traceparent: str = ""
+) -> JobRecord:
     """Return a new job, queued; its first worker has a lease's time to take it."""
     is_upgrade = request.kind is JobKind.UPGRADE
     return JobRecord(
@@ -108,6 +110,7 @@ def begun(job_id: str, request: JobRequest, plugin_id: str, now_ns: int) -> JobR
             phase=UpgradePhase.PREFETCH if is_upgrade else None,
             created_at_ns=now_ns,
             batch_id=request.batch_id,
+            traceparent=traceparent,
         ),
         request=request,
         lease_until_ns=_lease(now_ns),

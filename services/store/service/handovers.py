@@ -16,6 +16,7 @@ from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.contracts.upgrade import UpgradePhase
 from shared.tasks.background import Tasks, until_done
+from shared.telemetry import context
 
 log = structlog.get_logger()
 tracer = trace.get_tracer(__name__)
@@ -43,10 +44,11 @@ class Handovers:
         }
 
     def resume_all(self) -> None:
-        """Go on with what a crash interrupted."""
+        """Go on with what a crash interrupted, each in the trace that it began in."""
         for record in self._inventory.jobs():
             if record.is_live and record.handover is not None:
-                self.resume(record.job.job_id)
+                with context.within(record.job.traceparent):
+                    self.resume(record.job.job_id)
 
     def resume(self, job_id: str) -> None:
         """Drive an upgrade to its end, in the background."""

@@ -16,6 +16,7 @@ from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.contracts.job import Job
 from shared.tasks.lanes import Lanes
+from shared.telemetry import context
 
 log = structlog.get_logger()
 
@@ -101,9 +102,10 @@ class JobWatch:
             log.warning("end of job not told", job_id=record.job.job_id, reason=lost.message)
 
     async def enqueue(self, job_id: str) -> None:
-        """Queue a job; when the queue does not answer, the next look does."""
+        """Queue a job, in the trace that it began in; the next look does what the queue can't."""
+        queued = self.inventory.require_job(job_id).job
         try:
-            is_patient = bool(self.inventory.require_job(job_id).job.batch_id)
-            await self.queue.enqueue(job_id, is_patient=is_patient)
+            with context.within(queued.traceparent):
+                await self.queue.enqueue(job_id, is_patient=bool(queued.batch_id))
         except errdefs.Unavailable as error:
             log.warning("job not queued yet", job_id=job_id, reason=error.message)

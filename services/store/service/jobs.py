@@ -19,6 +19,7 @@ from shared.contracts import job as contracts
 from shared.contracts.job import JobKind, JobReply, JobRequest, JobState
 from shared.contracts.message import Done
 from shared.tasks.lanes import Lanes
+from shared.telemetry import context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,9 @@ class Jobs:
 
     async def _begin(self, command: contracts.BeginJob) -> JobRecord:
         plugin_id = self._check(command.request)
-        record = job.begun(command.job_id, command.request, plugin_id, self.clock())
+        record = job.begun(
+            command.job_id, command.request, plugin_id, self.clock(), context.traceparent()
+        )
         await self.inventory.commit(Unit(job=record))
         return record
 

@@ -11,8 +11,9 @@ from services.controller.adapters.records import MIGRATIONS, SqliteRecords
 from services.controller.domain.row import Entry, Kind, Unit
 from services.controller.domain.term import Term
 from shared.contracts.message import Done
-from shared.contracts.node import Row
+from shared.contracts.node import Row, RowsChanged
 from shared.sqlite import Database
+from shared.telemetry import context
 
 _TERM = Entry(kind=Kind.TERM, key="", body=Term(number=3))
 
@@ -32,7 +33,8 @@ async def test_a_unit_is_found_and_published(records: SqliteRecords) -> None:
 
     assert await records.load() == [Row(kind="term", key="", body={"number": 3})]
     assert await records.replied("m1") == "{}"
-    ((revision, change),) = await records.published_after(0, 10)
+    ((revision, written),) = await records.published_after(0, 10)
+    change = RowsChanged.model_validate_json(written.body)
     assert (revision, change.revision, change.epoch) == (1, 1, await records.epoch())
     assert change.rows == (Row(kind="term", key="", body={"number": 3}),)
 
@@ -43,7 +45,19 @@ async def test_a_row_that_goes(records: SqliteRecords) -> None:
     await records.commit(Unit(entries=(Entry(kind=Kind.TERM, key="", body=None),)))
 
     assert await records.load() == []
-    assert (await records.published_after(1, 10))[0][1].rows[0].body is None
+    ((_, written),) = await records.published_after(1, 10)
+    assert RowsChanged.model_validate_json(written.body).rows[0].body is None
+
+
+async def test_a_revision_is_published_in_its_trace(records: SqliteRecords) -> None:
+    """Those who copy it can be linked to what it was committed for."""
+    began = f"00-{'a' * 32}-{'b' * 16}-01"
+    with context.within(began):
+        await records.commit(Unit(entries=(_TERM,)))
+    await records.commit(Unit(entries=(_TERM,)))
+
+    published = await records.published_after(0, 10)
+    assert [written.traceparent for _, written in published] == [began, ""]
 
 
 async def test_copies_are_not_published(records: SqliteRecords) -> None:

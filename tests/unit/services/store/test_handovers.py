@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 
 import pytest
+from opentelemetry import trace
 
 from shared import errdefs
 from shared.contracts import executor, job
@@ -27,6 +28,7 @@ from shared.contracts.store import (
     ShutDownNode,
 )
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
+from tests.support.spans import recorded
 from tests.support.store import CONFIG, StoreUnderTest, delivery
 from tests.support.wait import eventually
 
@@ -502,6 +504,24 @@ async def test_upgrade_is_taken_up_by_the_next_store(strategy: UpgradeStrategy) 
     await eventually(lambda: is_over(again))
     check_new(again, plugin)
     await again.close()
+
+
+async def test_an_upgrade_that_is_taken_up_goes_on_in_its_trace() -> None:
+    """The phases after a store's death lie in the trace in which the upgrade was asked for."""
+    first = StoreUnderTest()
+    with recorded() as exporter:
+        with trace.get_tracer("test").start_as_current_span("request") as request:
+            asked_in = request.get_span_context().trace_id
+            plugin = await upgrading(first, UpgradeStrategy.STOP_FIRST)
+        again = await first.restarted()
+        exporter.clear()
+        pass_time(again, plugin, 61)
+        await eventually(lambda: is_over(again))
+        await again.close()
+
+    phases = [one for one in exporter.get_finished_spans() if one.name.startswith("upgrade ")]
+    assert {one.name for one in phases} >= {"upgrade monitor", "upgrade commit"}
+    assert {one.context.trace_id for one in phases if one.context} == {asked_in}
 
 
 @BOTH

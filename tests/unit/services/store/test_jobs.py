@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from opentelemetry import trace
 
 from services.store.domain.job import LEASE_S, MAX_ATTEMPTS
 from services.store.domain.operation import Change, Unit
@@ -12,6 +13,8 @@ from shared import errdefs
 from shared.contracts import job
 from shared.contracts.job import Job, JobKind, JobState
 from shared.contracts.store import CreatePlugin, EnablePlugin, SetPlugin
+from shared.telemetry import context
+from tests.support.spans import recorded
 from tests.support.store import CONFIG, StoreUnderTest, delivery
 from tests.support.wait import eventually
 
@@ -273,6 +276,22 @@ async def test_worker_that_fell_silent_loses_the_job() -> None:
     ):
         with pytest.raises(errdefs.Conflict, match="taken from this worker"):
             await late
+
+
+async def test_a_job_is_done_in_the_trace_that_it_began_in() -> None:
+    """Whoever has it queued again, after a worker or the store died, goes on in that trace."""
+    store = StoreUnderTest()
+    with recorded(), trace.get_tracer("test").start_as_current_span("request"):
+        begun = context.traceparent()
+        known = await begin(store, "j")
+    await take(store, "j")
+
+    store.fake_clock.advance(LEASE_S + 1)
+    await store.job_watch.look()
+    await store.job_watch.requeue_all()
+
+    assert known.traceparent == begun
+    assert store.queue.traces == [begun] * 3
 
 
 async def test_redelivered_steps_get_the_same_answers() -> None:

@@ -62,6 +62,29 @@ def test_what_outlives_its_parent_counts_no_longer_than_that() -> None:
     ]
 
 
+def test_a_job_counts_where_it_is_waited_for() -> None:
+    """Who queued it went on at once; whoever above was there until its end has waited."""
+    path = path_of(
+        span("request", "", 0, 100),
+        span("queue", "request", 10, 20),
+        span("job", "queue", 30, 90),
+    )
+
+    assert path == [
+        *[("request", 0, 10), ("queue", 10, 20), ("request", 20, 30)],
+        *[("job", 30, 90), ("request", 90, 100)],
+    ]
+
+
+def test_the_path_of_a_batch_is_the_batchs_own() -> None:
+    """A request that only began one says nothing of how long it takes."""
+    path = path_of(
+        span("request", "", 0, 5), span("batch", "request", 2, 100), span("job", "batch", 10, 90)
+    )
+
+    assert path == [("batch", 2, 10), ("job", 10, 90), ("batch", 90, 100)]
+
+
 def test_one_after_the_other_are_all_on_the_path() -> None:
     """Before what ended last began, the one that ended last before it was waited for."""
     path = path_of(span("root", "", 0, 9), span("a", "root", 0, 4), span("b", "root", 4, 9))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
 
 from shared import errdefs
 from shared.contracts import batch as contracts
@@ -16,6 +18,7 @@ from shared.contracts.job import JobKind, JobProgress, JobRequest
 from shared.contracts.node import Heartbeat
 from tests.support.batch import NEW, OLD, FakeStores, installed
 from tests.support.controller import ControllerWorld
+from tests.support.spans import recorded
 
 _ALL = Selector(enabled=True)
 _NODES = {
@@ -59,6 +62,20 @@ async def _until(holds: Callable[[], Any]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("did not happen")
+
+
+def _named(spans: Iterable[ReadableSpan], name: str) -> list[ReadableSpan]:
+    return [span for span in spans if span.name == name]
+
+
+def _id(span: ReadableSpan) -> str:
+    assert span.context is not None
+    return trace.format_span_id(span.context.span_id)
+
+
+def _parent(span: ReadableSpan) -> str:
+    assert span.parent is not None
+    return trace.format_span_id(span.parent.span_id)
 
 
 async def _settled(world: ControllerWorld, *states: str) -> Batch:
@@ -259,6 +276,57 @@ async def test_a_successor_goes_on(world: ControllerWorld, stores: FakeStores) -
 
     assert shown.counts == {"upgraded": 8}
     assert set(stores.upgrades().values()) == {1}
+
+
+async def test_a_batch_is_one_tree_whoever_drives_it(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """Below the request lies the batch, below that each plugin's job, over a controller's death."""
+    stores.hold()
+    with recorded() as exporter:
+        with trace.get_tracer("test").start_as_current_span("request"):
+            await _create(world)
+        await _until(lambda: len(stores.under_way) == 2)
+        await world.crash()
+        next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
+        next_.fleet.answers = world.fleet.answers
+        async with next_:
+            next_.fleet.may_end = world.fleet.may_end
+            stores.release()
+            await _settled(next_, "completed")
+            await _until(lambda: _named(exporter.get_finished_spans(), "batch"))
+
+    spans = exporter.get_finished_spans()
+    (request,), (batch,) = _named(spans, "request"), _named(spans, "batch")
+    upgrades = _named(spans, "upgrade plugin")
+    assert _parent(batch) == _id(request)
+    assert {_parent(span) for span in upgrades} == {_id(batch)}
+    assert len(upgrades) == 8
+    told = upgrades[0].attributes or {}
+    assert (told["wherry.batch"], told["wherry.node"]) == ("b", "n1")
+    begun = {tp.split("-")[2] for tp in stores.traces.values()}
+    assert {_id(span) for span in upgrades} <= begun
+
+
+async def test_a_rollback_is_a_trace_of_its_own(world: ControllerWorld, stores: FakeStores) -> None:
+    """What somebody asks for later lies in the trace of that request, linked to the first one."""
+    tracer = trace.get_tracer("test")
+    with recorded() as exporter:
+        with tracer.start_as_current_span("first"):
+            await _create(world)
+        await _settled(world, "completed")
+        await _until(lambda: len(_named(exporter.get_finished_spans(), "batch")) == 1)
+        with tracer.start_as_current_span("second"):
+            await world.ask(contracts.RollBackBatch(batch_id="b"))
+        await _settled(world, "rollback_completed")
+        await _until(lambda: len(_named(exporter.get_finished_spans(), "batch")) == 2)
+
+    spans = exporter.get_finished_spans()
+    (first,), (second,) = _named(spans, "first"), _named(spans, "second")
+    _, back = _named(spans, "batch")
+    assert _parent(back) == _id(second)
+    assert [trace.format_span_id(one.context.span_id) for one in back.links] == [_id(first)]
+    assert {_parent(span) for span in _named(spans, "roll back plugin")} == {_id(back)}
 
 
 async def test_the_same_batch(world: ControllerWorld, stores: FakeStores) -> None:

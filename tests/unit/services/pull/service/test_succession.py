@@ -6,6 +6,7 @@ from services.pull.service.succession import Succession
 from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobList, JobState, ListJobs
 from shared.contracts.message import Message
+from shared.telemetry import context
 from tests.support.bus import FakeSender
 
 
@@ -14,10 +15,13 @@ class Queue:
 
     def __init__(self) -> None:
         self.queued: list[str] = []
+        #: The trace that each was queued in.
+        self.traces: list[str] = []
 
     async def enqueue(self, job_id: str, *, is_patient: bool = False) -> None:
         """Keep the id."""
         self.queued.append(job_id)
+        self.traces.append(context.traceparent())
 
 
 def job(job_id: str, state: JobState) -> Job:
@@ -33,6 +37,18 @@ async def test_jobs_that_are_not_over_are_queued_again() -> None:
     await Succession(sender=FakeSender({ListJobs: JobList(jobs=jobs)}), queue=queue).run()
 
     assert queue.queued == ["queued", "running"]
+
+
+async def test_a_job_goes_on_in_its_trace() -> None:
+    """A job is queued again in the trace that it began in, one without a trace in none."""
+    began = f"00-{'a' * 32}-{'b' * 16}-01"
+    traced = job("j", JobState.RUNNING).model_copy(update={"traceparent": began})
+    jobs = (traced, job("k", JobState.RUNNING))
+    queue = Queue()
+
+    await Succession(sender=FakeSender({ListJobs: JobList(jobs=jobs)}), queue=queue).run()
+
+    assert queue.traces == [began, ""]
 
 
 async def test_a_store_that_is_away_is_asked_again() -> None:
