@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A list whose items come, go and change one by one; *head* bears the list's id."""
+    """A list whose items come, go and change one by one."""
 
-    head: str
-    tail: str
+    #: The element that holds the items.
+    tag: str
+    element_id: str
+    css_class: str = ""
     #: HTML by the items' ids, in order.
     items: Mapping[str, str]
 
     def whole(self) -> str:
         """Return the list with all its items."""
-        return "".join((self.head, *self.items.values(), self.tail))
+        css_class = f' class="{self.css_class}"' if self.css_class else ""
+        return self._held(css_class, self.items.values())
+
+    def arranged(self, items: Iterable[str]) -> str:
+        """Return some items, and the order in which all are to stand."""
+        return self._held(f' data-order="{" ".join(self.items)}"', items)
+
+    def _held(self, attributes: str, items: Iterable[str]) -> str:
+        head = f'<{self.tag} id="{self.element_id}"{attributes}>'
+        return "".join((head, *items, f"</{self.tag}>"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +37,11 @@ class Regions:
 
     parts: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, Listing] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return how many items there are."""
+        return sum(len(listing.items) for listing in self.lists.values())
 
     def whole(self) -> Iterator[str]:
         """Yield all of it."""
@@ -46,8 +62,10 @@ def changes(before: Regions, now: Regions) -> list[str]:
 
 
 def _list_changes(before: Listing | None, now: Listing) -> list[str]:
-    # Where an item stands can't be said by the item alone.
-    if before is None or [*before.items] != [*now.items] or before.head != now.head:
+    if before is None:
         return [now.whole()]
-    told = "".join(html for name, html in now.items.items() if before.items[name] != html)
-    return [told] if told else []
+    told = [html for name, html in now.items.items() if before.items.get(name) != html]
+    # Where an item stands can't be said by the item alone.
+    if [*before.items] != [*now.items]:
+        return [now.arranged(told)]
+    return ["".join(told)] if told else []

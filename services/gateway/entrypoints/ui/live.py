@@ -15,6 +15,10 @@ from services.gateway.entrypoints.http import Request, Stream
 EVENT_STREAM: Final = b"text/event-stream"
 #: What comes within it is told at once: a screen shows no more than a few pictures a second.
 WINDOW_S: Final = 0.25
+#: Of a page with more items than that, changes are told once a second: each costs the browser
+#: a look at all of it.
+_MANY: Final = 100
+LONG_WINDOW_S: Final = 1.0
 #: A comment after so long a silence, so that a connection that broke is noticed.
 _SILENCE_S: Final = 15.0
 _WAITING_LIMIT: Final = 4096
@@ -73,7 +77,7 @@ async def regions(
             if new := changes(shown, now):
                 yield _morphs(new, position)
                 told = looked
-                await asyncio.sleep(WINDOW_S)
+                await asyncio.sleep(LONG_WINDOW_S if now.size > _MANY else WINDOW_S)
             shown = now
         if time.monotonic() - told >= _SILENCE_S:
             yield _COMMENT

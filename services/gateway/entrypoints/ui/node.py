@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.gateway.domain import plugin_view
-from services.gateway.domain.live_regions import Regions
+from services.gateway.domain.live_regions import Listing, Regions
 from services.gateway.domain.plugin_view import STATES
 from services.gateway.entrypoints.http import Request, Stream
 from services.gateway.entrypoints.ui import live
@@ -50,8 +50,8 @@ class OverviewPage:
     news: Aged[str]
     links: Links
     closed: live.Closed
-    _tiles: Rows = field(default_factory=lambda: Rows(template="overview_tile.html"))
-    _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html"))
+    _tiles: Rows = field(default_factory=lambda: Rows(template="overview_tile.html", prefix="t-"))
+    _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html", prefix="p-"))
 
     async def show(self, request: Request, _visit: Visit) -> Page | Stream:
         """Show what needs a look, all plugins as a map, services, and what happened last."""
@@ -89,9 +89,12 @@ class OverviewPage:
         parts = {
             name: render(f"overview_{name}.html", values) for name in ("counts", "services", "news")
         }
-        tiles = self._tiles.listing(inventory, plugins, '<ul id="tiles" class="tiles">', "</ul>")
-        rows_ = self._rows.listing(inventory, troubled, '<tbody id="troubled">', "</tbody>")
-        return position, Regions(parts=parts, lists={"tiles": tiles, "troubled": rows_})
+        tiles, rows_ = self._tiles.items(inventory, plugins), self._rows.items(inventory, troubled)
+        lists = {
+            "tiles": Listing(tag="ul", element_id="tiles", css_class="tiles", items=tiles),
+            "troubled": Listing(tag="tbody", element_id="troubled", items=rows_),
+        }
+        return position, Regions(parts=parts, lists=lists)
 
 
 async def newest(events: EventsPage) -> str:

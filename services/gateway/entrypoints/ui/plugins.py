@@ -27,6 +27,8 @@ class Rows:
     """HTML of plugins, made once for each record."""
 
     template: str
+    #: Before a plugin's id: the id of its row.
+    prefix: str
     _made: dict[str, tuple[Plugin, str]] = field(default_factory=dict)
 
     def of(self, plugin: Plugin) -> str:
@@ -44,10 +46,10 @@ class Rows:
         for plugin_id in gone:
             del self._made[plugin_id]
 
-    def listing(self, inventory: Inventory, shown: list[Plugin], head: str, tail: str) -> Listing:
-        """Return the plugins as a live list."""
+    def items(self, inventory: Inventory, shown: list[Plugin]) -> dict[str, str]:
+        """Return the plugins' rows by the rows' ids."""
         self.keep(inventory.entries)
-        return Listing(head=head, tail=tail, items={p.plugin_id: self.of(p) for p in shown})
+        return {f"{self.prefix}{plugin_view.short_id(p)}": self.of(p) for p in shown}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class PluginsPage:
 
     replica: Replica
     closed: live.Closed
-    _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html"))
+    _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html", prefix="p-"))
 
     async def show(self, request: Request, _visit: Visit) -> Page | Stream:
         """List the plugins that a person looks for, or tell what changes in that list."""
@@ -98,7 +100,8 @@ class PluginsPage:
         plugins = all_of(inventory)
         shown = [p for p in plugins if wanted.shows(p)]
         summary = render("plugins_summary.html", {"shown": len(shown), "all": len(plugins)})
-        rows = self._rows.listing(inventory, shown, '<tbody id="rows">', "</tbody>")
+        items = self._rows.items(inventory, shown)
+        rows = Listing(tag="tbody", element_id="rows", items=items)
         return place(inventory), Regions(parts={"summary": summary}, lists={"rows": rows})
 
 

@@ -144,12 +144,12 @@ def _placed(regions: Regions) -> tuple[str, Regions]:
 def _regions(batch: Batch, plugins: tuple[BatchPlugin, ...], visit: Visit) -> Regions:
     values = {"batch": batch, "view": batch_view, "token": visit.token}
     rows = {
-        str(one.plugin.number): render("upgrade_row.html", {"one": one, "view": batch_view})
+        f"b-{one.plugin.number}": render("upgrade_row.html", {"one": one, "view": batch_view})
         for one in plugins
     }
     return Regions(
         parts={name: render(f"upgrade_{name}.html", values) for name in ("head", "progress")},
-        lists={"plan": Listing(head='<tbody id="plan">', tail="</tbody>", items=rows)},
+        lists={"plan": Listing(tag="tbody", element_id="plan", items=rows)},
     )
 
 

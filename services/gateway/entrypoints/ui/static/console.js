@@ -45,12 +45,34 @@
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
     beforeNodeMorphed: (old) => !(old === document.activeElement && old.matches?.("input, select")),
   };
+  const replace = (fresh) => {
+    const old = document.getElementById(fresh.id);
+    if (old) Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", callbacks: kept });
+  };
+  // Of a list that is in another order now: the items that are new or others, and all their ids.
+  const arrange = (list, told) => {
+    const order = told.dataset.order.split(" ");
+    const stays = new Set(order);
+    for (const item of [...list.children]) if (!stays.has(item.id)) item.remove();
+    const items = new Map([...list.children].map((item) => [item.id, item]));
+    for (const fresh of [...told.children]) {
+      if (items.has(fresh.id)) replace(fresh);
+      else items.set(fresh.id, fresh);
+    }
+    let place = list.firstElementChild;
+    for (const id of order) {
+      const item = items.get(id);
+      if (item && item === place) place = place.nextElementSibling;
+      else if (item) list.insertBefore(item, place);
+    }
+  };
   const morph = (html) => {
     const content = parsed(html);
     tellTimes(content);
     for (const fresh of [...content.children]) {
-      const old = document.getElementById(fresh.id);
-      if (old) Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", callbacks: kept });
+      const list = fresh.dataset.order === undefined ? null : document.getElementById(fresh.id);
+      if (list) arrange(list, fresh);
+      else replace(fresh);
     }
   };
   const trim = (list, isFirst) => {
