@@ -25,15 +25,12 @@ up: for-run ## Start Wherry on this machine
 down: for-run ## Stop Wherry and its plugins; leave nothing behind
 	$(BIN)/wherry down
 
-# Three files at a time: a test waits for processes more than it computes.
-PYTEST := $(BIN)/pytest -q --durations=10 --numprocesses=3 --dist=loadfile
-
 .PHONY: test test-all chaos chaos-long observe slow
 test: for-test ## Run the tests: unit, integration, conformance (ten minutes at most)
-	$(PYTEST) tests/unit tests/integration tests/conformance shared/runc_ctl/tests
+	tests/run tests/unit tests/integration tests/conformance shared/runc_ctl/tests
 
 chaos: for-test ## Break nodes and look that every promise holds: kills, a Redis that forgets, random verbs
-	$(PYTEST) tests/chaos
+	tests/run tests/chaos
 
 chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of a seed (WHERRY_SEED)
 	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} $(BIN)/pytest -q -s tests/chaos/test_storm.py
@@ -41,10 +38,10 @@ chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of
 test-all: test chaos slow ## Run the tests, break nodes, then the console in a browser, the runc-ctl wheel and the demo from a clean clone
 
 observe: for-observe ## Watch a node as operators do: traces, logs, and every expression of dashboards and alerts
-	$(BIN)/pytest -q tests/observability
+	tests/run --numprocesses=0 tests/observability
 
 slow: for-slow observe
-	$(BIN)/pytest -q --durations=5 tests/browser
+	tests/run --numprocesses=0 tests/browser
 	shared/runc_ctl/check-wheel
 	deploy/demo/check-clean-clone
 	deploy/check-wheel

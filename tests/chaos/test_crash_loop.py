@@ -65,7 +65,7 @@ def test_disable_during_a_pause_is_immediate(node: Node, contexts: Contexts) -> 
     assert time.monotonic() - began < 1
     assert node.status("loop")["state"] == "stopped"
     assert node.containers() == []
-    assert node.told("loop:latest")[-1] == "disable"
+    eventually(lambda: node.told("loop:latest")[-1] == "disable", "its end is told")
     node.remove("loop")
 
 

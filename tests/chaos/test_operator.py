@@ -92,4 +92,4 @@ def test_two_nodes_do_not_disturb_one_another(start_node: StartNode, contexts: C
     assert other.status("p")["pid"] == pid
     assert other.docker("plugin", "ls", "--format", "{{.Name}} {{.Enabled}}") == "p:latest true"
     other.remove("p", force=True)
-    assert other.told("p:latest") == ["create", "enable", "remove"]
+    other.until_told("p:latest", "create", "enable", "remove")

@@ -47,7 +47,7 @@ def test_a03_a04_a_running_plugin_is_taken_up_by_the_next_start(
     assert node.status("p")["pid"] == pid
     socket = Path(node.status("p")["socket_dir"]) / "p.sock"
     assert socket.is_socket()
-    assert node.told("p:latest") == ["create", "enable"]
+    node.until_told("p:latest", "create", "enable")
     node.disable("p")
 
 
@@ -113,7 +113,7 @@ def test_an_enable_that_was_cut_short_is_undone_and_told(node: Node, contexts: C
     status = node.status("slow")
     assert (node.plugin("slow")["enabled"], status["state"]) == (False, "stopped")
     assert status["message"] == "its start was cut short: enable it again"
-    assert node.told("slow:latest") == ["create", "start_failed"]
+    node.until_told("slow:latest", "create", "start_failed")
     assert node.containers() == []
 
 
@@ -134,8 +134,7 @@ def test_plugins_start_with_the_host_whatever_their_policy_left(
     node.up()
 
     assert _report(node)["rebooted"]
-    eventually(lambda: node.told("runs:latest")[-1] == "restart", "it runs again")
-    assert node.told("runs:latest") == ["create", "enable", "restart"]
+    node.until_told("runs:latest", "create", "enable", "restart")
     eventually(lambda: node.told("once:latest")[-1] == "not_restarted", "it ran once more")
     assert node.told("once:latest")[-3:] == ["restart", "die", "not_restarted"]
     node.kill("store")

@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from tests.support.node import Node
+from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts
 
 _WORKERS = 3
@@ -85,8 +85,9 @@ def test_traffic_outlives_the_loss_of_redis(
     assert failures <= 3 * _WORKERS
     assert set(traffic.statuses) <= {204, 500, 503}
     inventory = node.get("/wherry/v1/plugins")
-    feed = node.feed()
     # Each of these verbs is one revision with one event.
+    eventually(lambda: len(node.feed()) >= inventory["revision"], "all is told")
+    feed = node.feed()
     assert [event["revision"] for event in feed] == list(range(1, inventory["revision"] + 1))
     assert {event["epoch"] for event in feed} == {inventory["epoch"]}
     assert traffic.successes <= node.told("p:latest").count("set") <= len(traffic.statuses)
@@ -103,7 +104,8 @@ def test_verbs_of_all_kinds_work_after_a_flush(node: Node, contexts: Contexts) -
         _flush(node)
         node.remove("p")
         _flush(node)
-        assert node.told("p:latest") == ["create", "enable", "disable", "remove"] * (flushed + 1)
+        done = ["create", "enable", "disable", "remove"] * (flushed + 1)
+        node.until_told("p:latest", *done)
 
 
 def test_followers_see_every_event_over_a_flush(node: Node, contexts: Contexts) -> None:

@@ -92,7 +92,7 @@ def test_the_master_is_killed_under_load(
         for job in jobs:
             eventually(partial(_is_done, node, job), "pulled", limit_s=100)
     for name in names:
-        assert node.told(name).count("pull") == 1
+        eventually(lambda name=name: node.told(name).count("pull") == 1, f"{name} is told once")
     assert node.status("stays")["pid"] == stays["pid"]
     _told_each_verb_once(node, toggling)
     fleet.start_redis(dead, fleet.master())

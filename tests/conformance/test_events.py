@@ -217,13 +217,13 @@ def test_until_now_has_what_was_answered(node: Node, contexts: Contexts) -> None
 
 def test_until_in_the_future_ends_then(node: Node, contexts: Contexts) -> None:
     """With an end that is to come, events are told live, and the CLI ends by itself."""
-    until = time.time() + 2.0
+    until = time.time() + 4.0
     with _following(node, "--since", _stamp(), "--until", f"{until:.3f}") as follower:
         node.create("soon", contexts.tar())
-        eventually(lambda: follower.events, "the creation came", limit_s=1.5)
+        eventually(lambda: follower.events, "the creation came", limit_s=3.5)
         assert follower.wait() == 0
 
-    assert until - 0.1 < time.time() < until + 3
+    assert until - 0.1 < time.time() < until + 10
     assert follower.actions == ["create"]
 
 

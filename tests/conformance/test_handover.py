@@ -258,7 +258,7 @@ def test_a_sick_version_is_rolled_back(
     if version == "deaf" and strategy == "start-first":
         assert not caller.failures
     assert node.containers() == [now["status"]["container_id"]]
-    assert node.told(plugin)[-1] == "rollback"
+    eventually(lambda: node.told(plugin)[-1] == "rollback", "that is told")
     _call(node, "Get", Name="v")
     _call(node, "Remove", Name="v")
 
@@ -283,7 +283,7 @@ def test_who_forces_has_the_upgrade_rolled_back(
     now = node.plugin(_NAME)
     assert (now["enabled"], now["reference"]) == (False, before["reference"])
     assert node.containers() == []
-    assert node.told(plugin)[-2:] == ["rollback", "disable"]
+    eventually(lambda: node.told(plugin)[-2:] == ["rollback", "disable"], "both are told")
 
 
 def test_stop_first_replaces_a_plugin_that_declares_nothing(

@@ -170,7 +170,7 @@ def test_a_socket_that_never_answers_fails_in_time(node: Node, contexts: Context
     """Enable gives up after its timeout, in dockerd's words, and nothing is left."""
     node.create("silent", contexts.tar("term=0"))
 
-    answer = node.http.post("/plugins/silent/enable?timeout=1", timeout=8)
+    answer = node.http.post("/plugins/silent/enable?timeout=1", timeout=20)
 
     plugin_id = node.get("/plugins/silent/json")["Id"]
     socket_path = f"{node.exec_root}/c/{plugin_id[:12]}-1/s/p.sock"
@@ -186,7 +186,7 @@ def test_a_socket_that_refuses_fails_in_time(node: Node, contexts: Contexts) -> 
     """A socket that is bound and not listened on is told apart from none."""
     node.create("bound", contexts.tar("term=0", "bind=/run/docker/plugins/p.sock"))
 
-    answer = node.http.post("/plugins/bound/enable?timeout=1", timeout=8)
+    answer = node.http.post("/plugins/bound/enable?timeout=1", timeout=20)
 
     assert answer.status_code == 500
     assert "/s/p.sock: connect: connection refused" in answer.json()["message"]
@@ -208,7 +208,7 @@ def test_a_plugin_that_exits_at_once_tells_how(node: Node, contexts: Contexts) -
     """Enable tells the exit code and the last lines, long before its timeout."""
     node.create("short", contexts.tar("print=2", "stderr=no volume there", "exit=7"))
 
-    status, message = _refusal(node.http.post("/plugins/short/enable?timeout=30", timeout=8))
+    status, message = _refusal(node.http.post("/plugins/short/enable?timeout=30", timeout=20))
 
     assert status == 500
     assert "exited with code 7" in message

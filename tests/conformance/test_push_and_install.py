@@ -249,4 +249,4 @@ def test_events_of_pulls(node: Node, hub: RegistryServer, contexts: Contexts) ->
     node.docker("plugin", "disable", "told-pull")
     node.docker(*_UPGRADE, "told-pull", name)
 
-    assert node.told("told-pull:latest") == ["pull", "enable", "disable", "pull"]
+    node.until_told("told-pull:latest", "pull", "enable", "disable", "pull")

@@ -122,6 +122,10 @@ class Node(NodeApi):
         if wait:
             self.wait_healthy()
 
+    def until_told(self, name: str, *actions: str) -> None:
+        """Wait until the feed has these of a name and no others: it may come after an answer."""
+        eventually(lambda: self.told(name) == [*actions], f"of {name} is told: {actions}")
+
     def wait_healthy(self) -> None:
         """Wait until every service is well, and a child of the parent that runs now."""
         eventually(self._is_healthy, f"{self.name} is healthy; look at {self.folder / 'log'}")

@@ -16,7 +16,7 @@ import httpx
 SOURCE = Path(__file__).parents[2] / "deploy" / "plugins" / "quota-volume"
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+def eventually(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
     """Wait until *condition* holds; fail the test after *within_s* seconds."""
     deadline = time.monotonic() + within_s
     while not condition():
@@ -68,7 +68,7 @@ class Plugin:
     def terminate(self) -> int:
         """End the process as the engine does and return its exit status."""
         self.process.terminate()
-        return self.process.wait(timeout=5)
+        return self.process.wait(timeout=20)
 
 
 def answers(path: Path) -> bool:
@@ -88,4 +88,4 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         process.kill()
-        process.wait(timeout=5)
+        process.wait(timeout=20)

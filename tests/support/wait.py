@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-async def eventually(is_true: Callable[[], object], *, limit_s: float = 5.0) -> None:
+async def eventually(is_true: Callable[[], object], *, limit_s: float = 20.0) -> None:
     """Wait until *is_true*, looking often; fail when it does not become so in time."""
     deadline = time.monotonic() + limit_s
     while not is_true():

@@ -76,7 +76,7 @@ def test_a_bad_environment_stops_the_start(start: Callable[..., Plugin]) -> None
     """A size that cannot be read ends the plugin with the variable's name."""
     plugin = start(DEFAULT_SIZE="much")
 
-    assert plugin.process.wait(timeout=5) == 1
+    assert plugin.process.wait(timeout=20) == 1
     assert plugin.errors.read_text().startswith("DEFAULT_SIZE much: ")
 
 
@@ -193,7 +193,7 @@ def test_a_restart_keeps_volumes(
     (folder / "file").write_text("kept")
     before = first.call("List")["Volumes"]
     first.process.kill() if kill else first.process.terminate()
-    first.process.wait(timeout=5)
+    first.process.wait(timeout=20)
 
     second = start(DEFAULT_SIZE="4m")
 

@@ -84,4 +84,4 @@ async def test_a_follower_is_told_of_a_flush(buses: Buses, redis_server: RedisSe
     redis_server.flushall()
 
     with pytest.raises(errdefs.Unavailable, match="ask for the job's state"):
-        await asyncio.wait_for(following, 2.0)
+        await asyncio.wait_for(following, 10)

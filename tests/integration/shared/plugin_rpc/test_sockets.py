@@ -128,7 +128,7 @@ async def test_i07_a_plugin_that_hangs(folder: Path) -> None:
             began = time.monotonic()
             with pytest.raises(errdefs.DeadlineExceeded):
                 await client.call("Plugin.Hello", deadline_s=0.1)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 8
         release.set()
 
 

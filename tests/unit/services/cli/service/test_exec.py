@@ -60,7 +60,7 @@ def test_attached() -> None:
     terminal = FakeTerminal(b"in", is_terminal=False)
     assert _run(api, terminal).attached("p", ExecWish(args=("x",), stdin=True)) == 7
     assert terminal.shown == [(b"e", True)]
-    assert connection.has_ended.wait(timeout=5)
+    assert connection.has_ended.wait(timeout=20)
     assert connection.sent == b"in"
     assert (api.signals, api.sizes) == (["SIGINT"], [None])
     assert connection.is_closed
