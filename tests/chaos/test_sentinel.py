@@ -92,7 +92,7 @@ def test_the_master_is_killed_under_load(
         for job in jobs:
             eventually(partial(_is_done, node, job), "pulled", limit_s=100)
     for name in names:
-        eventually(lambda name=name: node.told(name).count("pull") == 1, f"{name} is told once")
+        eventually(partial(_is_told_once, node, name), f"{name} is told once")
     assert node.status("stays")["pid"] == stays["pid"]
     _told_each_verb_once(node, toggling)
     fleet.start_redis(dead, fleet.master())
@@ -112,6 +112,10 @@ def _pull(node: Node, name: str) -> str:
     )
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job_id"])
+
+
+def _is_told_once(node: Node, name: str) -> bool:
+    return node.told(name).count("pull") == 1
 
 
 def _is_done(node: Node, job: str) -> bool:

@@ -118,8 +118,9 @@ class Steps:
             self._number, self._count = order.number, 0
         if is_step:
             self._count += 1
-        # Before the first step there is a point as well.
-        if self._count == order.after and (is_step or order.after == 0):
+        # Before the first step there is a point as well. More are counted where a step that had
+        # begun before the order ends before the first of those that are meant.
+        if self._count >= order.after and (is_step or order.after == 0):
             self._order.unlink(missing_ok=True)
             with self._told.open("a") as told:
                 told.write(f"{self._service}: {point}\n")
