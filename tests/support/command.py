@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Self
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 class Command:

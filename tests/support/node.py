@@ -31,7 +31,7 @@ _ANY_NODE = NodeConfig.from_env({"WHERRY_NODE": "any"})
 SERVICES = tuple(service.name for service in ParentConfig.of(_ANY_NODE).services)
 #: In the order in which they are killed when all are: nobody is there to start another anew.
 PROCESSES = ("parent", *reversed(SERVICES), "redis")
-_LIMIT_S = 30.0
+_LIMIT_S = 60.0
 _DELETE_LIMIT_S = 5.0
 _ROUNDS = 10
 #: Where anything of a plugin lies below the data root.

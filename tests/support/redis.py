@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_LIMIT_S = 20.0
+_START_LIMIT_S = 60.0
 
 
 class RedisServer:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from tests.support.tls import Pair
 
-_START_LIMIT_S = 20.0
+_START_LIMIT_S = 60.0
 #: The one login of a registry with Basic.
 USER, PASSWORD = "robin", "cuckoo-7"
 #: bcrypt of PASSWORD, as `htpasswd -B` writes it

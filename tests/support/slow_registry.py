@@ -17,7 +17,7 @@ from tests.support.pulling_node import serve
 T = TypeVar("T")
 
 _PATH = "a/p"
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 class SlowRegistry:

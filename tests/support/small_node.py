@@ -19,7 +19,7 @@ from typing import Any, Self
 from shared.node.lock import read_holder
 from tests.support.services import steady
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 class SmallNode:

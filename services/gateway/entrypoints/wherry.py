@@ -90,7 +90,8 @@ class Extension:
             # The span of a request is opened outside, for Docker's routes as for these.
             telemetry={"tracing": False, "metrics": False, "logs": False},
         )
-        app.include_router(self._router())
+        # As they are: including a router makes each of its routes a second time.
+        app.router.routes.extend(self._router().routes)
         app.add_exception_handler(errdefs.Error, _refuse)
         app.add_exception_handler(RequestValidationError, _refuse_parameters)
         app.add_exception_handler(HTTPException, _refuse_route)

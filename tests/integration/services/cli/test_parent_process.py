@@ -12,7 +12,7 @@ from services.cli.adapters.parent import DetachedParent, PidfdProcess
 from shared.node.config import NodeConfig
 from shared.node.lock import ServiceLock
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 @pytest.fixture

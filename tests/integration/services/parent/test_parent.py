@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.small_node import SmallNode, until
 
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 
 @pytest.fixture
