@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -55,25 +57,34 @@ class GoStruct(BaseModel):
             return cls()
         if not isinstance(value, dict):
             raise _mismatch(value, _go_type(cls), path, struct=None)
-        names = cls._names()
+        fields = _fields(cls)
         decoded = {}
         for key, item in value.items():
-            name = names.get(key) or names.get(key.casefold())
-            if name is not None and item is not None:
-                decoded[name] = cls._decode_field(name, item, path)
+            field = fields.get(key) or fields.get(key.casefold())
+            if field is not None and item is not None:
+                where = (*path, field.json_name)
+                decoded[field.name] = _convert(item, field.target, where, cls.__name__)
         return cls(**decoded)
 
-    @classmethod
-    def _names(cls) -> Mapping[str, str]:
-        exact = {_json_name(name, field): name for name, field in cls.model_fields.items()}
-        return {key.casefold(): name for key, name in exact.items()} | exact
 
-    @classmethod
-    def _decode_field(cls, name: str, value: object, path: tuple[str, ...]) -> object:
-        field = cls.model_fields[name]
-        return _convert(
-            value, _core(field.annotation), (*path, _json_name(name, field)), cls.__name__
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """What decoding needs of a field."""
+
+    name: str
+    json_name: str
+    target: Any
+
+
+@functools.cache  # types do not change, and each record that is looked at is decoded
+def _fields(struct: type[GoStruct]) -> Mapping[str, _Field]:
+    """Return a struct's fields by their keys, as written and in one case."""
+    exact = {}
+    for name, field in struct.model_fields.items():
+        annotation: Any = field.annotation
+        key = _json_name(name, field)
+        exact[key] = _Field(name=name, json_name=key, target=_core(annotation))
+    return {key.casefold(): field for key, field in exact.items()} | exact
 
 
 def _json_name(name: str, field: FieldInfo) -> str:
@@ -88,6 +99,7 @@ def _plain(value: object) -> Any:
     return value if value is None or isinstance(value, str | bool | int) else str(value)
 
 
+@functools.cache
 def _core(annotation: Any) -> Any:
     """Strip ``| None`` and Annotated from an annotation: Go's pointers decode as their target."""
     while True:
@@ -99,10 +111,16 @@ def _core(annotation: Any) -> Any:
             return annotation
 
 
+@functools.cache
+def _origin(target: Any) -> Any:
+    return get_origin(target)
+
+
 def _convert(value: object, target: Any, path: tuple[str, ...], struct: str) -> object:
-    if get_origin(target) is tuple:
+    origin = _origin(target)
+    if origin is tuple:
         return _convert_slice(value, target, path, struct)
-    if get_origin(target) is dict:
+    if origin is dict:
         return _convert_map(value, target, path, struct)
     if issubclass(target, GoStruct):
         if not isinstance(value, dict | None):
