@@ -9,39 +9,38 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from services.cli.adapters.api import UnixApi
 from services.cli.adapters.daemon_file import read_daemon_file
 from services.cli.adapters.display import PlainDisplay, PlainTable
 from services.cli.adapters.docker_config import DockerConfig
 from services.cli.adapters.engine import UnixEngine
-from services.cli.adapters.foreground import ForegroundParent
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.host_facts import look
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
 from services.cli.adapters.pid_file import LocalPidFile
 from services.cli.adapters.terminal import StandardTerminal
-from services.cli.adapters.tokens import TokensOnDisk
 from services.cli.adapters.upgrade_display import PlainUpgradeDisplay
 from services.cli.domain import daemon_config
 from services.cli.domain.diagnosis import Diagnosis
 from services.cli.domain.examination import examine
 from services.cli.ports import Api, Display, Gateway, TableDisplay, Tokens, UpgradeDisplay
 from services.cli.service.console import ConsoleVerb
-from services.cli.service.dockerd import Dockerd
 from services.cli.service.down import Down
 from services.cli.service.exec import ExecRun
-from services.cli.service.fleet import Fleet
-from services.cli.service.plugins import Consent, PluginJobs
 from services.cli.service.status import Look
 from services.cli.service.up import Up
-from services.cli.service.upgrades import Upgrades
 from shared import errdefs
 from shared.node.config import NodeConfig
 from shared.node.runtimes import Runtimes
-from shared.telemetry import set_up_logs
+
+if TYPE_CHECKING:
+    from services.cli.service.dockerd import Dockerd
+    from services.cli.service.fleet import Fleet
+    from services.cli.service.plugins import Consent, PluginJobs
+    from services.cli.service.upgrades import Upgrades
 
 #: Those of a node, each of which may have a Redis user of its own.
 SERVICES = ("gateway", "store", "executor", "volume", "pull", "event", "controller")
@@ -117,6 +116,11 @@ def build_dockerd(
     given: Mapping[str, str], flags: Mapping[str, Any], file: str, settings: daemon_config.Settings
 ) -> Dockerd:
     """Construct a daemon that is not started; raises InvalidArgument for what can't be meant."""
+    # Late: what logs takes longer to import than all that `wherry up` does before the parent runs.
+    from services.cli.adapters.foreground import ForegroundParent
+    from services.cli.service.dockerd import Dockerd
+    from shared.telemetry import set_up_logs
+
     is_activated = given.get("LISTEN_PID") == str(os.getpid())
     inherited = int(given.get("LISTEN_FDS", "0")) if is_activated else 0
 
@@ -174,6 +178,9 @@ def build_api(env: Mapping[str, str]) -> Api:
 
 def build_tokens(env: Mapping[str, str]) -> Tokens:
     """Construct the node's tokens; raises InvalidArgument."""
+    # Late: it needs the models of all that tokens let in.
+    from services.cli.adapters.tokens import TokensOnDisk
+
     path = env.get("WHERRY_TOKENS") or NodeConfig.from_env(env).root / "tokens.json"
     return TokensOnDisk(path=Path(path))
 
@@ -182,11 +189,16 @@ def build_plugin_jobs(
     env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]
 ) -> PluginJobs:
     """Construct what begins jobs, with Docker's logins; raises InvalidArgument."""
+    # Late, as below: names of plugins are checked by pydantic.
+    from services.cli.service.plugins import PluginJobs
+
     return PluginJobs(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
 
 
 def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]) -> Fleet:
     """Construct what asks about nodes and services; raises InvalidArgument."""
+    from services.cli.service.fleet import Fleet
+
     engine = UnixEngine(socket=NodeConfig.from_env(env).socket)
     logins = DockerConfig(env)
     return Fleet(engine=engine, api=build_api(env), logins=logins, consent=consent, warn=warn)
@@ -225,6 +237,8 @@ def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
 
 def build_upgrades(env: Mapping[str, str], *, warn: Callable[[str], None]) -> Upgrades:
     """Construct what begins upgrades of many plugins; raises InvalidArgument."""
+    from services.cli.service.upgrades import Upgrades
+
     api = UnixApi(socket=NodeConfig.from_env(env).socket)
     return Upgrades(api=api, logins=DockerConfig(env), warn=warn)
 

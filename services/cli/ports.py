@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from services.cli.domain.archive import Archive
 from services.cli.domain.audit import Audit, AuditVerified
@@ -25,7 +25,9 @@ from services.cli.domain.supervision import Supervision
 from services.cli.domain.ticket import Ticket
 from services.cli.domain.trace import Answered, ShownTrace, Span
 from services.cli.domain.upgrade import Change, Upgrade, UpgradedPlugin
-from shared.access import TokenFile
+
+if TYPE_CHECKING:
+    from shared.access import TokenFile
 
 
 class Gateway(Protocol):

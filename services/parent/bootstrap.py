@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import structlog
-
-from services.parent.adapters.forks import ForkedService, import_what_services_share
+from services.parent.adapters.forks import ForkedService
 from services.parent.adapters.locks import LockFiles
 from services.parent.adapters.processes import PidfdProcesses
 from services.parent.adapters.redis_server import RedisServer
@@ -17,8 +15,6 @@ from services.parent.service.supervision import Supervision
 from services.parent.service.takeover import take_over
 from shared.node.folders import make_roots
 from shared.node.lock import ServiceLock
-
-log = structlog.get_logger()
 
 
 def run(config: ParentConfig) -> None:
@@ -36,9 +32,6 @@ def run(config: ParentConfig) -> None:
         lock.acquire()
     processes = PidfdProcesses()
     processes.listen()
-    began = time.monotonic()
-    import_what_services_share()
-    log.info("imported", seconds=round(time.monotonic() - began, 3))
     _supervise(config, processes)
     for lock in locks:
         lock.release()
