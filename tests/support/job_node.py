@@ -74,7 +74,8 @@ class Puller:
 
     async def take(self) -> Work:
         """Wait for a job and take it."""
-        await eventually(lambda: self.store.queue.queued)
+        # A process of its own asks: on a busy machine it takes seconds to start.
+        await eventually(lambda: self.store.queue.queued, limit_s=30)
         job_id = self.store.queue.queued.pop(0)
         taken = await self.bus.send(TakeJob(job_id=job_id, worker="w"), timeout_s=5)
         progress = Progress(bus=self.bus, job_id=job_id)
