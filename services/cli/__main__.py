@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.exec import ExecRun
     from services.cli.service.fleet import Fleet
-    from services.cli.service.plugins import Consent, PluginJobs
+    from services.cli.service.granting import Consent
+    from services.cli.service.plugins import PluginJobs
     from services.cli.service.upgrades import Upgrades
 
 

@@ -39,7 +39,8 @@ from shared.node.runtimes import Runtimes
 if TYPE_CHECKING:
     from services.cli.service.dockerd import Dockerd
     from services.cli.service.fleet import Fleet
-    from services.cli.service.plugins import Consent, PluginJobs
+    from services.cli.service.granting import Consent, Granting
+    from services.cli.service.plugins import PluginJobs
     from services.cli.service.upgrades import Upgrades
 
 #: Those of a node, each of which may have a Redis user of its own.
@@ -192,7 +193,8 @@ def build_plugin_jobs(
     # Late, as below: names of plugins are checked by pydantic.
     from services.cli.service.plugins import PluginJobs
 
-    return PluginJobs(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
+    granting = _build_granting(env, consent=consent, warn=warn)
+    return PluginJobs(api=granting.api, granting=granting)
 
 
 def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]) -> Fleet:
@@ -200,8 +202,16 @@ def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str
     from services.cli.service.fleet import Fleet
 
     engine = UnixEngine(socket=NodeConfig.from_env(env).socket)
-    logins = DockerConfig(env)
-    return Fleet(engine=engine, api=build_api(env), logins=logins, consent=consent, warn=warn)
+    granting = _build_granting(env, consent=consent, warn=warn)
+    return Fleet(engine=engine, granting=granting, warn=warn)
+
+
+def _build_granting(
+    env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]
+) -> Granting:
+    from services.cli.service.granting import Granting
+
+    return Granting(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
 
 
 def build_exec_run(env: Mapping[str, str]) -> ExecRun:

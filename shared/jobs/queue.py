@@ -42,7 +42,7 @@ class JobQueue:
         """Have a worker run the job, in the current trace; a patient one waits behind the others.
 
         A repeat makes a second message, which the store's fencing renders harmless. Raises
-        Unavailable when Redis does not answer.
+        Unavailable when Redis does not answer, or refuses.
         """
         async with self._making:
             self._app = self._app or await asyncio.to_thread(self._make)
@@ -74,6 +74,8 @@ class JobQueue:
                 headers={"trace": dict(carrier)},
             )
         except (OperationalError, RedisError, OSError) as error:
+            reason = error.args[0] if error.args else type(error).__name__
             raise errdefs.Unavailable(
-                f"job {job_id} could not be queued, for Redis does not answer: try again"
+                f"job {job_id} could not be queued, Redis says: {reason}; see that it runs and "
+                "takes what this service sends, then try again"
             ) from error

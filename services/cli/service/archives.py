@@ -11,7 +11,7 @@ from typing import IO
 from services.cli.domain.archive import Archive, ArchivedPlugin, chosen
 from services.cli.domain.job import Job
 from services.cli.ports import Api
-from services.cli.service.plugins import Consent
+from services.cli.service.granting import Consent
 from shared import errdefs
 
 

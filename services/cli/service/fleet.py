@@ -9,12 +9,9 @@ from typing import Any
 
 from services.cli.domain import node, plugin_service
 from services.cli.domain.login import Login
-from services.cli.domain.plugin import Privilege
 from services.cli.domain.plugin_service import ServiceWish
-from services.cli.ports import Api, Engine, Logins
-from services.cli.service.plugins import Consent
-from shared import errdefs
-from shared.oci import reference
+from services.cli.ports import Engine
+from services.cli.service.granting import Granting
 
 _PLUGINS = json.dumps({"runtime": ["plugin"]})
 
@@ -24,9 +21,7 @@ class Fleet:
     """Asks the node, which asks the active controller; all raise what is answered."""
 
     engine: Engine
-    api: Api
-    logins: Logins
-    consent: Consent
+    granting: Granting
     warn: Callable[[str], None]
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -69,8 +64,8 @@ class Fleet:
 
     def create(self, name: str, wish: ServiceWish) -> str:
         """Create a service, once its plugin was granted what it needs; return its id."""
-        login = self._login(wish.remote)
-        granted = replace(wish, privileges=self._grant(wish.remote, login))
+        login = self.granting.login(wish.remote)
+        granted = replace(wish, privileges=self.granting.grant(wish.remote, login))
         answer = self.engine.post("/services/create", plugin_service.made(name, granted), login)
         for warning in answer.get("Warnings") or ():
             self.warn(warning)
@@ -81,8 +76,8 @@ class Fleet:
         shown = self.service(name)
         login = Login()
         if wish.remote:
-            login = self._login(wish.remote)
-            wish = replace(wish, privileges=self._grant(wish.remote, login))
+            login = self.granting.login(wish.remote)
+            wish = replace(wish, privileges=self.granting.grant(wish.remote, login))
         spec = plugin_service.changed(shown["Spec"], wish)
         self.engine.post(f"/services/{shown['ID']}/update", spec, login, version=_version(shown))
 
@@ -97,28 +92,6 @@ class Fleet:
         """Remove a service with its plugins."""
         self.engine.delete(f"/services/{name}")
 
-    def _login(self, remote: str) -> Login:
-        login = self.logins.find(reference.parse(remote).domain)
-        if login.note:
-            self.warn(login.note)
-        return login
-
-    def _grant(self, remote: str, login: Login) -> list[dict[str, Any]]:
-        needed = self.api.privileges(remote, login)
-        if needed and not self.consent(remote, needed):
-            raise errdefs.PermissionDenied(
-                f"{remote} was not granted what it needs; nothing was changed"
-            )
-        return list(map(_lower, needed))
-
 
 def _version(shown: dict[str, Any]) -> str:
     return str(shown["Version"]["Index"])
-
-
-def _lower(privilege: Privilege) -> dict[str, Any]:
-    return {
-        "name": privilege.name,
-        "description": privilege.description,
-        "value": list(privilege.value),
-    }

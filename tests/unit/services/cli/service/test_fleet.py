@@ -13,6 +13,7 @@ from services.cli.domain.plugin import Privilege
 from services.cli.domain.plugin_service import ServiceWish
 from services.cli.ports import Api
 from services.cli.service.fleet import Fleet
+from services.cli.service.granting import Granting
 from shared import errdefs
 
 NETWORK = Privilege(name="network", description="d", value=("host",))
@@ -78,13 +79,13 @@ class World:
     def __init__(self, *, consents: bool = True) -> None:
         self.engine = FakeEngine()
         self.warnings: list[str] = []
-        self.fleet = Fleet(
-            engine=self.engine,
+        granting = Granting(
             api=cast("Api", _Api()),
             logins=_Logins(),
             consent=lambda _remote, _needed: consents,
             warn=self.warnings.append,
         )
+        self.fleet = Fleet(engine=self.engine, granting=granting, warn=self.warnings.append)
 
 
 def test_a_node_is_labelled() -> None:
@@ -122,7 +123,7 @@ def test_a_service_is_created_with_what_its_plugin_was_granted() -> None:
     assert spec["TaskTemplate"]["Runtime"] == "plugin"
     assert spec["TaskTemplate"]["PluginSpec"] == {
         "remote": "r.example/p:v1",
-        "privileges": [{"name": "network", "description": "d", "value": ["host"]}],
+        "privileges": [{"name": "network", "description": "d", "value": ("host",)}],
         "env": ["A=1"],
     }
     assert spec["TaskTemplate"]["Placement"] == {"Constraints": ["node.role==worker"]}

@@ -8,6 +8,7 @@ import pytest
 
 from services.cli.domain.login import Login
 from services.cli.domain.plugin import Privilege
+from services.cli.service.granting import Granting
 from services.cli.service.plugins import PluginJobs
 from shared import errdefs
 from tests.support.cli_jobs import FakeApi
@@ -34,9 +35,10 @@ class _World:
     consented: list[tuple[str, tuple[Privilege, ...]]] = field(default_factory=list)
 
     def jobs(self) -> PluginJobs:
-        return PluginJobs(
+        granting = Granting(
             api=self.api, logins=self.logins, consent=self._consent, warn=self.warned.append
         )
+        return PluginJobs(api=self.api, granting=granting)
 
     def _consent(self, remote: str, needed: tuple[Privilege, ...]) -> bool:
         self.consented.append((remote, needed))
