@@ -231,6 +231,10 @@ _BATCH: Final = Dashboard(
             (f"sum by (state) (wherry_batch_plugins{{{_ON}}})", "{{state}}"),
         ),
         graph(
+            "Tasks of services, by state",
+            (f"sum by (state) (wherry_service_tasks{{{_ON}}})", "{{state}}"),
+        ),
+        graph(
             "Upgrades",
             (
                 f'sum by (instance, state) (wherry_jobs{{{_ON}, kind="upgrade"}})',

@@ -67,7 +67,12 @@ SERVICES: Final = (
         works_off_jobs=True,
     ),
     Service(name="executor", publishes=True),
-    Service(name="event", sends_to=("store",), relays=True, follows=("store", "volume", "gateway")),
+    Service(
+        name="event",
+        sends_to=("store",),
+        relays=True,
+        follows=("store", "volume", "gateway", "controller"),
+    ),
     Service(name="volume", sends_to=("store",), relays=True, follows=("store",)),
     Service(
         name="controller",

@@ -61,14 +61,16 @@ async def _serve(
     )
     lease = RedisLease(bus, ttl_s=config.lease_s)
     controller = Controller(
-        catalog=Catalog(records, committed=relay.wake),
+        catalog=Catalog(records, committed=relay.wake, clock=time.time_ns),
         lease=lease,
         fleet=BusFleet(bus=bus, lease=lease),
         clock=time.time_ns,
         node=config.node.name,
         version=VERSION,
         seal_key=lambda: _seal_key(config.node),
-        description=machine.describe(config.labels),
+        description=machine.describe(
+            config.labels, config.address or machine.address_towards(config.node.redis_url)
+        ),
         vault=NodeVault(config.node.root),
         new_id=new_id,
         lease_s=config.lease_s,

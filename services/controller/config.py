@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,12 @@ class ControllerConfig:
     node_timeout_s: float = 15.0
     #: Labels of the node's engine, `key=value`.
     labels: tuple[str, ...] = ()
+    #: The node's, for constraints; empty: that from which Redis is reached.
+    address: str = ""
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ControllerConfig:
-        """Read WHERRY_CONTROLLER_LEASE_S, _NODE_TIMEOUT_S and WHERRY_LABELS.
+        """Read WHERRY_CONTROLLER_LEASE_S, _NODE_TIMEOUT_S, WHERRY_LABELS and _NODE_ADDRESS.
 
         Raises InvalidArgument.
         """
@@ -33,12 +36,23 @@ class ControllerConfig:
             lease_s=_seconds(env, "WHERRY_CONTROLLER_LEASE_S", 10.0),
             node_timeout_s=_seconds(env, "WHERRY_CONTROLLER_NODE_TIMEOUT_S", 15.0),
             labels=tuple(filter(None, map(str.strip, env.get("WHERRY_LABELS", "").split(",")))),
+            address=_address(env),
         )
 
     @property
     def database(self) -> Path:
         """Return the path of controller.db."""
         return self.node.root / "controller" / "controller.db"
+
+
+def _address(env: Mapping[str, str]) -> str:
+    text = env.get("WHERRY_NODE_ADDRESS", "")
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError as error:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_NODE_ADDRESS={text}: must be an IP address"
+        ) from error
 
 
 def _seconds(env: Mapping[str, str], variable: str, default: float) -> float:

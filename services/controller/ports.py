@@ -12,7 +12,7 @@ from shared.contracts.job import JobEnded, JobProgress, JobRequest, Sealed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import Row, RowsChanged
 from shared.contracts.plugin import Plugin
-from shared.contracts.store import PluginChanged
+from shared.contracts.store import Fact, PluginChanged
 
 R = TypeVar("R", bound=Message)
 
@@ -32,11 +32,11 @@ class Records(Protocol):
     async def commit(self, unit: Unit) -> None:
         """Commit a unit whole, and its rows for publication."""
 
-    async def replace(self, rows: Sequence[Row]) -> None:
-        """Make these all rows there are; nothing is published."""
+    async def replace(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+        """Make these all rows there are; only facts are published."""
 
-    async def apply(self, rows: Sequence[Row]) -> None:
-        """Take in rows as another controller has committed them; nothing is published."""
+    async def apply(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+        """Take in rows as another controller has committed them; only facts are published."""
 
     async def replied(self, message_id: str) -> str | None:
         """Return what a command was already answered with, as JSON."""

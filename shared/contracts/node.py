@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from shared.contracts.message import Command, Done, Message, Value
+from shared.contracts.store import Fact
 
 #: As long as swarm's ids, and of the same characters.
 _ID_LENGTH: Final = 25
@@ -43,6 +44,8 @@ class NodeDescription(Value):
     memory_bytes: int = 0
     #: Of its engine, as WHERRY_LABELS has them.
     labels: dict[str, str] = Field(default_factory=dict)
+    #: The address at which the others of a fleet see it; empty: it shares no network with them.
+    address: str = ""
 
 
 class Node(Value):
@@ -135,6 +138,7 @@ class RowsChanged(Message):
     epoch: str
     revision: int
     rows: tuple[Row, ...]
+    facts: tuple[Fact, ...] = ()
 
 
 class Rows(Message):

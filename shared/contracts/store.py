@@ -20,6 +20,8 @@ class Fact(Value):
     action: str
     actor_id: str
     attributes: dict[str, str] = Field(default_factory=dict)
+    #: Docker's: `local`, or `swarm` where all nodes of a fleet tell it.
+    scope: str = "local"
     time_ns: int
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
 
+from shared.contracts.node import node_id
 from tests.support.fleet import Fleet, running_fleet
 from tests.support.node import Node, eventually
 from tests.support.plugin_context import Contexts
@@ -125,6 +127,42 @@ def test_clients_see_services_tasks_and_nodes(fleet: Fleet, remote: str) -> None
 
     node.docker("service", "rm", "s")
     fleet.wait_gone(manager, "p:latest")
+
+
+def test_each_node_tells_of_services_and_nodes(fleet: Fleet, remote: str) -> None:
+    """`docker events` on a worker shows what swarm's managers show, and so does the manager's."""
+    began_s = time.time()
+    service_id = fleet.create("e", _plugin(remote, name="e"), TaskTemplate=_MANAGER)
+    fleet.wait_running("e", fleet.manager)
+    worker = fleet.workers[0]
+    fleet.set_node(worker, Availability="drain")
+    fleet.remove("e")
+
+    wanted = [
+        ("service", "create", service_id, {"name": "e"}),
+        ("service", "remove", service_id, {"name": "e"}),
+        (
+            *("node", "update", node_id(worker.name)),
+            {
+                "name": worker.name,
+                "availability.old": "active",
+                "availability.new": "drain",
+            },
+        ),
+    ]
+    for node in (worker, fleet.manager):
+        eventually(lambda: _told(node, began_s, wanted), f"{node.name} tells")  # noqa: B023 - awaited here
+
+
+def _told(node: Node, since_s: float, wanted: list[tuple[Any, ...]]) -> bool:
+    """Tell whether these events, of scope swarm, were told on a node."""
+    said = node.docker(
+        *("events", "--since", f"{since_s:.3f}", "--until", f"{time.time():.3f}"),
+        *("--filter", "scope=swarm", "--format", "{{json .}}"),
+    )
+    events = [json.loads(line) for line in said.splitlines()]
+    found = [(e["Type"], e["Action"], e["Actor"]["ID"], e["Actor"]["Attributes"]) for e in events]
+    return all(one in found for one in wanted)
 
 
 def test_a_login_reaches_the_node_that_needs_it(

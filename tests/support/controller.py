@@ -16,7 +16,7 @@ from shared.bus.ports import Delivery
 from shared.contracts.job import JobEnded, JobProgress, Sealed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import NodeDescription, Row, RowsChanged, new_id
-from shared.contracts.store import PluginChanged
+from shared.contracts.store import Fact, PluginChanged
 from tests.support.bus import Answer, answered
 from tests.support.store import FakeClock, delivery
 
@@ -51,21 +51,34 @@ class FakeRecords:
             )
             for entry in unit.entries
         )
-        await self.apply(rows)
-        if rows:
-            revision = len(self.published) + 1
-            self.published.append(RowsChanged(epoch="e", revision=revision, rows=rows))
-            self.news.set()
-            self.news = asyncio.Event()
+        self._put(rows)
+        self._publish(rows, unit.facts)
         if unit.answers is not None and unit.reply is not None:
             self.inbox[unit.answers] = unit.reply.model_dump_json()
 
-    async def replace(self, rows: Sequence[Row]) -> None:
+    async def replace(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
         """Make these all rows there are."""
         self.rows = {(row.kind, row.key): row for row in rows}
+        self._publish((), facts)
 
-    async def apply(self, rows: Sequence[Row]) -> None:
+    async def apply(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
         """Take in rows."""
+        self._put(rows)
+        self._publish((), facts)
+
+    def _publish(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+        if rows or facts:
+            change = RowsChanged(
+                epoch="e",
+                revision=len(self.published) + 1,
+                rows=tuple(rows),
+                facts=tuple(facts),
+            )
+            self.published.append(change)
+            self.news.set()
+            self.news = asyncio.Event()
+
+    def _put(self, rows: Sequence[Row]) -> None:
         for row in rows:
             if row.body is None:
                 self.rows.pop((row.kind, row.key), None)
@@ -259,7 +272,7 @@ class ControllerWorld:
 
     def _make(self) -> Controller:
         return Controller(
-            catalog=Catalog(self.records, committed=lambda: None),
+            catalog=Catalog(self.records, committed=lambda: None, clock=self.clock),
             lease=FakeLease(self.redis, self.node),
             fleet=self.fleet,
             clock=self.clock,

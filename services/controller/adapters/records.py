@@ -10,7 +10,9 @@ from pathlib import Path
 from services.controller import ports
 from services.controller.domain.row import Entry, Unit
 from shared.bus.relay import Written
+from shared.contracts.message import Value
 from shared.contracts.node import Row, RowsChanged
+from shared.contracts.store import Fact
 from shared.sqlite import Database
 from shared.telemetry import context
 
@@ -54,18 +56,25 @@ class SqliteRecords:
             lambda connection: _commit(connection, unit, now_ns, traceparent)
         )
 
-    async def replace(self, rows: Sequence[Row]) -> None:
-        """Make these all rows there are; nothing is published."""
+    async def replace(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+        """Make these all rows there are; only facts are published."""
+        await self._take(rows, facts, is_whole=True)
+
+    async def apply(self, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+        """Take in rows as another controller has committed them; only facts are published."""
+        await self._take(rows, facts, is_whole=False)
+
+    async def _take(self, rows: Sequence[Row], facts: Sequence[Fact], *, is_whole: bool) -> None:
+        now_ns = self._clock()
 
         def change(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM rows")
+            if is_whole:
+                connection.execute("DELETE FROM rows")
             _put(connection, rows)
+            if facts:
+                _publish(connection, (), facts, now_ns, "")
 
         await self._database.write(change)
-
-    async def apply(self, rows: Sequence[Row]) -> None:
-        """Take in rows as another controller has committed them; nothing is published."""
-        await self._database.write(lambda connection: _put(connection, rows))
 
     async def replied(self, message_id: str) -> str | None:
         """Return what a command was already answered with, as JSON."""
@@ -88,7 +97,7 @@ class SqliteRecords:
         def query(connection: sqlite3.Connection) -> list[tuple[int, Written]]:
             epoch = _epoch(connection)
             found = connection.execute(
-                "SELECT revision, rows, traceparent FROM outbox"
+                "SELECT revision, rows, facts, traceparent FROM outbox"
                 " WHERE revision > ? ORDER BY revision LIMIT ?",
                 (revision, limit),
             )
@@ -114,7 +123,7 @@ def _commit(connection: sqlite3.Connection, unit: Unit, now_ns: int, traceparent
     rows = tuple(map(_row, unit.entries))
     _put(connection, rows)
     if rows:
-        _publish(connection, rows, now_ns, traceparent)
+        _publish(connection, rows, unit.facts, now_ns, traceparent)
     if unit.answers is not None and unit.reply is not None:
         connection.execute(
             "INSERT OR IGNORE INTO inbox (message_id, reply, at_ns) VALUES (?, ?, ?)",
@@ -140,12 +149,16 @@ def _put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 
 def _publish(
-    connection: sqlite3.Connection, rows: Sequence[Row], now_ns: int, traceparent: str
+    connection: sqlite3.Connection,
+    rows: Sequence[Row],
+    facts: Sequence[Fact],
+    now_ns: int,
+    traceparent: str,
 ) -> None:
     revision = _last_revision(connection) + 1
     connection.execute(
-        "INSERT INTO outbox (revision, rows, at_ns, traceparent) VALUES (?, ?, ?, ?)",
-        (revision, json.dumps([row.model_dump() for row in rows]), now_ns, traceparent),
+        "INSERT INTO outbox (revision, rows, facts, at_ns, traceparent) VALUES (?, ?, ?, ?, ?)",
+        (revision, _json(rows), _json(facts), now_ns, traceparent),
     )
     if revision % _PRUNE_EVERY == 0:
         connection.execute(
@@ -155,10 +168,14 @@ def _publish(
 
 
 def _written(epoch: str, row: sqlite3.Row) -> Written:
-    """Return a revision as it is published: RowsChanged, whose rows are JSON already."""
+    """Return a revision as it is published: RowsChanged, whose parts are JSON already."""
     head = json.dumps({"epoch": epoch, "revision": row["revision"]})
-    body = f'{head[:-1]}, "rows": {row["rows"]}}}'
+    body = f'{head[:-1]}, "rows": {row["rows"]}, "facts": {row["facts"]}}}'
     return Written(type=RowsChanged.TYPE, body=body.encode(), traceparent=row["traceparent"])
+
+
+def _json(values: Sequence[Value]) -> str:
+    return json.dumps([value.model_dump(mode="json") for value in values])
 
 
 def _epoch(connection: sqlite3.Connection) -> str:

@@ -41,6 +41,7 @@ class Place:
         placeable = Placeable(
             node_id=node.node_id,
             hostname=node.name,
+            address=node.description.address,
             role="manager" if node.name == active else "worker",
             os=node.description.os,
             architecture=node.description.architecture,

@@ -14,6 +14,7 @@ from services.controller.domain.task import TaskRecord
 from services.controller.domain.term import Term
 from shared.contracts.message import Message, Value
 from shared.contracts.node import Node
+from shared.contracts.store import Fact
 
 
 class Kind(StrEnum):
@@ -65,3 +66,5 @@ class Unit:
     #: The command that this answers, and its reply: a redelivery is given the same.
     answers: str | None = None
     reply: Message | None = None
+    #: What it tells the event feed.
+    facts: tuple[Fact, ...] = ()

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from services.controller.service.service import Controller
 from shared.contracts.batch import BatchState, ItemState
 from shared.contracts.node import NodeState
+from shared.contracts.swarm import TaskState
 
 
 class ControllerMetrics(Collector):
@@ -37,6 +38,23 @@ class ControllerMetrics(Collector):
         yield nodes
         yield self._batches(is_active=is_active)
         yield self._plugins(is_active=is_active)
+        yield from self._services(is_active=is_active)
+
+    def _services(self, *, is_active: bool) -> Iterator[Metric]:
+        ledger = self._controller.services.ledger
+        services = GaugeMetricFamily(
+            "wherry_services", "Services of plugins, told by the active controller.", labels=[]
+        )
+        tasks = GaugeMetricFamily(
+            "wherry_service_tasks", "Tasks of services that are kept, by state.", labels=["state"]
+        )
+        if is_active:
+            services.add_metric([], len(ledger.services()))
+            counts = Counter(one.task.status.state for one in ledger.tasks())
+            for state in TaskState:
+                tasks.add_metric([state], counts[state])
+        yield services
+        yield tasks
 
     def _batches(self, *, is_active: bool) -> Metric:
         family = GaugeMetricFamily(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from services.controller import ports
+from services.controller.domain import facts
 from services.controller.domain.row import MODELS, Entry, Kind, Unit
 from shared.contracts.message import Message, Value
 from shared.contracts.node import Row
+from shared.contracts.store import Fact
 
 V = TypeVar("V", bound=Value)
 R = TypeVar("R", bound=Message)
@@ -18,10 +21,13 @@ R = TypeVar("R", bound=Message)
 class Catalog:
     """What the controller keeps: looked up in memory, changed only through a commit."""
 
-    def __init__(self, records: ports.Records, *, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, records: ports.Records, *, committed: Callable[[], None], clock: ports.Clock
+    ) -> None:
         """Read and write *records*; call *committed* when there is something to publish."""
         self._records = records
         self._committed = committed
+        self._clock = clock
         #: By kind, then by key.
         self._bodies: dict[str, dict[str, Value]] = {}
         self._moved = asyncio.Event()
@@ -29,7 +35,7 @@ class Catalog:
     async def load(self) -> None:
         """Read the database."""
         self._bodies = {}
-        self._show(await self._records.load())
+        self._show(_entries(await self._records.load()))
 
     def get(self, kind: Kind, key: str, model: type[V]) -> V | None:
         """Return what a row has; None where there is no such row."""
@@ -44,10 +50,6 @@ class Catalog:
     def keys(self, kind: Kind) -> tuple[str, ...]:
         """Return the keys of a kind's rows."""
         return tuple(sorted(self._bodies.get(kind, {})))
-
-    async def moved(self) -> None:
-        """Wait for the next change."""
-        await self._moved.wait()
 
     def next_move(self) -> asyncio.Event:
         """Return what is set by the next change: taken before a look, none after it is missed."""
@@ -77,29 +79,45 @@ class Catalog:
             raise
 
     async def replace(self, rows: Sequence[Row]) -> None:
-        """Make another controller's rows all there are."""
-        await self._records.replace(rows)
+        """Make another controller's rows all there are; what that changes is told to the feed."""
+        entries = _entries(rows)
+        await self._records.replace(rows, self._facts([*self._gone(entries), *entries]))
+        self._committed()
         self._bodies = {}
-        self._show(rows)
+        self._show(entries)
 
-    async def apply(self, rows: Sequence[Row]) -> None:
-        """Take in what another controller has committed."""
-        await self._records.apply(rows)
-        self._show(rows)
+    async def apply(self, rows: Sequence[Row], told: Sequence[Fact]) -> None:
+        """Take in what another controller has committed, and tell our feed the same."""
+        await self._records.apply(rows, told)
+        self._committed()
+        self._show(_entries(rows))
 
     async def _commit(self, unit: Unit) -> None:
-        await self._records.commit(unit)
-        for entry in unit.entries:
-            self._keep(entry)
+        await self._records.commit(replace(unit, facts=self._facts(unit.entries)))
         self._committed()
-        self._wake()
+        self._show(unit.entries)
 
-    def _show(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if row.kind in MODELS:
-                model = MODELS[row.kind]
-                body = None if row.body is None else model.model_validate(row.body)
-                self._keep(Entry(kind=Kind(row.kind), key=row.key, body=body))
+    def _facts(self, entries: Iterable[Entry]) -> tuple[Fact, ...]:
+        """Return what these rows tell that were others until now."""
+        now_ns = self._clock()
+        return tuple(
+            fact for entry in entries for fact in facts.facts(self._body(entry), entry.body, now_ns)
+        )
+
+    def _gone(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield as gone what we have and these are without."""
+        there = {(entry.kind, entry.key) for entry in entries}
+        for kind, bodies in self._bodies.items():
+            for key in bodies:
+                if (kind, key) not in there:
+                    yield Entry(kind=Kind(kind), key=key, body=None)
+
+    def _body(self, entry: Entry) -> Value | None:
+        return self._bodies.get(entry.kind, {}).get(entry.key)
+
+    def _show(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._keep(entry)
         self._wake()
 
     def _keep(self, entry: Entry) -> None:
@@ -112,3 +130,16 @@ class Catalog:
     def _wake(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
+
+
+def _entries(rows: Iterable[Row]) -> list[Entry]:
+    """Read rows; those of a newer controller's kinds are nothing to us."""
+    return [
+        Entry(
+            kind=Kind(row.kind),
+            key=row.key,
+            body=None if row.body is None else MODELS[row.kind].model_validate(row.body),
+        )
+        for row in rows
+        if row.kind in MODELS
+    ]

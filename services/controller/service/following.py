@@ -58,7 +58,7 @@ class Following:
         async with aclosing(self._fleet.changes(node)) as changes:
             async for change in changes:
                 if isinstance(change, RowsChanged):
-                    await until_done(partial(self._catalog.apply, change.rows))
+                    await until_done(partial(self._catalog.apply, change.rows, change.facts))
                 else:
                     self._is_whole = False
                     await until_done(partial(self._copy, node))

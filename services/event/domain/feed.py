@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.contracts.event import FeedEvent
 from shared.contracts.message import owner_of
+from shared.contracts.node import RowsChanged
 from shared.contracts.store import Fact, PluginChanged
 from shared.contracts.volume import VolumesChanged
 
@@ -14,12 +15,17 @@ LOST_TYPE, LOST_ACTION = "daemon", "events-lost"
 
 
 #: What services publish of what they own: facts, by dense revisions of an epoch.
-Change = PluginChanged | VolumesChanged
+Change = PluginChanged | VolumesChanged | RowsChanged
 
 
 def source_of(change: Change) -> str:
     """Return the service that published a change."""
     return owner_of(change.TYPE)
+
+
+def tells(change: Change) -> bool:
+    """Tell whether a change is to be taken in: a controller's may be about rows alone."""
+    return bool(change.facts) or not isinstance(change, RowsChanged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class Happening:
             action=self.fact.action,
             actor_id=self.fact.actor_id,
             attributes=self.fact.attributes,
+            scope=self.fact.scope,
             time_ns=self.fact.time_ns,
             epoch=self.epoch,
             revision=self.revision,
@@ -55,7 +62,8 @@ def happenings(change: Change, *, reached: int, node: str, now_ns: int) -> tuple
     """Return the events that a change adds to a feed that has reached revision *reached*.
 
     None for a change that was taken in before. Revisions are dense, so a jump means that its
-    source no longer has what lies between: an event says so, before those of the change.
+    source no longer has what lies between: an event says so, before those of the change. Most
+    revisions of a controller tell nothing, and are not taken in at all.
     """
     if change.revision <= reached:
         return ()
@@ -64,7 +72,7 @@ def happenings(change: Change, *, reached: int, node: str, now_ns: int) -> tuple
         for index, fact in enumerate(change.facts)
     )
     first_lost, last_lost = reached + 1, change.revision - 1
-    if first_lost > last_lost:
+    if first_lost > last_lost or isinstance(change, RowsChanged):
         return facts
     hole = Fact(
         type=LOST_TYPE,

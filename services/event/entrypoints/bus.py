@@ -11,6 +11,7 @@ from shared.bus.ports import CommandHandler, FactHandler
 from shared.contracts.audit import ReadAudit, RequestAudited, VerifyAudit
 from shared.contracts.event import ReadFeed
 from shared.contracts.message import Command, Message
+from shared.contracts.node import RowsChanged
 from shared.contracts.store import PluginChanged
 from shared.contracts.volume import VolumesChanged
 
@@ -36,4 +37,5 @@ def facts(service: EventService) -> Mapping[str, Mapping[type[Message], FactHand
     return {
         "store": {PluginChanged: service.take_in},
         "volume": {VolumesChanged: service.take_in},
+        "controller": {RowsChanged: service.take_in},
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.event.domain.feed import LOST_ACTION, LOST_TYPE, Change, source_of
+from services.event.domain.feed import LOST_ACTION, LOST_TYPE, Change, source_of, tells
 from services.event.ports import Clock, Feed
 from services.event.service import metrics
 from shared import errdefs
@@ -86,7 +86,9 @@ class EventService:
         A redelivered change adds nothing. Raises Unavailable while the disk is full or fails:
         the bus then keeps the changes, and those behind them, and delivers them again.
         """
-        changes = [change for change, _ in arrived]
+        changes = [change for change, _ in arrived if tells(change)]
+        if not changes:
+            return
         try:
             events = await self.feed.take_in(changes, now_ns=self.clock())
         except errdefs.ResourceExhausted as error:

@@ -29,6 +29,8 @@ _OPERATING: Final = tuple(
         ("POST", r"/wherry/v1/volumes/.+/mounts"),
         ("DELETE", r"/wherry/v1/volumes/.+/mounts/.+"),
         ("DELETE", r"/wherry/v1/jobs/[^/]+"),
+        # What an upgrade may do was decided by who began it.
+        ("POST", r"/wherry/v1/upgrades/[^/]+/(pause|resume|cancel|rollback)"),
         ("POST", r"/wherry/v1/content/collect"),
     )
 )

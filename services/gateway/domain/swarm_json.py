@@ -81,6 +81,8 @@ def node_object(node: Node, *, is_manager: bool) -> dict[str, Any]:
         },
         "Status": {"State": node.state},
     }
+    if said.address:
+        shown["Status"]["Addr"] = said.address
     if is_manager:
         shown["ManagerStatus"] = {"Leader": True, "Reachability": "reachable"}
     return shown

@@ -63,8 +63,8 @@ async def test_a_revision_is_published_in_its_trace(records: SqliteRecords) -> N
 async def test_copies_are_not_published(records: SqliteRecords) -> None:
     """What another controller committed is kept in place of ours, in pages, and told to nobody."""
     rows = [Row(kind="future", key=f"{n}", body={"n": n}) for n in range(5)]
-    await records.apply([Row(kind="old", key="", body={})])
-    await records.replace(rows)
+    await records.apply([Row(kind="old", key="", body={})], ())
+    await records.replace(rows, ())
 
     first = await records.after("", "", limit=3)
     assert [row.key for row in first] == ["0", "1", "2"]

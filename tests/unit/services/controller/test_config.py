@@ -21,6 +21,17 @@ def test_defaults() -> None:
     assert (config.lease_s, config.node_timeout_s) == (10.0, 15.0)
 
 
+def test_the_address_of_a_node() -> None:
+    """It is an IP address, written as constraints compare it."""
+    node = NodeConfig.from_env(_NODE)
+
+    said = ControllerConfig.load(node, {"WHERRY_NODE_ADDRESS": "2001:DB8::0:1"})
+
+    assert said.address == "2001:db8::1"
+    with pytest.raises(errdefs.InvalidArgument, match="WHERRY_NODE_ADDRESS"):
+        ControllerConfig.load(node, {"WHERRY_NODE_ADDRESS": "node-one"})
+
+
 @pytest.mark.parametrize("said", ["0", "soon", "3600"])
 def test_what_is_no_time_is_refused(said: str) -> None:
     """A wrong value stops the start and names its variable."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.event.domain.feed import Happening, happenings
+from services.event.domain.feed import Happening, happenings, tells
+from shared.contracts.node import RowsChanged
 from shared.contracts.store import Fact, PluginChanged
 
 ENABLED = Fact(action="enable", actor_id="p1", attributes={"name": "sshfs:latest"}, time_ns=5)
@@ -79,3 +80,16 @@ def test_a_numbered_event_says_where_it_came_from() -> None:
         5,
     )
     assert event.attributes == {"name": "sshfs:latest"}
+
+
+def test_a_controllers_change_tells_what_it_tells_and_leaves_no_hole() -> None:
+    """Most of its revisions are about rows alone: they are passed over, and nothing is missed."""
+    came = Fact(type="node", action="create", actor_id="n", scope="swarm", time_ns=5)
+    change = RowsChanged(epoch="e", revision=9, rows=(), facts=(came,))
+
+    (event,) = happenings(change, reached=3, node="n1", now_ns=99)
+
+    assert event.numbered(1).scope == "swarm"
+    assert tells(change)
+    assert not tells(RowsChanged(epoch="e", revision=10, rows=()))
+    assert tells(PluginChanged(epoch="e", revision=1, plugin_id="p", plugin=None, facts=()))

@@ -61,6 +61,24 @@ async def test_the_second_has_a_copy_and_takes_over() -> None:
         assert [node.name for node in (await b.ask(ListNodes())).nodes] == ["n9"]
 
 
+async def test_each_tells_its_feed_of_nodes() -> None:
+    """What the active one commits, all tell; what one has missed, it tells when it reads all."""
+    a, b = _two()
+    async with a, b:
+        await a.ask(_BEAT)
+        await _settled()
+        await a.ask(Heartbeat(node="n8", version="1"))
+        await _settled()
+
+    told = [[fact for one in world.records.published for fact in one.facts] for world in (a, b)]
+    for facts in told:
+        assert [(one.action, one.attributes["name"]) for one in facts] == [
+            ("create", "n9"),
+            ("create", "n8"),
+        ]
+    assert not any(one.rows for one in b.records.published)
+
+
 async def test_who_has_no_whole_copy_waits() -> None:
     """A free lease is left to others for its whole time while our rows may be old."""
     a, b = _two()
