@@ -31,6 +31,7 @@ from services.gateway.domain.rate import RateLimit
 from services.gateway.domain.system_info import Engine
 from services.gateway.entrypoints import metrics
 from services.gateway.entrypoints.access import Guarded
+from services.gateway.entrypoints.admission import Admitted
 from services.gateway.entrypoints.app import App
 from services.gateway.entrypoints.audit import Audited, told
 from services.gateway.entrypoints.bounds import Bounded
@@ -49,6 +50,7 @@ from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
 from services.gateway.ports import Programs, Publisher, Sender, Vault
 from services.gateway.service.access import Access
+from services.gateway.service.admission import Admission
 from services.gateway.service.archives import Archives
 from services.gateway.service.audit import AuditTrail
 from services.gateway.service.diffs import Diffs
@@ -243,7 +245,15 @@ class Gateway:
             address = (scope.get("client") or ("socket",))[0]
             await trail.refuse(told(trail, scope), status, address)
 
-        return Guarded(Audited(served, trail), self.access, refused=refused)
+        admission = Admission(
+            places=self.config.changes_in_hand,
+            waiting=self.config.changes_waiting,
+            clock=time.monotonic,
+        )
+        metrics.describe_admission(lambda: admission.in_hand, lambda: admission.waiting)
+        # Behind the door, which knows who comes; before the audit, which a flood would fill.
+        served = Admitted(Audited(served, trail), admission)
+        return Guarded(served, self.access, refused=refused)
 
     def _registry(self, registries: Registries) -> RegistryRoutes:
         return RegistryRoutes(

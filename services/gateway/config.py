@@ -21,6 +21,9 @@ _SOCKET_PATH_LIMIT: Final = 107
 _CONTEXT_LIMIT: Final = 16 * 2**30
 #: Far more than people and their tools send, and less than holds up others.
 _RATE_LIMIT: Final = 200.0
+_CHANGES_IN_HAND: Final = 256
+_CHANGES_WAITING: Final = 1024
+_MOST_CHANGES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,9 @@ class GatewayConfig:
     tokens: Path | None = None
     #: Requests a second of one client over TCP, or with one token; None: as many as it sends.
     rate_limit: float | None = _RATE_LIMIT
+    #: Changes that are made at a time, and that may wait for their turn besides.
+    changes_in_hand: int = _CHANGES_IN_HAND
+    changes_waiting: int = _CHANGES_WAITING
     #: What is only shown: `key=value` labels, and how dockerd's words were meant.
     labels: tuple[str, ...] = ()
     is_experimental: bool = False
@@ -98,6 +104,8 @@ class GatewayConfig:
             runtimes=Runtimes.from_env(env),
             tokens=_tokens(env),
             rate_limit=_rate_limit(env),
+            changes_in_hand=_count(env, "WHERRY_CHANGES_IN_HAND", _CHANGES_IN_HAND, least=1),
+            changes_waiting=_count(env, "WHERRY_CHANGES_WAITING", _CHANGES_WAITING, least=0),
             labels=_words(env, "WHERRY_LABELS"),
             is_experimental=form.is_true(env.get("WHERRY_EXPERIMENTAL", "")),
             is_live_restore=form.is_true(env.get("WHERRY_LIVE_RESTORE") or "true"),
@@ -152,6 +160,15 @@ def _rate_limit(env: Mapping[str, str]) -> float | None:
             f"WHERRY_RATE_LIMIT={text}: must be requests a second, or 0 for no limit"
         )
     return per_second or None
+
+
+def _count(env: Mapping[str, str], variable: str, default: int, *, least: int) -> int:
+    text = env.get(variable) or str(default)
+    if not (text.isascii() and text.isdigit()) or not least <= int(text) <= _MOST_CHANGES:
+        raise errdefs.InvalidArgument(
+            f"{variable}={text}: must be a number from {least} to {_MOST_CHANGES}"
+        )
+    return int(text)
 
 
 def _context_limit(env: Mapping[str, str]) -> int:

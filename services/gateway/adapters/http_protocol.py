@@ -6,12 +6,13 @@ import asyncio
 import socket
 import ssl
 import struct
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from services.gateway.domain.authorization import PEER_UID
+from services.gateway.domain.authorization import PEER_PID, PEER_UID
 from shared.streams import Duplex
 
 #: Bytes of a request's line and headers; the parser itself knows no limit.
@@ -27,6 +28,14 @@ _TOO_LARGE: Final = (
 _AHEAD: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """The process that connected to a unix socket."""
+
+    pid: int
+    uid: int
+
+
 class HijackableProtocol(HttpToolsProtocol):
     """Bounds heads, and lets an application take a connection over, as raw bytes both ways.
 
@@ -39,7 +48,7 @@ class HijackableProtocol(HttpToolsProtocol):
     _head_bytes = 0
     #: ASGI's TLS extension, where the client has shown a certificate.
     _tls: dict[object, object] | None = None
-    _peer_uid: int | None = None
+    _peer: Peer | None = None
     #: What came behind such a head and its body; None before one came.
     _raw: bytearray | None = None
     _body_left = 0
@@ -52,7 +61,7 @@ class HijackableProtocol(HttpToolsProtocol):
         shown = tls.getpeercert(binary_form=True) if tls is not None else None
         if shown:
             self._tls = {"client_cert_chain": (ssl.DER_cert_to_PEM_cert(shown),)}
-        self._peer_uid = _peer_uid(transport.get_extra_info("socket"))
+        self._peer = _peer(transport.get_extra_info("socket"))
 
     def on_message_begin(self) -> None:
         """Begin to count the head, and offer the connection to the application."""
@@ -62,8 +71,9 @@ class HijackableProtocol(HttpToolsProtocol):
         extensions: dict[str, Any] = {HIJACK: self.hijack}
         if self._tls is not None:
             extensions["tls"] = self._tls
-        if self._peer_uid is not None:
-            extensions[PEER_UID] = self._peer_uid
+        if self._peer is not None:
+            extensions[PEER_UID] = self._peer.uid
+            extensions[PEER_PID] = self._peer.pid
         self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
@@ -102,7 +112,7 @@ class HijackableProtocol(HttpToolsProtocol):
     def _is_answered(self, data: bytes) -> bool:
         """Answer a request whose answer lies ready, between requests and with nothing unsent."""
         # On TCP somebody has to be known first.
-        if self._peer_uid is None or self._is_in_message:
+        if self._peer is None or self._is_in_message:
             return False
         cycle = cast("RequestResponseCycle | None", self.cycle)
         is_idle = cycle is None or cycle.response_complete
@@ -189,15 +199,15 @@ class _Hijacked(asyncio.StreamReaderProtocol):
         self._owner.connection_lost(exc)
 
 
-def _peer_uid(connection: socket.socket | None) -> int | None:
-    """Return the uid that the kernel vouches for; None but on a unix socket (unix(7))."""
+def _peer(connection: socket.socket | None) -> Peer | None:
+    """Return whom the kernel vouches for; None but on a unix socket (unix(7))."""
     if connection is None or connection.family != socket.AF_UNIX:
         return None
     size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack(
+    pid, uid, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     )
-    return int(uid)
+    return Peer(pid=int(pid), uid=int(uid))
 
 
 def _content_length(headers: list[tuple[bytes, bytes]]) -> int:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 #: Key of the extension of a request that holds the uid of who connected to the unix socket.
 PEER_UID: Final = "wherry.peer_uid"
+#: And the one that holds its pid.
+PEER_PID: Final = "wherry.peer_pid"
 #: Bytes of a body that plugins are shown; one that is longer is none of theirs to judge.
 BODY_LIMIT: Final = 1 << 20
 #: Never shown: what they hold is the client's own, and the registries'.

@@ -85,15 +85,11 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def refusal(scope: Scope, error: errdefs.Error) -> Response:
-    """Return an error as the API that was called tells it; one of too much says when to return."""
+    """Return an error as the API that was called tells it."""
     if is_extension(scope["path"]):
         answer = wherry_refusal(error)
     else:
         answer = docker_refusal(error, api_version.split(scope["path"])[0])
-    wait_s = error.detail.get("retry_after_s")
-    if wait_s is not None:
-        headers = (*answer.headers, (b"retry-after", str(wait_s).encode()))
-        return dataclasses.replace(answer, status=429, headers=headers)
     if isinstance(error, errdefs.Unauthenticated):
         # A browser asks its user for a name and a password, and sends the token as that.
         scheme = b"Basic" if is_console(scope["path"]) else b"Bearer"

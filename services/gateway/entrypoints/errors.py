@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from services.gateway.domain import api_version, docker_json
-from services.gateway.entrypoints.http import JSON, TEXT, Response
+from services.gateway.entrypoints.http import JSON, TEXT, Headers, Response
 from shared import errdefs
 
+_TOO_MANY: Final = 429
 _DOCKER: Final = {
     "not_found": 404,
     "invalid_argument": 400,
@@ -19,11 +20,13 @@ _DOCKER: Final = {
     "unimplemented": 501,
 }
 #: What dockerd answers 500, and our own API can say.
-_WHERRY: Final = _DOCKER | {"resource_exhausted": 429, "deadline_exceeded": 504}
+_WHERRY: Final = _DOCKER | {"resource_exhausted": _TOO_MANY, "deadline_exceeded": 504}
 
 
 def docker_status(error: errdefs.Error) -> int:
-    """Return the status that dockerd answers an error with."""
+    """Return the status that dockerd answers an error with; of too much, which it has not, 429."""
+    if isinstance(error, errdefs.ResourceExhausted) and retry_after(error):
+        return _TOO_MANY
     return 500 if error.docker_unclassed else _DOCKER.get(error.code, 500)
 
 
@@ -32,15 +35,21 @@ def wherry_status(error: errdefs.Error) -> int:
     return _WHERRY.get(error.code, 500)
 
 
+def retry_after(error: errdefs.Error) -> Headers:
+    """Return the header that says when to come again, where the error says so."""
+    wait_s = error.detail.get("retry_after_s")
+    return () if wait_s is None else ((b"retry-after", str(wait_s).encode()),)
+
+
 def docker_refusal(error: errdefs.Error, version: str) -> Response:
     """Return an error as Docker's clients of that API version expect it."""
     status = docker_status(error)
     if api_version.has_plain_errors(version):
         body = error.message.encode("utf-8", "replace") + b"\n"
-        nosniff = ((b"x-content-type-options", b"nosniff"),)
-        return Response(status=status, body=body, content_type=TEXT, headers=nosniff)
+        headers = ((b"x-content-type-options", b"nosniff"), *retry_after(error))
+        return Response(status=status, body=body, content_type=TEXT, headers=headers)
     body = docker_json.encode({"message": error.message})
-    return Response(status=status, body=body, content_type=JSON)
+    return Response(status=status, body=body, content_type=JSON, headers=retry_after(error))
 
 
 def wherry_refusal(error: errdefs.Error) -> Response:
@@ -48,4 +57,5 @@ def wherry_refusal(error: errdefs.Error) -> Response:
     body = docker_json.encode(
         {"code": error.code, "message": error.message, "detail": error.detail}
     )
-    return Response(status=wherry_status(error), body=body, content_type=JSON)
+    status = wherry_status(error)
+    return Response(status=status, body=body, content_type=JSON, headers=retry_after(error))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.gateway.domain import api_version
 from services.gateway.domain.system_info import Engine
+from shared import errdefs
 from shared.version import VERSION
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
@@ -32,6 +33,13 @@ ENGINE_MEMORY = Gauge("engine_daemon_engine_memory_bytes", "The bytes of memory 
 SUBSCRIBERS = Gauge(
     "engine_daemon_events_subscribers_total", "The number of current subscribers to events"
 )
+CHANGES_IN_HAND = Gauge("wherry_changes_in_hand", "Changes that are being made for clients.")
+CHANGES_WAITING = Gauge("wherry_changes_waiting", "Changes that wait for their client's turn.")
+CHANGES_REFUSED = Counter(
+    "wherry_changes_refused",
+    "Changes that were refused: resource_exhausted, too many of one client; unavailable, of all.",
+    ["reason"],
+)
 # No containers run here yet, so these stay at zero; dashboards made for dockerd look for them.
 CONTAINER_STATES = Gauge(
     "engine_daemon_container_states_containers",
@@ -49,6 +57,14 @@ def observe(*, method: str, route: str, status: int, seconds: float) -> None:
     """Count a request; names that are a client's own are no labels."""
     known = method if method in _METHODS else "other"
     REQUEST_SECONDS.labels(known, route or "none", str(status)).observe(seconds)
+
+
+def describe_admission(in_hand: Callable[[], int], waiting: Callable[[], int]) -> None:
+    """Have changes counted when somebody asks."""
+    CHANGES_IN_HAND.set_function(in_hand)
+    CHANGES_WAITING.set_function(waiting)
+    for reason in (errdefs.ResourceExhausted.code, errdefs.Unavailable.code):
+        CHANGES_REFUSED.labels(reason)
 
 
 def describe(engine: Engine, listeners: Callable[[], int]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from services.gateway.domain import job_identity, json_body, progress_line
 from services.gateway.domain.auth_config import AuthConfig
+from services.gateway.entrypoints.admission import give_place_back
 from services.gateway.entrypoints.http import (
     ClientGoneError,
     Request,
@@ -103,6 +104,8 @@ class RegistryRoutes:
     async def _run(self, request: Request, wish: JobRequest) -> Response | Stream:
         """Begin a job and stream what it tells; one that fails before its first line is raised."""
         job = await self.jobs.begin(job_identity.new_id(), wish, _auth(request))
+        # A worker may be long in coming.
+        give_place_back(request.scope)
         told = self.watch.follow(job.job_id)
         try:
             first = await self._first(request, told, job.job_id)

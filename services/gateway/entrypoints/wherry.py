@@ -17,7 +17,7 @@ from services.gateway.domain.event_time import Window
 from services.gateway.domain.host import Host
 from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
-from services.gateway.entrypoints.errors import wherry_status
+from services.gateway.entrypoints.errors import retry_after, wherry_status
 from services.gateway.entrypoints.wherry_archives import ArchiveExtension
 from services.gateway.entrypoints.wherry_audit import AuditExtension
 from services.gateway.entrypoints.wherry_diff import DiffExtension
@@ -236,4 +236,5 @@ def _problem(status: int, error: errdefs.Error) -> Response:
         "message": error.message,
         "detail": error.detail,
     }
-    return JSONResponse(content, status_code=status)
+    headers = {name.decode(): value.decode() for name, value in retry_after(error)}
+    return JSONResponse(content, status_code=status, headers=headers)

@@ -19,6 +19,11 @@ LEASE_S = 60.0
 #: Workers that may die over a job before it is given up.
 MAX_ATTEMPTS = 3
 
+#: Jobs that may be queued or running at a time.
+LIVE_LIMIT = 1024
+#: When whoever found no room is told to come again: some jobs are over by then.
+_COME_AGAIN_S = 10
+
 #: How long what a batch has fetched or replaced is kept: its upgrades, and its rollback, need it.
 _KEPT_S = 24 * 3600.0
 
@@ -63,6 +68,17 @@ class JobRecord(Value):
     def is_live(self) -> bool:
         """Tell whether the job is not over."""
         return self.job.state in (JobState.QUEUED, JobState.RUNNING)
+
+
+def require_room(live: int) -> None:
+    """Raise ResourceExhausted, with `retry_after_s`, where no other job may be begun."""
+    if live >= LIVE_LIMIT:
+        raise errdefs.ResourceExhausted(
+            f"{live} pulls, pushes and upgrades are under way or queued on this node, which takes "
+            f"no more: try again in {_COME_AGAIN_S} s; `wherry job ls` shows them, and `wherry job "
+            "cancel` ends one",
+            detail={"retry_after_s": _COME_AGAIN_S},
+        )
 
 
 def require_same(record: JobRecord, request: JobRequest) -> None:

@@ -39,7 +39,8 @@ class Jobs:
     async def begin(self, command: contracts.BeginJob, delivery: Delivery) -> JobReply:
         """Reserve the name or plugin and queue the job; a repeat finds it.
 
-        Raises Conflict when the id is that of a job about something else.
+        Raises Conflict when the id is that of a job about something else, ResourceExhausted when
+        too many are under way.
         """
         record = self.inventory.job(command.job_id)
         if record is None:
@@ -52,6 +53,7 @@ class Jobs:
 
     async def _begin(self, command: contracts.BeginJob) -> JobRecord:
         plugin_id = self._check(command.request)
+        job.require_room(sum(record.is_live for record in self.inventory.jobs()))
         record = job.begun(
             command.job_id, command.request, plugin_id, self.clock(), context.traceparent()
         )

@@ -221,8 +221,8 @@ def test_a_broken_file_lets_nobody_in_until_it_is_right(folder: Path) -> None:
 
 def test_a_unix_socket_tells_whose_process_it_is() -> None:
     """The kernel's word, which nobody can choose."""
-    from services.gateway.adapters.http_protocol import _peer_uid
+    from services.gateway.adapters.http_protocol import Peer, _peer
 
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert _peer_uid(ours) == os.getuid()
+        assert _peer(ours) == Peer(pid=os.getpid(), uid=os.getuid())

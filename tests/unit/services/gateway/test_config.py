@@ -109,3 +109,17 @@ def test_links_of_the_console() -> None:
     assert not _load().jaeger_url
     with pytest.raises(errdefs.InvalidArgument, match="WHERRY_JAEGER_URL=javascript"):
         _load(WHERRY_JAEGER_URL="javascript:alert(1)")
+
+
+def test_changes_in_hand() -> None:
+    """At least one is made at a time; none needs to wait."""
+    config = _load(WHERRY_CHANGES_IN_HAND="1", WHERRY_CHANGES_WAITING="0")
+    assert (config.changes_in_hand, config.changes_waiting) == (1, 0)
+    assert (_load().changes_in_hand, _load().changes_waiting) == (256, 1024)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1000001", "²"])
+def test_bad_numbers_of_changes_are_refused(value: str) -> None:
+    """The text names the variable and what may be said."""
+    with pytest.raises(errdefs.InvalidArgument, match=r"CHANGES_IN_HAND.* 1 to 1000000"):
+        _load(WHERRY_CHANGES_IN_HAND=value)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from opentelemetry import trace
 
-from services.store.domain.job import LEASE_S, MAX_ATTEMPTS
+from services.store.domain.job import LEASE_S, LIVE_LIMIT, MAX_ATTEMPTS, require_room
 from services.store.domain.operation import Change, Unit
 from shared import errdefs
 from shared.contracts import job
@@ -63,6 +63,28 @@ async def test_job_is_queued_once_however_often_it_is_begun() -> None:
     store.fake_folders.contexts.clear()
     with pytest.raises(errdefs.Conflict, match="is being pulled by job j"):
         await store.creation.create(CreatePlugin(name="p", context_path="/c"), delivery())
+
+
+def test_only_so_many_jobs_are_under_way() -> None:
+    """One more is refused, and told when to come again and how to make room."""
+    require_room(LIVE_LIMIT - 1)
+    with pytest.raises(errdefs.ResourceExhausted, match="wherry job cancel") as caught:
+        require_room(LIVE_LIMIT)
+    assert caught.value.detail == {"retry_after_s": 10}
+
+
+async def test_jobs_that_are_over_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that are queued or running count."""
+    store = StoreUnderTest()
+    monkeypatch.setattr("services.store.domain.job.LIVE_LIMIT", 1)
+    await begin(store, "j")
+    other = job.BeginJob(job_id="other", request=request(name="q:latest"))
+    with pytest.raises(errdefs.ResourceExhausted):
+        await store.jobs.begin(other, delivery())
+
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+
+    assert (await store.jobs.begin(other, delivery())).job.job_id == "other"
 
 
 @pytest.mark.parametrize(

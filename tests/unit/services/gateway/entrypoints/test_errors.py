@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.entrypoints.errors import docker_status, wherry_status
+from services.gateway.entrypoints.errors import (
+    docker_refusal,
+    docker_status,
+    wherry_refusal,
+    wherry_status,
+)
 from shared import errdefs
 
 
@@ -36,3 +41,14 @@ def test_unclassed() -> None:
     error = errdefs.InvalidArgument("x", docker_unclassed=True)
     assert docker_status(error) == 500
     assert wherry_status(error) == 400
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(errdefs.ResourceExhausted, 429), (errdefs.Unavailable, 503)]
+)
+def test_who_is_to_come_again_is_told_when(error: type[errdefs.Error], status: int) -> None:
+    """What one client sent too much of is 429 on Docker's routes, too; both say when."""
+    told = error("x", detail={"retry_after_s": 7})
+    for answer in (docker_refusal(told, ""), docker_refusal(told, "1.23"), wherry_refusal(told)):
+        assert answer.status == status
+        assert (b"retry-after", b"7") in answer.headers
