@@ -26,7 +26,7 @@ from shared.contracts.node import NodeState, new_id
 from shared.idempotency.once import Once
 from shared.idempotency.outcomes import SqliteOutcomes
 from shared.node.config import NodeConfig
-from shared.node.lock import ServiceLock
+from shared.node.database import owned_database
 from shared.sealing import read_public_key
 from shared.sqlite import Database
 from shared.version import VERSION
@@ -37,16 +37,8 @@ _CONCURRENCY = 256
 
 async def serve(config: ControllerConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run the service until *stop* is set."""
-    # A second lock, in the data root: nodes with different exec roots may name one by mistake.
-    lock = ServiceLock(config.node.root / "controller" / "controller.lock")
-    lock.acquire()
-    database = Database(config.database, MIGRATIONS)
-    await database.open()
-    try:
+    async with owned_database(config.database, MIGRATIONS) as database:
         await _serve(config, bus, database, stop)
-    finally:
-        await database.close()
-        lock.release()
 
 
 async def _serve(

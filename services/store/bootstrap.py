@@ -25,23 +25,15 @@ from shared.contracts.health import Check
 from shared.idempotency.once import Once
 from shared.idempotency.outcomes import SqliteOutcomes
 from shared.jobs.queue import JobQueue
-from shared.node.lock import ServiceLock
+from shared.node.database import owned_database
 from shared.sqlite import Database
 from shared.version import VERSION
 
 
 async def serve(config: StoreConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run the store until *stop* is set."""
-    # A second lock, in the data root: nodes with different exec roots may name one by mistake.
-    lock = ServiceLock(config.node.root / "store" / "store.lock")
-    lock.acquire()
-    database = Database(config.database, MIGRATIONS)
-    await database.open()
-    try:
+    async with owned_database(config.database, MIGRATIONS) as database:
         await _serve(config, bus, database, stop)
-    finally:
-        await database.close()
-        lock.release()
 
 
 async def _serve(
