@@ -71,8 +71,8 @@ class ItemRecord(Value):
     pinned_digest: str = ""
     #: What the new version is granted, as Docker's privileges.
     grant: tuple[dict[str, Any], ...] = ()
-    #: The plugin as it was planned for, to be put back.
-    before: Plugin
+    #: The plugin as it was planned for, in a row that an older controller wrote.
+    before: Plugin | None = None
     #: Not before then: a pause between tries.
     due_ns: int = 0
     #: It failed because its node fell silent: it may have been upgraded all the same.
@@ -96,6 +96,14 @@ class ItemRecord(Value):
         """Return it in another state; *changes* are to what is shown of it."""
         planned = self.planned.model_copy(update={"state": state, **changes})
         return self.model_copy(update={"planned": planned})
+
+
+class BeforeRecord(Value):
+    """A plugin as it was planned for, to be put back: written once, where its item is often."""
+
+    batch_id: str
+    number: int
+    plugin: Plugin
 
 
 class FetchState(StrEnum):

@@ -41,7 +41,7 @@ def planned(
         from_digest=plugin.manifest_digest,
         to_reference=remote,
     )
-    return ItemRecord(batch_id=batch_id, planned=shown, before=plugin)
+    return ItemRecord(batch_id=batch_id, planned=shown)
 
 
 def unknown(item: ItemRecord, error: errdefs.Error, now_ns: int) -> ItemRecord:
@@ -50,10 +50,9 @@ def unknown(item: ItemRecord, error: errdefs.Error, now_ns: int) -> ItemRecord:
 
 
 def compared(
-    item: ItemRecord, found: RemotePlugin, request: BatchRequest, now_ns: int
+    item: ItemRecord, before: Plugin, found: RemotePlugin, request: BatchRequest, now_ns: int
 ) -> ItemRecord:
     """Return a plugin with what its upgrade makes of it; failed where the batch may not do that."""
-    before = item.before
     try:
         new = PluginConfig.from_json(found.config.encode())
     except go_json.GoJSONError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.controller.domain.batch import BatchRecord, FetchRecord, ItemRecord
+from services.controller.domain.batch import BatchRecord, BeforeRecord, FetchRecord, ItemRecord
 from services.controller.domain.credential import Credential
 from services.controller.domain.plugin_service import ServiceRecord
 from services.controller.domain.task import TaskRecord
@@ -32,6 +32,8 @@ class Kind(StrEnum):
     BATCH = "batch"
     #: By batch and number.
     BATCH_PLUGIN = "batch-plugin"
+    #: By batch and number: the plugin as it was before.
+    BATCH_BEFORE = "batch-before"
     #: By batch and number: what is fetched for its plugins.
     BATCH_FETCH = "batch-fetch"
 
@@ -45,6 +47,7 @@ MODELS: Final[Mapping[str, type[Value]]] = {
     Kind.CREDENTIAL: Credential,
     Kind.BATCH: BatchRecord,
     Kind.BATCH_PLUGIN: ItemRecord,
+    Kind.BATCH_BEFORE: BeforeRecord,
     Kind.BATCH_FETCH: FetchRecord,
 }
 

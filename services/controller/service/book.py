@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterable
 
 from services.controller.domain import batch
-from services.controller.domain.batch import BatchRecord, FetchRecord, ItemRecord
+from services.controller.domain.batch import BatchRecord, BeforeRecord, FetchRecord, ItemRecord
 from services.controller.domain.row import Entry, Kind, Unit
 from services.controller.service.board import Board
 from services.controller.service.catalog import Catalog
 from shared import errdefs
 from shared.contracts.batch import Batch
 from shared.contracts.message import Message
+from shared.contracts.plugin import Plugin
 
 
 class Book:
@@ -64,6 +65,14 @@ class Book:
         """Return a plugin of a batch."""
         return self._items[batch_id][number]
 
+    def before(self, item: ItemRecord) -> Plugin:
+        """Return a plugin of a batch as it was planned for."""
+        key = batch.item_key(item.batch_id, item.planned.number)
+        kept = self._catalog.get(Kind.BATCH_BEFORE, key, BeforeRecord)
+        found = kept.plugin if kept else item.before
+        assert found is not None  # it is committed with the item, or lies in it
+        return found
+
     def fetches(self, batch_id: str) -> tuple[FetchRecord, ...]:
         """Return what is fetched for a batch."""
         return tuple(self._fetches.get(batch_id, {}).values())
@@ -86,6 +95,7 @@ class Book:
         record: BatchRecord | None = None,
         *,
         items: Iterable[ItemRecord] = (),
+        earlier: Iterable[BeforeRecord] = (),
         fetches: Iterable[FetchRecord] = (),
         answers: str | None = None,
         reply: Message | None = None,
@@ -94,6 +104,7 @@ class Book:
         items, fetches = tuple(items), tuple(fetches)
         entries = [
             *(_item(one) for one in items),
+            *(_before(one) for one in earlier),
             *(_fetch(one) for one in fetches),
             *([Entry(kind=Kind.BATCH, key=record.batch_id, body=record)] if record else []),
         ]
@@ -105,8 +116,9 @@ class Book:
         entries = [
             Entry(kind=Kind.BATCH, key=batch_id, body=None),
             *(
-                Entry(kind=Kind.BATCH_PLUGIN, key=batch.item_key(batch_id, number), body=None)
+                Entry(kind=kind, key=batch.item_key(batch_id, number), body=None)
                 for number in self._items.get(batch_id, {})
+                for kind in (Kind.BATCH_PLUGIN, Kind.BATCH_BEFORE)
             ),
             *(
                 Entry(kind=Kind.BATCH_FETCH, key=batch.item_key(batch_id, number), body=None)
@@ -143,6 +155,11 @@ class Book:
 def _item(item: ItemRecord) -> Entry:
     key = batch.item_key(item.batch_id, item.planned.number)
     return Entry(kind=Kind.BATCH_PLUGIN, key=key, body=item)
+
+
+def _before(before: BeforeRecord) -> Entry:
+    key = batch.item_key(before.batch_id, before.number)
+    return Entry(kind=Kind.BATCH_BEFORE, key=key, body=before)
 
 
 def _fetch(fetch: FetchRecord) -> Entry:

@@ -117,7 +117,9 @@ class Engine:
                 record = record.now(state, "", now_ns)
             planned = {"planned_at_ns": now_ns, "warnings": plan.warnings}
             record = record.model_copy(update=planned)
-            await self._book.commit(record, items=plan.items, fetches=plan.fetches)
+            await self._book.commit(
+                record, items=plan.items, earlier=plan.earlier, fetches=plan.fetches
+            )
 
     async def _advance(self, batch_id: str) -> int | None:
         """Do what is to be done now; return when something is due by itself."""

@@ -10,7 +10,7 @@ import structlog
 
 from services.controller import ports
 from services.controller.domain import plan, selection
-from services.controller.domain.batch import BatchRecord, FetchRecord, ItemRecord
+from services.controller.domain.batch import BatchRecord, BeforeRecord, FetchRecord, ItemRecord
 from services.controller.service.nodes import Nodes
 from shared import errdefs
 from shared.contracts.batch import ItemState
@@ -35,6 +35,7 @@ class Plan:
     """What is found out before anything is done."""
 
     items: tuple[ItemRecord, ...]
+    earlier: tuple[BeforeRecord, ...]
     fetches: tuple[FetchRecord, ...]
     warnings: tuple[str, ...]
 
@@ -64,16 +65,21 @@ class Planner:
         ]
         left_out_nodes = tuple(said for said in asked if isinstance(said, str))
         warnings = (*left_out_nodes, *_of_services(found_on))
-        items = list(self._items(batch, found_on))
-        if not items:
+        planned = list(self._items(batch, found_on))
+        if not planned:
             left_out = f" ({'; '.join(warnings)})" if warnings else ""
             raise errdefs.NotFound(f"no plugin is selected on any node{left_out}")
-        targets = {(one.planned.node, one.planned.to_reference) for one in items}
+        targets = {(one.planned.node, one.planned.to_reference) for one, _ in planned}
         found = dict(
             await asyncio.gather(*(self._describe(batch, *one, slots) for one in sorted(targets)))
         )
-        compared = tuple(self._compared(batch, item, found) for item in items)
-        return Plan(items=compared, fetches=_fetches(batch, compared), warnings=warnings)
+        compared = tuple(self._compared(batch, *one, found) for one in planned)
+        return Plan(
+            items=compared,
+            earlier=tuple(_before(item, plugin) for item, plugin in planned),
+            fetches=_fetches(batch, compared),
+            warnings=warnings,
+        )
 
     async def _inventory(self, node: Node, slots: asyncio.Semaphore) -> tuple[Plugin, ...] | str:
         if node.state is NodeState.DOWN:
@@ -90,14 +96,14 @@ class Planner:
     @staticmethod
     def _items(
         batch: BatchRecord, found_on: Iterable[tuple[Node, tuple[Plugin, ...]]]
-    ) -> Iterable[ItemRecord]:
+    ) -> Iterable[tuple[ItemRecord, Plugin]]:
         number = 0
         for node, found in found_on:
             for plugin in found:
                 if plugin.swarm_service_id:
                     continue
                 remote = selection.target_of(batch.request.target, plugin)
-                yield plan.planned(batch.batch_id, number, node.name, plugin, remote)
+                yield plan.planned(batch.batch_id, number, node.name, plugin, remote), plugin
                 number += 1
 
     async def _describe(
@@ -115,12 +121,20 @@ class Planner:
         return (node, remote), found
 
     def _compared(
-        self, batch: BatchRecord, item: ItemRecord, found: Mapping[tuple[str, str], Found]
+        self,
+        batch: BatchRecord,
+        item: ItemRecord,
+        before: Plugin,
+        found: Mapping[tuple[str, str], Found],
     ) -> ItemRecord:
         said = found[item.planned.node, item.planned.to_reference]
         if isinstance(said, errdefs.Error):
             return plan.unknown(item, said, self._clock())
-        return plan.compared(item, said, batch.request, self._clock())
+        return plan.compared(item, before, said, batch.request, self._clock())
+
+
+def _before(item: ItemRecord, plugin: Plugin) -> BeforeRecord:
+    return BeforeRecord(batch_id=item.batch_id, number=item.planned.number, plugin=plugin)
 
 
 def _of_services(found_on: Iterable[tuple[Node, tuple[Plugin, ...]]]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from services.controller.service.job_runs import InDoubtError, JobRuns
 from shared import errdefs
 from shared.contracts.batch import ItemState, Live
 from shared.contracts.job import Job, JobKind, JobProgress, JobRequest, JobState
+from shared.contracts.plugin import Plugin
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 from shared.telemetry import lasting
 
@@ -68,7 +69,8 @@ class Upgrades:
     async def roll_back(self, batch_id: str, number: int) -> None:
         """Put a plugin back that is rolling back."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
-        job, error, _ = await self._run(item, _rollback(record, item))
+        before = self.book.before(item)
+        job, error, _ = await self._run(item, _rollback(record, item, before))
         if error is None:
             await self._end(item, item.now(ItemState.ROLLED_BACK))
         elif self._is_to_be_tried_again(item, job, error):
@@ -177,25 +179,23 @@ def _upgrade(record: BatchRecord, item: ItemRecord) -> JobRequest:
         privileges=item.grant,
         credentials=record.credentials.get(planned.node),
         credentials_subject=record.batch_id,
-        swarm_service_id=item.before.swarm_service_id,
         strategy=config.order,
         monitor_s=config.monitor_s,
         batch_id=record.batch_id,
     )
 
 
-def _rollback(record: BatchRecord, item: ItemRecord) -> JobRequest:
+def _rollback(record: BatchRecord, item: ItemRecord, before: Plugin) -> JobRequest:
     planned, config = item.planned, record.request.update
     return JobRequest(
         kind=JobKind.UPGRADE,
         name=planned.name,
         remote=planned.from_reference,
         pinned_digest=planned.from_digest,
-        restore=item.before,
+        restore=before,
         credentials=record.credentials.get(planned.node),
         credentials_subject=record.batch_id,
-        swarm_service_id=item.before.swarm_service_id,
-        strategy=config.order if item.before.extension.handover else UpgradeStrategy.STOP_FIRST,
+        strategy=config.order if before.extension.handover else UpgradeStrategy.STOP_FIRST,
         monitor_s=config.monitor_s,
         batch_id=record.batch_id,
     )

@@ -29,7 +29,7 @@ def _compared(config: dict[str, Any], digest: str = NEW, **request: Any) -> Item
     item = plan.planned("b", 0, "n1", installed("rex"), "registry.example/p:v2")
     found = RemotePlugin(config=json.dumps(config), manifest_digest=digest, layer_digests=())
     wish = BatchRequest(target=Target(tag="v2"), **request)
-    return plan.compared(item, found, wish, now_ns=5)
+    return plan.compared(item, installed("rex"), found, wish, now_ns=5)
 
 
 def test_from_and_to() -> None:
@@ -82,6 +82,7 @@ def test_what_is_no_config() -> None:
     item = plan.planned("b", 0, "n1", installed("rex"), "registry.example/p:v2")
     found = RemotePlugin(config="[", manifest_digest=NEW, layer_digests=())
 
-    shown = plan.compared(item, found, BatchRequest(target=Target(tag="v2")), now_ns=5)
+    request = BatchRequest(target=Target(tag="v2"))
+    shown = plan.compared(item, installed("rex"), found, request, now_ns=5)
 
     assert shown.state is ItemState.FAILED

@@ -226,6 +226,50 @@ async def test_rollback_by_request(world: ControllerWorld, stores: FakeStores) -
         await world.ask(contracts.RollBackBatch(batch_id="b"))
 
 
+async def test_what_was_before_is_written_once(world: ControllerWorld, stores: FakeStores) -> None:
+    """The rows that change with each step are small; the next controller puts back all the same."""
+    await _create(world)
+    await _settled(world, "completed")
+    await world.crash()
+    items = [row.body for (kind, _), row in world.records.rows.items() if kind == "batch-plugin"]
+
+    next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
+    next_.fleet.answers = world.fleet.answers
+    async with next_:
+        await next_.ask(contracts.RollBackBatch(batch_id="b"))
+        await _settled(next_, "rollback_completed")
+
+    assert [item and item["before"] for item in items] == [None] * 8
+    assert all(
+        stores.plugins[node][one.name] == one for node, found in _NODES.items() for one in found
+    )
+
+
+async def test_a_row_that_an_older_controller_wrote(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """It has the plugin in it, and no row beside it."""
+    await _create(world)
+    await _settled(world, "completed")
+    rows = world.records.rows
+    for kind, key in [at for at in rows if at[0] == "batch-before"]:
+        before = rows.pop((kind, key)).body
+        item = rows["batch-plugin", key]
+        assert before is not None
+        assert item.body is not None
+        body = item.body | {"before": before["plugin"]}
+        rows["batch-plugin", key] = item.model_copy(update={"body": body})
+    await world.crash()
+
+    next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
+    next_.fleet.answers = world.fleet.answers
+    async with next_:
+        await next_.ask(contracts.RollBackBatch(batch_id="b"))
+        await _settled(next_, "rollback_completed")
+
+    assert not stores.upgraded()
+
+
 async def test_what_a_worker_lacked_is_tried_again(
     world: ControllerWorld, stores: FakeStores
 ) -> None:
