@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -148,5 +149,23 @@ def test_another_controller_takes_over(fleet: Fleet) -> None:
     shown = fleet.wait(upgrade_id, "completed", limit_s=_LIMIT_S)
 
     active.revive()
+    active.wait_healthy()
     assert shown["upgrade"]["counts"] == {"upgraded": _COUNT}
     assert fleet.versions() == {"v2": _COUNT}
+    eventually(lambda: _spans(fleet, "batch"), "the batch is told")
+    (batch,) = _spans(fleet, "batch")
+    plugins = _spans(fleet, "upgrade plugin")
+    # What the one that was killed had not written yet is missing, and nothing else.
+    assert any(one["attributes"]["wherry.node"] == other.name for one in plugins)
+    assert {one["parent_id"] for one in plugins} == {batch["span_id"]}
+
+
+def _spans(fleet: Fleet, name: str) -> list[dict[str, Any]]:
+    """Return the spans of a name in the newest upgrade's trace, of all nodes."""
+    roots = fleet.nodes[0].get("/wherry/v1/traces")["traces"]
+    trace_id = next(r["trace_id"] for r in roots if r["name"] == "POST /wherry/v1/upgrades")
+    found: list[dict[str, Any]] = []
+    for node in fleet.nodes:
+        answer = node.http.get(f"/wherry/v1/traces/{trace_id}")
+        found += answer.json()["spans"] if answer.status_code == 200 else []
+    return [span for span in found if span["name"] == name]
