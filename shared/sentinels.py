@@ -46,6 +46,13 @@ class Sentinels:
             redis_url=urlunsplit(behind),
         )
 
+    def at(self, host: str, port: int) -> str:
+        """Return the address of the Redis that is there."""
+        parts = urlsplit(self.redis_url)
+        login, at, _ = parts.netloc.rpartition("@")
+        place = f"[{host}]" if ":" in host else host
+        return urlunsplit(parts._replace(netloc=f"{login}{at}{place}:{port}"))
+
 
 def _place(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")

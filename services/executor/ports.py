@@ -207,7 +207,7 @@ class Mounts(Protocol):
         ...
 
     def release_data_root(self) -> None:
-        """Undo share_data_root, and what is left mounted below; raises Conflict when busy."""
+        """Undo share_data_root, unless something is mounted below: it is somebody else's."""
         ...
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -10,6 +13,7 @@ from typing import Self
 
 import pytest
 
+from tests.support.batch_fleet import running_fleet
 from tests.support.node import Node, eventually, running_node
 from tests.support.plugin_context import Contexts
 from tests.support.published import publish
@@ -17,6 +21,8 @@ from tests.support.registry import RegistryServer
 from tests.support.sentinel import SentinelFleet
 
 pytestmark = pytest.mark.root
+
+_BATCH = int(os.environ.get("WHERRY_BATCH", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,35 @@ def test_the_master_is_killed_under_load(
     assert node.status("stays")["pid"] == stays["pid"]
     _told_each_verb_once(node, toggling)
     fleet.start_redis(dead, fleet.master())
+
+
+def test_the_master_is_killed_during_a_batch(
+    fleet: SentinelFleet, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """All plugins become the new version, and each is upgraded once."""
+    contexts = Contexts.compiled(tmp_path_factory.mktemp("program"))
+    with running_fleet(contexts, 2, {"WHERRY_REDIS_URL": fleet.url}) as nodes:
+        nodes.install(_BATCH)
+        begun_ns = time.time_ns()
+        batch = nodes.begin(update={"parallelism": 3, "max_failure_ratio": 0})
+        eventually(lambda: nodes.counts(batch).get("upgraded", 0) >= 2, "some are upgraded")
+        dead = fleet.master()
+        fleet.kill(dead)
+        fleet.wait_for_another_master(dead)
+        nodes.wait(batch, "completed", limit_s=60.0 + 5 * _BATCH)
+        assert nodes.versions() == {"v2": _BATCH}
+        eventually(lambda: nodes.upgrades_told(begun_ns).total() >= _BATCH, "all is told")
+        assert set(nodes.upgrades_told(begun_ns).values()) == {1}
+        nodes.wait_running()
+        nodes.remove()
+    fleet.start_redis(dead, fleet.master())
+
+
+def test_doctor(fleet: SentinelFleet, node: Node) -> None:
+    """The doctor asks the Sentinels where Redis is, and Redis whether it answers."""
+    told = json.loads(node.wherry("doctor", "--json"))
+    redis = next(one for one in told if one["subject"] == "redis")
+    assert redis["found"] == "answers"
 
 
 def _told_each_verb_once(node: Node, toggling: Toggling) -> None:

@@ -196,7 +196,10 @@ class Fleet:
 def running_fleet(
     contexts: Contexts, count: int = 2, settings: Mapping[str, str] | None = None
 ) -> Iterator[Fleet]:
-    """Give a fleet that is up, its registry filled, and leave nothing of it."""
+    """Give a fleet that is up, its registry filled, and leave nothing of it.
+
+    *settings* may name another Redis than the fleet's own.
+    """
     with contextlib.ExitStack() as stack:
         redis = stack.enter_context(RedisServer())
         registry = stack.enter_context(RegistryServer())

@@ -28,6 +28,7 @@ from shared.contracts.executor import (
     ReleaseNode,
     StartContainer,
     StopContainer,
+    UnmountTree,
 )
 from shared.contracts.sealed import SealedSecret
 from shared.node.config import NodeConfig
@@ -108,6 +109,8 @@ class ExecutorNode:
         for container in await self.containers():
             await self.stop(container.container_id, grace_s=0)
             await self.delete(container.container_id)
+        left = UnmountTree(path=str(self.data_root / "propagated"))
+        await self.executor.unmount_tree(left, delivery())
         await self.executor.release_node(ReleaseNode(), delivery())
         await self.executor.close()
         shutil.rmtree(self.folder)

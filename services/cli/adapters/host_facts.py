@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import platform
@@ -14,6 +15,7 @@ from pathlib import Path
 from services.cli.domain.examination import Facts, Place
 from shared import errdefs
 from shared.node.config import NodeConfig
+from shared.sentinels import Sentinels
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CAPABILITIES = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 6: "SETGID", 7: "SETUID"} | {
@@ -150,11 +152,22 @@ def _complaint(url: str) -> str:
     from redis.exceptions import RedisError
 
     try:
-        with Redis.from_url(url, socket_timeout=_ANSWER_LIMIT_S) as client:
+        with Redis.from_url(_server(url), socket_timeout=_ANSWER_LIMIT_S) as client:
             client.ping()
-    except (RedisError, OSError, ValueError) as error:
+    except (RedisError, OSError, ValueError, errdefs.InvalidArgument) as error:
         return str(error)
     return ""
+
+
+def _server(url: str) -> str:
+    """Return the address of Redis itself: of the master, where *url* names Sentinels."""
+    sentinels = Sentinels.parse(url)
+    if sentinels is None:
+        return url
+    from shared.bus.master import find_master
+
+    host, port = asyncio.run(find_master(sentinels))
+    return sentinels.at(host, port)
 
 
 def _group(name: str) -> str | None:

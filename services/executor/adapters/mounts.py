@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from services.executor.domain import mount_table
 from services.executor.domain.layout import Layout
 from services.executor.domain.mount_table import MountPoint
@@ -20,6 +22,8 @@ _MS_SHARED = 1 << 20
 _MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
+
+log = structlog.get_logger()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -73,14 +77,21 @@ class HostMounts:
         _unmount_tree(self.layout.bundle(container_id).path.resolve())
 
     def release_data_root(self) -> None:
-        """Undo share_data_root, and what is left mounted below; raises Conflict when busy."""
+        """Undo share_data_root, unless something is mounted below: it is somebody else's.
+
+        What plugins and volumes mounted there, their owners have unmounted before.
+        """
         root = self.data_root.resolve()
         mounts = _mounts()
-        for mount in mount_table.deepest_first(mounts, root):
-            if mount.path != root:
-                _unmount(mount)
-            elif mount_table.is_bind_on_itself(mounts, mount):
-                _unmount_own(mount)
+        own = mount_table.at(mounts, root)
+        if own is None or not mount_table.is_bind_on_itself(mounts, own):
+            return
+        left = [str(m.path) for m in mount_table.deepest_first(mounts, root) if m.path != root]
+        if left:
+            # Unmounting a shared mount takes along what is below it, on the host, too.
+            log.info("data root stays a shared mount", mounted_below=left)
+        else:
+            _unmount_own(own)
 
 
 def mount_tmpfs(folder: Path, *, size_bytes: int, mode: int) -> None:

@@ -47,6 +47,7 @@ class Shutdown:
         rest = await self.containers.list()
         failed += await _all_of(self.containers.discard(one.container_id, 0) for one in rest)
         failed += await _all_of(self.containers.unmount(p.plugin_id) for p in self.inventory.all())
+        failed += await _all_of([self.containers.unmount_trash()])
         if failed:
             raise failed[0]
 

@@ -19,6 +19,14 @@ def test_an_address_of_sentinels_is_taken_apart() -> None:
     assert Sentinels.parse("redis://one:6379/0") is None
 
 
+@pytest.mark.parametrize(("host", "place"), [("10.0.0.1", "10.0.0.1:6379"), ("::1", "[::1]:6379")])
+def test_the_master_s_address(host: str, place: str) -> None:
+    """Once it is known where the master is, it has the login and the database of all."""
+    sentinels = Sentinels.parse(_URL)
+    assert sentinels is not None
+    assert sentinels.at(host, 6379) == f"redis://store.n1:s%2Fe@{place}/3"
+
+
 @pytest.mark.parametrize(
     "url", ["redis+sentinel://one:26379", "redis+sentinel:///m/0", "redis+sentinel://one:x/m/0"]
 )
