@@ -54,7 +54,7 @@ class ReadyAnswers:
     def __init__(self, router: Router, mark: Callable[[], Hashable], *, is_recorded: bool) -> None:
         #: Whether reads are traces.
         self.is_recorded = is_recorded
-        self._router = router
+        self.router = router
         self._mark = mark
         self.known: dict[bytes, Known] = {}
 
@@ -93,7 +93,7 @@ class ReadyAnswers:
             api_version.check(version)
         except errdefs.Error:
             return None
-        return self._router.find("GET", bare)
+        return self.router.find("GET", bare)
 
 
 def _path(head: bytes) -> str | None:

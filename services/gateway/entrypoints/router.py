@@ -33,6 +33,7 @@ class Router:
     """Finds routes, those without placeholders first."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
         self._plain: dict[tuple[str, str], Match] = {}
         self._patterns: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
         for route in routes:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.config import GatewayConfig
 from services.gateway.domain import api_version, filters, form
+from services.gateway.domain.docker_openapi import document as docker_openapi
 from services.gateway.domain.event_reading import Reading
 from services.gateway.domain.event_time import Window
 from services.gateway.domain.host import Host
@@ -100,6 +101,7 @@ class Extension:
     def _router(self) -> APIRouter:
         router = APIRouter(prefix="/wherry/v1", responses={"default": {"model": models.Problem}})
         router.get("/health", responses={503: {"model": models.Health}})(self.get_health)
+        router.get("/docker-openapi.json")(self.describe_docker)
         router.get("/nodes")(self.list_nodes)
         router.post("/node/shutdown", status_code=204)(self.shut_down)
         router.get("/node/recovery")(self.get_recovery)
@@ -129,6 +131,10 @@ class Extension:
         health = await self._health()
         response.status_code = 200 if health.healthy else 503
         return health
+
+    async def describe_docker(self) -> dict[str, Any]:
+        """Describe Docker's routes that are served, as OpenAPI."""
+        return docker_openapi.document()
 
     async def list_nodes(self) -> models.Nodes:
         """Show the node that this gateway speaks for."""

@@ -1,0 +1,132 @@
+"""Whatever is sent to whichever operation: an answer of its API, and a node that is well.
+
+WHERRY_EXAMPLES says how many requests each operation gets; a few, always the same, where it is not
+set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from services.gateway.domain.docker_openapi.document import document as describe_docker
+from tests.support.api_fuzz import Call, Said, calls, send
+from tests.support.node import Node, eventually, running_node
+from tests.support.plugin_context import Contexts
+
+_EXAMPLES: Final = int(os.environ.get("WHERRY_EXAMPLES", "0"))
+_USUALLY: Final = 5
+_LIMIT_S: Final = 60.0
+#: It ends the node.
+_LEFT_OUT: Final = frozenset({"/wherry/v1/node/shutdown"})
+#: What dockerd gives no class to, and so answers 500, in its own words.
+_DOCKERDS_500: Final = re.compile(
+    r"strconv\.\w+: parsing|.*invalid reference format|(failed to parse|invalid) reference"
+    r"|invalid character|(unexpected )?EOF$|json: cannot unmarshal|unexpected content after JSON"
+    r"|login attempt to|Get \"?http|.*(connection refused|no rootfs found|config\.json)"
+    r"|archive/tar: |unexpected EOF|gzip: |rpc error: code = Unknown",
+    re.DOTALL,
+)
+#: Refused because there is no swarm, or no registry that answers.
+_ELSEWHERE: Final = (501, 503, 504)
+#: Of an API that old, errors are plain text.
+_OLD: Final = re.compile(r"/v1(\.1)?(/|\?|$)")
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def fuzzed(contexts: Contexts) -> Iterator[Node]:
+    """Run a node that reaches no registry, with a plugin and a volume; nothing is left of it."""
+    unreachable = {
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+        "WHERRY_PULL_LIMITS": "attempts=1,dial_s=2",
+        "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
+        "WHERRY_STOP_GRACE_S": "1",
+    }
+    with running_node(unreachable) as node, node.log_shown():
+        node.create("p", contexts.tar())
+        yield node
+        _take_away_what_succeeded(node)
+        node.shut_down()
+        assert not node.leftovers()
+
+
+def test_docker_s_routes_bear_anything(fuzzed: Node) -> None:
+    """Each answer is Docker's: 500 where dockerd says so in these words, and nowhere else."""
+    _fuzz(fuzzed, describe_docker(), _is_docker_s)
+
+
+def test_our_own_routes_bear_anything(fuzzed: Node) -> None:
+    """Each refusal has a class and a message, and none is a fault of ours."""
+    _fuzz(fuzzed, fuzzed.get("/wherry/v1/openapi.json"), _is_ours)
+
+
+def _fuzz(node: Node, document: Mapping[str, Any], check: Any) -> None:
+    before = node.pids()
+    for path, operations in document["paths"].items():
+        for method in operations.keys() if path not in _LEFT_OUT else ():
+            _send_some(node, document, method.upper(), path, check)
+    node.wait_healthy()
+    assert node.pids() == before
+    log = (node.folder / "log").read_text(errors="replace")
+    assert "request failed" not in log
+    assert "Traceback" not in log
+
+
+def _send_some(node: Node, document: Mapping[str, Any], method: str, path: str, check: Any) -> None:
+    @settings(
+        max_examples=_EXAMPLES or _USUALLY,
+        derandomize=not _EXAMPLES,
+        database=None,
+        deadline=None,
+        # A node is never twice the same, so a smaller request that fails proves little.
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(calls(document, method, path))
+    def answered(call: Call) -> None:
+        said = send(node.socket, call, limit_s=_LIMIT_S)
+        if said.status >= 400 and call.method != "HEAD":
+            assert check(call, said), f"{said} to {call}"
+
+    answered()
+
+
+def _is_docker_s(call: Call, said: Said) -> bool:
+    if _OLD.match(call.target) and said.content_type.startswith("text/plain"):
+        return said.status < 500 and said.body.endswith(b"\n")
+    message = json.loads(said.body)["message"]
+    is_expected = said.status < 500 or said.status in _ELSEWHERE
+    return bool(message) and (is_expected or _DOCKERDS_500.match(message) is not None)
+
+
+def _is_ours(call: Call, said: Said) -> bool:
+    if not call.target.startswith("/wherry/v1"):
+        return _is_docker_s(call, said)
+    told = json.loads(said.body)
+    # Health says of each service how it is, and so answers 503 with that.
+    is_refusal = set(told) == {"code", "message", "detail"} and bool(told["message"])
+    return is_refusal and (said.status < 500 or said.status in _ELSEWHERE)
+
+
+def _take_away_what_succeeded(node: Node) -> None:
+    """Remove all that some request made; what was begun comes to its end."""
+    ended = ("done", "failed")
+    jobs = "/wherry/v1/jobs"
+    eventually(
+        lambda: all(job["state"] in ended for job in node.get(jobs)["jobs"]), "jobs are over"
+    )
+    for service in node.get("/services", filters='{"runtime":["plugin"]}'):
+        assert node.http.delete(f"/services/{service['ID']}").status_code == 200
+    for secret in node.get("/wherry/v1/secrets")["secrets"]:
+        assert node.http.delete(f"/wherry/v1/secrets/{secret['name']}").status_code == 204
+    node.remove_all()
+    node.wait_for_files(set())
