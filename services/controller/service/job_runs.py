@@ -74,7 +74,10 @@ class JobRuns:
                 await self.fleet.order(node, command, timeout_s=_ANSWER_LIMIT_S)
             except errdefs.Error as error:
                 may_have_begun = may_have_begun or _is_silence(error)
-                if not _may_pass(error):
+                if _lacks_room(error):
+                    # The node lives, and works its jobs off: ours, most likely.
+                    until = loop.time() + self.patience_s
+                elif not _may_pass(error):
                     raise
                 if loop.time() >= until:
                     if not may_have_begun:
@@ -137,6 +140,10 @@ class JobRuns:
 
 def _is_silence(error: errdefs.Error) -> bool:
     return isinstance(error, errdefs.Unavailable | errdefs.DeadlineExceeded)
+
+
+def _lacks_room(error: errdefs.Error) -> bool:
+    return isinstance(error, errdefs.ResourceExhausted) and "retry_after_s" in error.detail
 
 
 def _may_pass(error: errdefs.Error) -> bool:

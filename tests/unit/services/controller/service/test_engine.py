@@ -14,11 +14,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from shared import errdefs
 from shared.contracts import batch as contracts
 from shared.contracts.batch import Batch, BatchRequest, Selector, Target, UpdateConfig
-from shared.contracts.job import JobKind, JobProgress, JobRequest
+from shared.contracts.job import BeginJob, JobKind, JobProgress, JobRequest
 from shared.contracts.node import Heartbeat
 from tests.support.batch import NEW, OLD, FakeStores, installed
 from tests.support.controller import ControllerWorld
 from tests.support.spans import recorded
+from tests.support.wait import eventually
 
 _ALL = Selector(enabled=True)
 _NODES = {
@@ -288,6 +289,28 @@ async def test_what_a_worker_lacked_is_tried_again(
 
     assert shown.counts == {"upgraded": 8}
     assert stores.upgrades()["b0:latest"] == 3
+
+
+async def test_a_node_with_too_many_jobs_is_waited_for(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """A store that takes no more jobs for now fails no plugin: it is asked again."""
+    full = [errdefs.ResourceExhausted("no room", detail={"retry_after_s": 1})] * 2
+    begin = world.fleet.answers["n2", BeginJob]
+
+    def refuse(command: BeginJob) -> Any:
+        if full and command.request.kind is JobKind.UPGRADE:
+            raise full.pop()
+        return begin(command)  # type: ignore[operator]  # it is a function, as FakeStores made it
+
+    world.fleet.answers["n2", BeginJob] = refuse
+    await _create(world, update={"parallelism": 0})
+
+    await eventually(lambda: len(stores.upgraded()) == 8)
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"upgraded": 8}
+    assert not full
 
 
 async def test_three_tries(world: ControllerWorld, stores: FakeStores) -> None:
