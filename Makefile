@@ -40,6 +40,9 @@ test-all: test chaos slow ## Run the tests, break nodes, then the console in a b
 observe: for-observe ## Watch a node as operators do: traces, logs, and every expression of dashboards and alerts
 	tests/run --numprocesses=0 tests/observability
 
+pictures: for-pictures ## Take the pictures of the console in docs/pictures anew
+	$(BIN)/python -m tests.browser.pictures
+
 slow: for-slow observe
 	tests/run --numprocesses=0 tests/browser
 	shared/runc_ctl/check-wheel
@@ -108,7 +111,7 @@ clean: ## Remove all that these verbs have made here: .venv, caches, build outpu
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: for-run for-demo for-check for-test for-slow for-bench for-observe
+.PHONY: for-run for-demo for-check for-test for-slow for-bench for-observe for-pictures
 for-run:
 	@deploy/setup/packages runtime
 	@deploy/setup/venv runtime
@@ -130,6 +133,10 @@ for-observe:
 
 for-slow:
 	@deploy/setup/packages runtime plugin registry test browser
+	@deploy/setup/venv dev
+
+for-pictures:
+	@deploy/setup/packages runtime plugin registry browser pictures
 	@deploy/setup/venv dev
 
 for-bench:

@@ -309,6 +309,7 @@ class Gateway:
             traces=FolderTraces(self.config.node.root),
             upgrades=self.upgrades,
             health=health,
+            services=Services(sender=self.sender, vault=self.vault),
             api=InnerApi(api=api),
             closed=self.is_stopping,
         )

@@ -104,6 +104,7 @@ def test_the_master_is_killed_under_load(
     fleet.start_redis(dead, fleet.master())
 
 
+@pytest.mark.timeout(180 + 12 * _BATCH)
 def test_the_master_is_killed_during_a_batch(
     fleet: SentinelFleet, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support import axe
-from tests.support.browser import Browser
+from tests.support.browser import DESK, PHONE, Browser
 from tests.support.node import Node
 
 _AXE = """
@@ -15,6 +15,15 @@ axe.run(document, {resultTypes: ["violations"]}).then(
   (found) => done(found.violations.map((v) => [v.impact, v.id, v.nodes.map((n) => n.html)])),
   (error) => done([["critical", String(error), []]]),
 );
+"""
+
+#: What reaches beyond the window, other than what is scrolled to inside the page.
+_OVERFLOWING = """
+const width = document.documentElement.clientWidth;
+if (document.documentElement.scrollWidth <= width) return [];
+return [...document.querySelectorAll("body *")]
+  .filter((e) => e.getBoundingClientRect().right > width + 1)
+  .map((e) => e.outerHTML.slice(0, 120));
 """
 
 
@@ -50,3 +59,17 @@ class ConsolePages:
         self.browser.cdp("Runtime.evaluate", expression=axe.source())
         found = self.browser.driver.execute_async_script(_AXE)
         return [one for one in found if one[0] in {"serious", "critical"}]
+
+    def flaws(self, path: str) -> list[Any]:
+        """Return what is serious on a page in either theme or width, and what overflows."""
+        found: list[Any] = []
+        for theme in ("light", "dark"):
+            self.browser.prefer(theme)
+            for width, height in (DESK, PHONE):
+                self.browser.size(width, height, is_phone=(width, height) == PHONE)
+                self.open(path)
+                flaws = [*self.findings(), *self.browser.script(_OVERFLOWING)]
+                found += [(path, theme, width, flaw) for flaw in flaws]
+        self.browser.size(*DESK)
+        self.browser.prefer("light")
+        return found

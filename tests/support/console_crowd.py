@@ -19,12 +19,20 @@ from services.gateway.domain import plugin_view
 from shared.contracts.event import EventPublished
 from shared.contracts.executor import Exit
 from shared.contracts.health import CheckHealth, ServiceHealth
+from shared.contracts.node import Fleet, ListNodes, Node, NodeState
 from shared.contracts.plugin import Plugin, PluginState, PluginStatus
 from tests.support.gateway import changed, event, plugin, snapshot
 from tests.support.gateway_app import AppWorld, serving
 
 _HEALTH: Final = ServiceHealth(
     service="store", node="n", version="1", pid=1, started_at_ns=1, healthy=True
+)
+_FLEET: Final = Fleet(
+    active="n",
+    nodes=tuple(
+        Node(name=name, state=NodeState.READY, joined_at_ns=1, state_since_ns=1)
+        for name in ("m", "n", "o")
+    ),
 )
 _KEPT: Final = 1000
 _REVISION: Final = 5
@@ -101,7 +109,7 @@ class Crowd:
             listener.bind(("127.0.0.1", 0))
             self.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
             async with serving(Path(folder)) as world:
-                world.sender.answers[CheckHealth] = _HEALTH
+                world.sender.answers |= {CheckHealth: _HEALTH, ListNodes: _FLEET}
                 world.replica.inventory.take(snapshot(_REVISION, *map(self.one, range(self.count))))
                 self._up.set()
                 async with asyncio.TaskGroup() as tasks:

@@ -63,9 +63,9 @@ class Services:
         """Return all tasks that are kept, oldest first."""
         return (await self.sender.send(swarm.ListTasks(), timeout_s=_LIMIT_S)).tasks
 
-    async def fleet(self) -> Fleet:
+    async def fleet(self, *, limit_s: float = _LIMIT_S) -> Fleet:
         """Return all nodes, and which one is the manager."""
-        return await self.sender.send(node.ListNodes(), timeout_s=_LIMIT_S)
+        return await self.sender.send(node.ListNodes(), timeout_s=limit_s)
 
     async def node(self, name: str) -> tuple[Node, bool]:
         """Return a node, and whether it is the manager."""

@@ -48,13 +48,15 @@ class OverviewPage:
     health: Aged[tuple[Report, ...]]
     #: The rows of the last events.
     news: Aged[str]
+    #: The card of the fleet's nodes.
+    nodes: Aged[str]
     links: Links
     closed: live.Closed
     _tiles: Rows = field(default_factory=lambda: Rows(template="overview_tile.html", prefix="t-"))
     _rows: Rows = field(default_factory=lambda: Rows(template="plugins_row.html", prefix="p-"))
 
     async def show(self, request: Request, _visit: Visit) -> Page | Stream:
-        """Show what needs a look, all plugins as a map, services, and what happened last."""
+        """Show what needs a look, all plugins as a map, nodes, services, what happened last."""
         if live.is_wished(request):
             return live.stream(
                 live.regions(
@@ -78,17 +80,20 @@ class OverviewPage:
         inventory = await self.replica.ready()
         position, plugins = place(inventory), all_of(inventory)
         troubled = [p for p in plugins if STATES[plugin_view.state_of(p)] in ("bad", "warn")]
+        reports, entries, nodes = await asyncio.gather(
+            self.health.get(), self.news.get(), self.nodes.get()
+        )
         values = {
             "counts": plugin_view.counts(plugins),
             "states": STATES,
             "count": len(plugins),
             "troubled": len(troubled),
-            "reports": await self.health.get(),
-            "entries": await self.news.get(),
+            "reports": reports,
+            "entries": entries,
         }
-        parts = {
-            name: render(f"overview_{name}.html", values) for name in ("counts", "services", "news")
-        }
+        names = ("counts", "services", "news")
+        parts = {name: render(f"overview_{name}.html", values) for name in names}
+        parts["nodes"] = nodes
         tiles, rows_ = self._tiles.items(inventory, plugins), self._rows.items(inventory, troubled)
         lists = {
             "tiles": Listing(tag="ul", element_id="tiles", css_class="tiles", items=tiles),

@@ -15,11 +15,13 @@ from services.gateway.entrypoints.ui.events import EventsPage
 from services.gateway.entrypoints.ui.inner_api import InnerApi
 from services.gateway.entrypoints.ui.logs import PluginOutput
 from services.gateway.entrypoints.ui.node import Links, NodePage, OverviewPage, newest
+from services.gateway.entrypoints.ui.nodes import NodesCard
 from services.gateway.entrypoints.ui.plugin import PluginPage
 from services.gateway.entrypoints.ui.plugins import PluginsPage
 from services.gateway.entrypoints.ui.traces import TracePages
 from services.gateway.entrypoints.ui.upgrades import UpgradePages
 from services.gateway.service.feed import Feed
+from services.gateway.service.fleet import Services
 from services.gateway.service.health import NodeHealth
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.logs import PluginLogs
@@ -32,6 +34,7 @@ from services.gateway.service.verbs import Verbs
 #: Services are asked no more often than this, and the feed, however many pages are open.
 _HEALTH_AGE_S: Final = 3.0
 _NEWS_AGE_S: Final = 1.0
+_FLEET_AGE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class ConsoleParts:
     upgrades: Upgrades
     traces: ports.Traces
     health: NodeHealth
+    services: Services
     api: InnerApi
     closed: live.Closed
 
@@ -59,10 +63,12 @@ class ConsoleParts:
         events = EventsPage(feed=self.feed, recent=self.recent)
         health = Aged(ask=self.health.check, limit_s=_HEALTH_AGE_S)
         news = Aged(ask=lambda: newest(events), limit_s=_NEWS_AGE_S)
+        nodes = NodesCard(services=self.services, node=self.frame.node)
         overview = OverviewPage(
             replica=self.replica,
             health=health,
             news=news,
+            nodes=Aged(ask=nodes.show, limit_s=_FLEET_AGE_S),
             links=self.links,
             closed=self.closed,
         )

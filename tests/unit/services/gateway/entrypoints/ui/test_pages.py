@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from services.gateway.entrypoints.ui.nodes import NodesCard
+from services.gateway.service.fleet import Services
 from shared import errdefs
 from shared.contracts.event import ReadFeed
 from shared.contracts.executor import Exit, FollowLog, LogEntry, LogLine
 from shared.contracts.health import CheckHealth, ServiceHealth
 from shared.contracts.job import JobList, ListJobs
+from shared.contracts.node import Availability, Fleet, ListNodes, Node, NodeState
 from shared.contracts.plugin import PluginState, PluginStatus
 from shared.contracts.recovery import GetRecovery, RecoveryReport
 from shared.contracts.reference import ListReferences, Reference, ReferenceList
@@ -29,6 +34,18 @@ _HEALTH = ServiceHealth(
 _HOSTILE = "<script>alert(1)</script>"
 
 
+def _node(name: str, **more: Any) -> Node:
+    return Node(
+        **{
+            "name": name,
+            "state": NodeState.READY,
+            "joined_at_ns": 1,
+            "state_since_ns": 1,
+            **more,
+        }
+    )
+
+
 @pytest.fixture(autouse=True)
 def _answers(console: Console) -> None:
     held = Reference(
@@ -41,6 +58,7 @@ def _answers(console: Console) -> None:
     )
     console.world.sender.answers |= {
         CheckHealth: _HEALTH,
+        ListNodes: Fleet(active="n", nodes=(_node("n"),)),
         ListJobs: JobList(jobs=()),
         GetRecovery: RecoveryReport(begun_at_ns=1),
         ListReferences: ReferenceList(plugin=plugin("a"), references=(held,)),
@@ -155,6 +173,45 @@ async def test_errors(console: Console) -> None:
     page = await console.http.get("/ui/plugins/aaaaaaaaaaaa")
     assert page.status_code == 200
     assert "the store is away" in page.text
+
+
+async def test_nodes(console: Console) -> None:
+    """Of a fleet the overview names each node, how it is, which is the manager and which ours."""
+    alone = (await console.http.get("/ui/")).text
+    assert '<section id="nodes" class="card" aria-labelledby="h-nodes" hidden>' in alone
+    nodes = (
+        _node("n"),
+        _node("m", state=NodeState.DOWN),
+        _node("o", availability=Availability.DRAIN),
+    )
+    card = NodesCard(
+        services=Services(sender=console.world.sender, vault=console.world.vault), node="n"
+    )
+    console.world.sender.answers[ListNodes] = Fleet(active="o", nodes=nodes)
+    shown = await card.show()
+    assert 'aria-labelledby="h-nodes">' in shown
+    n, m, o = shown.split("<tr id=")[1:]
+    assert "this one" in n
+    assert '<span class="state bad">' in m
+    assert "since <time" in m
+    assert '<span class="state warn">' in o
+    assert "manager" in o
+    assert "drain" in o
+
+
+async def test_nodes_while_the_controller_is_away(console: Console) -> None:
+    """What was known of the fleet stays, with the reason why it may no longer be so."""
+    card = NodesCard(
+        services=Services(sender=console.world.sender, vault=console.world.vault), node="n"
+    )
+    console.world.sender.answers[ListNodes] = errdefs.Unavailable("the controller is away")
+    assert "hidden" in await card.show()
+    console.world.sender.answers[ListNodes] = Fleet(active="n", nodes=(_node("m"), _node("n")))
+    assert "away" not in await card.show()
+    console.world.sender.answers[ListNodes] = errdefs.Unavailable("the controller is away")
+    shown = await card.show()
+    assert "the controller is away" in shown
+    assert shown.count("<tr id=") == 2
 
 
 async def test_head(console: Console) -> None:
