@@ -28,7 +28,8 @@ _LEFT_OUT: Final = frozenset({"/wherry/v1/node/shutdown"})
 #: What dockerd gives no class to, and so answers 500, in its own words.
 _DOCKERDS_500: Final = re.compile(
     r"strconv\.\w+: parsing|.*invalid reference format|(failed to parse|invalid) reference"
-    r"|invalid character|(unexpected )?EOF$|json: cannot unmarshal|unexpected content after JSON"
+    r"|repository name must|invalid character|(unexpected )?EOF$|json: cannot unmarshal"
+    r"|unexpected content after JSON"
     r"|login attempt to|Get \"?http|.*(connection refused|no rootfs found|config\.json)"
     r"|archive/tar: |unexpected EOF|gzip: |rpc error: code = Unknown",
     re.DOTALL,

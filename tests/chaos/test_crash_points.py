@@ -6,9 +6,12 @@ it comes through alive. What a step is, see tests.support.storm.steps.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -92,6 +95,41 @@ def test_a_service_dies_at_each_point(verbs: PluginVerbs, saga: str, service: st
             sys.stdout.write(f"{saga}: {after} points in {service}\n")
             return
     pytest.fail(f"{saga} did not come to its end within {_MOST_STEPS} steps")
+
+
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_collection_dies_at_each_point(verbs: PluginVerbs, after: int) -> None:
+    """What a plugin needs stays, wherever the store dies; the next collection takes the rest."""
+    _prepared(verbs, (Create("p"),))
+    folder = verbs.node.root / "content" / "blobs" / "sha256"
+    needed = _names(folder)
+    for data in (b"one", b"two", b"three"):
+        (folder / hashlib.sha256(data).hexdigest()).write_bytes(data)
+
+    assert _collect_and_die(verbs, after)
+
+    assert needed <= _names(folder)
+    assert verbs.node.http.post("/wherry/v1/content/collect").status_code == 200
+    eventually(lambda: _names(folder) == needed, "only what is needed is there")
+    _empty(verbs)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _collect_and_die(verbs: PluginVerbs, after: int) -> bool:
+    """Have the store die at a point of a collection; return whether it came so far."""
+    node = verbs.node
+    assert isinstance(node, SteppingNode)
+    node.die(Order(service="store", after=after, number=next(_numbers)))
+    with contextlib.suppress(httpx.HTTPError):
+        node.http.post("/wherry/v1/content/collect")
+    node.live()
+    node.wait_healthy()
+    sys.stdout.write(f"collect {after}: {node.died_at or 'alive'}\n")
+    return node.has_died
 
 
 def _dies(verbs: PluginVerbs, saga: str, service: str, after: int) -> bool:

@@ -126,11 +126,13 @@ class Jobs:
         return Done()
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:
-        """End a push or a prefetch that succeeded; a redelivery finds it ended."""
+        """End a push or a prefetch that succeeded, and delete what it unpacked; bears a repeat."""
         async with self.lanes.hold(job.lane(command.job_id)):
             if not job.has_ended(self.inventory.job(command.job_id), command.token, JobState.DONE):
                 record = self.require(command.job_id, command.token)
                 await self.inventory.commit(Unit(job=job.done(record, self.clock())))
+            # What a prefetch is for lies in the content store.
+            await self.folders.discard(command.job_id)
         return Done()
 
     async def fail(self, command: contracts.FailJob, _delivery: Delivery) -> Done:

@@ -533,6 +533,18 @@ async def test_a_prefetch_keeps_its_blobs_for_a_day() -> None:
     assert store.records.jobs["j"].job.plugin_id is None
 
 
+async def test_what_a_prefetch_unpacked_goes_with_its_end() -> None:
+    """Its blobs are what the upgrade needs; a repeat of the end, after a crash, deletes it too."""
+    store = StoreUnderTest()
+    wish = request(JobKind.PREFETCH, name="fetched:latest")
+    await store.jobs.begin(job.BeginJob(job_id="j", request=wish), delivery())
+    taken = await take(store, "j")
+    for _ in range(2):
+        store.fake_folders.staged.add("j")
+        await store.jobs.finish(job.FinishPush(job_id="j", token=taken.token), delivery())
+        assert store.fake_folders.staged == set()
+
+
 async def test_what_a_batch_replaced_is_put_back() -> None:
     """A rollback brings reference, settings and grant of before, and finds the blobs it needs."""
     store = StoreUnderTest()
