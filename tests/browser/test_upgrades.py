@@ -16,6 +16,8 @@ from tests.support.plugin_context import Contexts
 _ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/ui/\?key=\S+")
 _COUNT = 6
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def fleet(contexts: Contexts) -> Iterator[Fleet]:

@@ -30,6 +30,8 @@ _FLAGS: Final = (
     "--disable-background-networking",
     "--lang=en",
 )
+#: What is waited for takes many steps of several services.
+_TEXT_LIMIT_S: Final = 90.0
 PHONE: Final = (390, 844)
 DESK: Final = (1440, 900)
 
@@ -83,7 +85,8 @@ class Browser:
 
     def wait_for_text(self, text: str, css: str = "main") -> None:
         """Wait until something is written there."""
-        eventually(lambda: text in self.text(css), f"{css} says {text}; it says {self.text(css)}")
+        said = f"{css} says {text}; it said {self.text(css)}"
+        eventually(lambda: text in self.text(css), said, limit_s=_TEXT_LIMIT_S)
 
     def click(self, css: str) -> None:
         """Click the first one, once it can be."""
