@@ -107,7 +107,9 @@ def _translated() -> Iterator[None]:
     except h11.RemoteProtocolError as error:
         raise httpx.RemoteProtocolError(f"broke off or spoke no HTTP: {error}") from error
     except OSError as error:
-        raise httpx.ReadError(f"broke off: {os.strerror(error.errno or 0)}") from error
+        # asyncio's own errors, such as that of a connection lost while writing, have no number.
+        reason = os.strerror(error.errno) if error.errno else "connection lost"
+        raise httpx.ReadError(f"broke off: {reason}") from error
 
 
 @contextlib.contextmanager

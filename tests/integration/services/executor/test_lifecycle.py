@@ -147,7 +147,7 @@ async def test_signal_reaches_the_program(node: ExecutorNode) -> None:
 
 async def test_crash_is_published_with_its_code(node: ExecutorNode) -> None:
     """A container that ends by itself after it was ready is told with its exit code."""
-    await node.start("c-1", f"listen={SOCKETS}/p.sock", "delay=100", "exit=5", ready="p.sock")
+    await node.start("c-1", f"listen={SOCKETS}/p.sock", "delay=1000", "exit=5", ready="p.sock")
 
     exited = await node.exit_of("c-1")
 
