@@ -58,7 +58,7 @@ def test_a11_a12_a13_what_removals_left_is_swept_and_named(node: Node, contexts:
     gone, kept = (node.plugin(name)["plugin_id"] for name in ("gone", "kept"))
     plugins = node.root / "plugins"
     node.remove("gone")
-    eventually(lambda: {path.name for path in plugins.iterdir()} == {kept}, "its files are gone")
+    assert {path.name for path in plugins.iterdir()} == {kept}
 
     node.kill(*PROCESSES)
     _folder(plugins / STRANGER / "rootfs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from services.store import ports
 from services.store.domain import ended, status
@@ -23,8 +22,6 @@ from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import Changed, DisablePlugin, EnablePlugin
 from shared.tasks.lanes import Lanes
-
-T = TypeVar("T")
 
 _CUT_SHORT = "its start was cut short: enable it again"
 #: What a start has at least, however long it waited for others.
@@ -95,7 +92,7 @@ class Lifecycle:
         Who handles its capabilities is told first, while it still answers.
         """
         await self.handlers.stopping(plugin)
-        committed = await self.inventory.commit(
+        begun = await self.inventory.commit(
             Unit(
                 changes=(Change.of(status.stopping(plugin)),),
                 begin=Operation(
@@ -106,11 +103,11 @@ class Lifecycle:
                 ),
             )
         )
-        return begun(committed)
+        return _begun(begun)
 
     async def finished(
-        self, operation: Operation, finish: Callable[[Operation], Awaitable[T]]
-    ) -> T:
+        self, operation: Operation, finish: Callable[[Operation], Awaitable[Changed]]
+    ) -> Changed:
         """Finish an operation now, or leave it to recovery and raise what was in the way."""
         try:
             return await finish(operation)
@@ -159,10 +156,10 @@ class Lifecycle:
             message_id=message_id,
             container_id=status.next_container_id(plugin),
         )
-        committed = await self.inventory.commit(
+        begun = await self.inventory.commit(
             Unit(changes=(Change.of(status.starting(plugin, anew=True)),), begin=begin)
         )
-        operation = begun(committed)
+        operation = _begun(begun)
         try:
             return await self._start(operation, timeout_s)
         except BaseException as error:
@@ -191,8 +188,7 @@ class Lifecycle:
             self.recovery.resume(operation)  # the error that came first is the one to tell
 
 
-def begun(committed: ports.Committed) -> Operation:
-    """Return the operation that a commit has begun."""
+def _begun(committed: ports.Committed) -> Operation:
     if committed.operation is None:
         raise errdefs.Internal("an operation was committed, but is not there")
     return committed.operation

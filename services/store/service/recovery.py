@@ -1,7 +1,4 @@
-"""Finishes, or rolls back, operations that nobody waits for.
-
-A crash or a deaf executor interrupted them, or the rest of them comes after the answer.
-"""
+"""Finishes, or rolls back, operations that a crash or a deaf executor interrupted."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ Finish = Callable[[Operation], Awaitable[object]]
 
 
 class Recovery:
-    """Holds a plugin's lane until its operation has ended one way or the other."""
+    """Holds a plugin's lane until its interrupted operation has ended one way or the other."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -53,6 +50,4 @@ class Recovery:
         finish = self._finish[operation.kind]
         async with self._lanes.hold(operation.plugin_id):
             await until_done(lambda: finish(operation))
-        log.info(
-            "operation ended in the background", kind=operation.kind, plugin=operation.plugin_id
-        )
+        log.info("interrupted operation ended", kind=operation.kind, plugin=operation.plugin_id)

@@ -1,4 +1,4 @@
-"""Remove a plugin: its record at once, its files after the answer."""
+"""Remove a plugin with all its files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from services.store.domain.operation import Change, Kind, Operation, Unit
 from services.store.service.containers import Containers
 from services.store.service.giving_way import GivingWay
 from services.store.service.inventory import PluginInventory
-from services.store.service.lifecycle import Lifecycle, begun
-from services.store.service.recovery import Recovery
+from services.store.service.lifecycle import Lifecycle
 from services.store.service.references import References
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
@@ -24,11 +23,7 @@ from shared.tasks.lanes import Lanes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """The verb that ends a plugin; once begun it is finished, whoever dies.
-
-    It has two commits: with the first the plugin is gone and somebody is answered, with the
-    second its operation ends, for then nothing of it is left.
-    """
+    """The verb that ends a plugin; once begun it is finished, whoever dies."""
 
     inventory: PluginInventory
     lanes: Lanes
@@ -36,7 +31,6 @@ class Removal:
     folders: ports.Folders
     supervisor: Supervisor
     lifecycle: Lifecycle
-    recovery: Recovery
     references: References
     giving_way: GivingWay
     clock: ports.Clock
@@ -58,18 +52,8 @@ class Removal:
             plugin = self.inventory.require_idle(plugin_id, command.name)
             if not command.force:
                 self._require_removable(plugin)
-            return await self._drop(plugin, delivery.message_id)
-
-    async def _drop(self, plugin: Plugin, message_id: str) -> Changed:
-        if not plugin.enabled and plugin.status.container_id is None:
-            begin = Operation(plugin_id=plugin.plugin_id, kind=Kind.REMOVE, message_id=message_id)
-            committed = await self.inventory.commit(self._gone(plugin, message_id, begin=begin))
-            operation = begun(committed)
-        else:
-            operation = await self.lifecycle.begin_stop(plugin, Kind.REMOVE, message_id)
-            committed = await self.lifecycle.finished(operation, self._stop)
-        self.recovery.resume(operation)
-        return committed.changed
+            operation = await self.lifecycle.begin_stop(plugin, Kind.REMOVE, delivery.message_id)
+            return await self.lifecycle.finished(operation, self.finish_remove)
 
     def _require_removable(self, plugin: Plugin) -> None:
         self.references.require_unused(plugin)
@@ -78,25 +62,26 @@ class Removal:
                 f"plugin {plugin.name} is enabled", detail={"plugin": plugin.name}
             )
 
-    async def finish_remove(self, operation: Operation) -> None:
-        """Do what is left of a removal: stop, commit, delete; safe to repeat."""
-        if self.inventory.get(operation.plugin_id) is not None:
-            await self._stop(operation)
+    async def finish_remove(self, operation: Operation) -> Changed:
+        """Stop, unmount, move the files aside and commit; safe to repeat."""
+        if operation.container_id is not None:
+            await self.containers.discard(operation.container_id)
         await self.containers.unmount(operation.plugin_id)
         await self.containers.delete_log(operation.plugin_id)
         await self.folders.bury(operation.plugin_id)
-        await self.inventory.commit(Unit(end=operation.token))
-        self.collect_soon()
-
-    async def _stop(self, operation: Operation) -> ports.Committed:
-        if operation.container_id is not None:
-            await self.containers.discard(operation.container_id)
-        # What it had mounted is gone when somebody is answered.
-        await self.containers.unmount(operation.plugin_id)
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
-        return await self.inventory.commit(self._gone(plugin, operation.message_id))
-
-    def _gone(self, plugin: Plugin, message_id: str, begin: Operation | None = None) -> Unit:
-        fact = status.fact(plugin, "remove", self.clock())
-        change = Change(plugin_id=plugin.plugin_id, plugin=None, facts=(fact,))
-        return Unit(changes=(change,), begin=begin, answers=message_id)
+        committed = await self.inventory.commit(
+            Unit(
+                changes=(
+                    Change(
+                        plugin_id=plugin.plugin_id,
+                        plugin=None,
+                        facts=(status.fact(plugin, "remove", self.clock()),),
+                    ),
+                ),
+                end=operation.token,
+                answers=operation.message_id,
+            )
+        )
+        self.collect_soon()
+        return committed.changed

@@ -243,7 +243,6 @@ class Store:
             folders=self.folders,
             supervisor=self.supervisor,
             lifecycle=self.lifecycle,
-            recovery=self.recovery,
             references=self.references,
             giving_way=self.giving_way,
             clock=self.clock,

@@ -237,7 +237,7 @@ async def test_forced_remove_beside_a_restart_leaves_nothing() -> None:
 
     assert store.inventory.get(plugin.plugin_id) is None
     assert not store.executor.containers
-    await eventually(lambda: not store.fake_folders.installed)
+    assert not store.fake_folders.installed
     await store.close()
 
 
