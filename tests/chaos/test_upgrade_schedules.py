@@ -1,6 +1,6 @@
 """Upgrades under any bad luck: wholly the new plugin, or wholly the old one, and nothing left.
 
-WHERRY_EXAMPLES says how many schedules are tried, as for pulls (``test_fault_schedules``).
+WHERRY_EXAMPLES says how many schedules are tried, as for pulls (``test_pull_schedules``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pushes under any bad luck: the registry has it all, or an error says why, and nothing is left.
 
-WHERRY_EXAMPLES says how many schedules are tried, as for pulls (``test_fault_schedules``).
+WHERRY_EXAMPLES says how many schedules are tried, as for pulls (``test_pull_schedules``).
 """
 
 from __future__ import annotations
