@@ -180,7 +180,7 @@ def test_a_batch_shows_its_tree_on_the_node(watched: Watched) -> None:
     lines = shown.splitlines()
     (plugin,) = [line for line in lines if "upgrade plugin" in line]
     assert f"node={watched.node.name}" in plugin
-    (monitor,) = [line for line in lines if "upgrade monitor" in line]
+    (monitor,) = [line for line in lines if "─ upgrade monitor" in line]
     assert " * " in monitor
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -97,12 +97,22 @@ class Catalog:
         self._committed()
         self._show(unit.entries)
 
-    def _facts(self, entries: Iterable[Entry]) -> tuple[Fact, ...]:
-        """Return what these rows tell that were others until now."""
-        now_ns = self._clock()
+    def _facts(self, entries: Collection[Entry]) -> tuple[Fact, ...]:
+        """Return what these rows tell that were others until now.
+
+        A node alone tells nothing of itself: to Docker's clients it is in no swarm.
+        """
+        now_ns, is_alone = self._clock(), self._is_alone(entries)
         return tuple(
-            fact for entry in entries for fact in facts.facts(self._body(entry), entry.body, now_ns)
+            fact
+            for entry in entries
+            if not (is_alone and entry.kind is Kind.NODE)
+            for fact in facts.facts(self._body(entry), entry.body, now_ns)
         )
+
+    def _is_alone(self, entries: Iterable[Entry]) -> bool:
+        coming = {entry.key for entry in entries if entry.kind is Kind.NODE}
+        return len(coming.union(self.keys(Kind.NODE))) < 2
 
     def _gone(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Yield as gone what we have and these are without."""
