@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.node import Node, eventually, running_node
+from tests.support.node import PROCESSES, Node, eventually, running_node
 from tests.support.plugin_context import Contexts
 from tests.support.volume_driver import VolumeDriver, in_place_of
 
@@ -209,7 +209,7 @@ def test_g08_a_restart_of_all_takes_the_references_up_again(
     pid = node.status(_PLUGIN)["pid"]
     assert _create(node).join() == 201
 
-    node.kill(*(name for name in node.pids() if name != "parent"), "parent")
+    node.kill(*PROCESSES)
     node.up()
 
     assert node.status(_PLUGIN)["pid"] == pid

@@ -41,7 +41,8 @@ def _unpack(spooled: Path, rootfs: Path, ingest: Path) -> plugin_context.PluginC
     except FileNotFoundError as error:
         if Path(error.filename or "") != spooled:
             raise
-        raise errdefs.NotFound(
+        # It goes before the commit: who crashes in between finds the request, and not its context.
+        raise errdefs.Unavailable(
             f"the context {spooled} is gone: the request was given up, or a crash cut it short; "
             "send it again"
         ) from error
