@@ -14,6 +14,7 @@ from services.controller.adapters.lease import RedisLease
 from services.controller.adapters.records import MIGRATIONS, SqliteRecords
 from services.controller.adapters.vault import NodeVault
 from services.controller.config import ControllerConfig
+from services.controller.domain.role import Role
 from services.controller.entrypoints import bus as messages
 from services.controller.entrypoints.metrics import ControllerMetrics
 from services.controller.service.catalog import Catalog
@@ -27,7 +28,7 @@ from shared.idempotency.once import Once
 from shared.idempotency.outcomes import SqliteOutcomes
 from shared.node.config import NodeConfig
 from shared.node.database import owned_database
-from shared.sealing import read_public_key
+from shared.sealing import load_or_make_key, read_public_key
 from shared.sqlite import Database
 from shared.version import VERSION
 
@@ -44,6 +45,9 @@ async def serve(config: ControllerConfig, bus: RedisBus, stop: asyncio.Event) ->
 async def _serve(
     config: ControllerConfig, bus: RedisBus, database: Database, stop: asyncio.Event
 ) -> None:
+    if config.role is Role.MANAGER:
+        # No pull service makes it there, and logins of services are sealed to it.
+        await asyncio.to_thread(load_or_make_key, config.node.root)
     records = SqliteRecords(database, time.time_ns)
     relay = Relay(
         bus=bus,
@@ -61,8 +65,11 @@ async def _serve(
         version=VERSION,
         seal_key=lambda: _seal_key(config.node),
         description=machine.describe(
-            config.labels, config.address or machine.address_towards(config.node.redis_url)
+            config.labels,
+            config.address or machine.address_towards(config.node.redis_url),
+            runs_plugins=config.role is not Role.MANAGER,
         ),
+        may_lead=config.role is not Role.WORKER,
         vault=NodeVault(config.node.root),
         new_id=new_id,
         lease_s=config.lease_s,

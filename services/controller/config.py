@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.controller.domain.role import Role
 from shared import errdefs
 from shared.node.config import NodeConfig
 
@@ -24,10 +25,11 @@ class ControllerConfig:
     labels: tuple[str, ...] = ()
     #: The node's, for constraints; empty: that from which Redis is reached.
     address: str = ""
+    role: Role = Role.BOTH
 
     @classmethod
     def load(cls, node: NodeConfig, env: Mapping[str, str]) -> ControllerConfig:
-        """Read WHERRY_CONTROLLER_LEASE_S, _NODE_TIMEOUT_S, WHERRY_LABELS and _NODE_ADDRESS.
+        """Read WHERRY_CONTROLLER_LEASE_S, _NODE_TIMEOUT_S, _ROLE, WHERRY_LABELS, _NODE_ADDRESS.
 
         Raises InvalidArgument.
         """
@@ -37,6 +39,7 @@ class ControllerConfig:
             node_timeout_s=_seconds(env, "WHERRY_CONTROLLER_NODE_TIMEOUT_S", 15.0),
             labels=tuple(filter(None, map(str.strip, env.get("WHERRY_LABELS", "").split(",")))),
             address=_address(env),
+            role=_role(env),
         )
 
     @property
@@ -52,6 +55,16 @@ def _address(env: Mapping[str, str]) -> str:
     except ValueError as error:
         raise errdefs.InvalidArgument(
             f"WHERRY_NODE_ADDRESS={text}: must be an IP address"
+        ) from error
+
+
+def _role(env: Mapping[str, str]) -> Role:
+    text = env.get("WHERRY_CONTROLLER_ROLE") or Role.BOTH
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise errdefs.InvalidArgument(
+            f"WHERRY_CONTROLLER_ROLE={text}: must be both, manager or worker"
         ) from error
 
 

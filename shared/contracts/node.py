@@ -46,6 +46,8 @@ class NodeDescription(Value):
     labels: dict[str, str] = Field(default_factory=dict)
     #: The address at which the others of a fleet see it; empty: it shares no network with them.
     address: str = ""
+    #: Whether it has a store and plugins, not a controller alone.
+    runs_plugins: bool = True
 
 
 class Node(Value):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
+from services.controller.domain.role import Role
 from services.controller.domain.row import Unit
 from services.controller.domain.term import Holder
 from services.controller.ports import Lost
@@ -234,8 +235,10 @@ class ControllerWorld:
         redis: FakeRedis | None = None,
         fleet: dict[str, ControllerWorld] | None = None,
         records: FakeRecords | None = None,
+        role: Role = Role.BOTH,
     ) -> None:
         self.node = node
+        self.role = role
         self.redis = redis or FakeRedis()
         self.worlds = {} if fleet is None else fleet
         self.worlds[node] = self
@@ -279,7 +282,13 @@ class ControllerWorld:
             node=self.node,
             version="0.1",
             seal_key=lambda: f"key-of-{self.node}",
-            description=NodeDescription(architecture="x86_64", cpus=2, memory_bytes=1 << 30),
+            description=NodeDescription(
+                architecture="x86_64",
+                cpus=2,
+                memory_bytes=1 << 30,
+                runs_plugins=self.role is not Role.MANAGER,
+            ),
+            may_lead=self.role is not Role.WORKER,
             vault=FakeVault(self.node),
             new_id=new_id,
             lease_s=10.0,

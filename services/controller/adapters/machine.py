@@ -18,7 +18,7 @@ log = structlog.get_logger()
 _REDIS_PORT: Final = 6379
 
 
-def describe(labels: Iterable[str], address: str) -> NodeDescription:
+def describe(labels: Iterable[str], address: str, *, runs_plugins: bool) -> NodeDescription:
     """Return the machine's description.
 
     *labels* are texts `key=value`, the last of a key counts.
@@ -30,6 +30,7 @@ def describe(labels: Iterable[str], address: str) -> NodeDescription:
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         labels={key: value for key, equals, value in pairs if equals},
         address=address,
+        runs_plugins=runs_plugins,
     )
 
 

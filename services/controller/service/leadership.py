@@ -24,7 +24,7 @@ class Leadership:
     """Takes the fleet's lease when nobody has it, keeps it, and notices when it is another's.
 
     *activated* runs when ours becomes active, *stood_down* when it is no longer, *looked* after
-    every look. While Redis is
+    every look. One that may not lead only looks. While Redis is
     away nothing changes: nobody can act, and what was ours is taken anew once it is back. A
     controller whose copy of the rows may be old leaves the lease to others first.
     """
@@ -36,6 +36,7 @@ class Leadership:
         catalog: Catalog,
         node: str,
         ttl_s: float,
+        may_lead: bool,
         has_copy: Callable[[], bool],
         activated: Callable[[], Awaitable[None]],
         stood_down: Callable[[], Awaitable[None]],
@@ -46,6 +47,7 @@ class Leadership:
         self._catalog = catalog
         self._node = node
         self._ttl_s = ttl_s
+        self._may_lead = may_lead
         self._has_copy = has_copy
         self._activated = activated
         self._stood_down = stood_down
@@ -96,6 +98,8 @@ class Leadership:
 
     async def _look(self) -> None:
         held = await self._lease.look()
+        if not self._may_lead and held is not None and self._is_ours(held):
+            held = None  # from before it was made a worker; it runs out
         if self._may_take(held):
             held = await self._lease.take(self._next_term(held))
         self._looked_at = self._monotonic()
@@ -110,9 +114,11 @@ class Leadership:
 
     def _may_take(self, held: Holder | None) -> bool:
         """Tell whether to try: what is ours or our predecessor's, or nobody's for long enough."""
+        if not self._may_lead:
+            return False
         if held is not None:
             self._free_since = None
-            return held.node == self._node
+            return self._is_ours(held)
         if self._free_since is None:
             self._free_since = self._monotonic()
         waited_s = self._monotonic() - self._free_since

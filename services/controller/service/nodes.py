@@ -13,6 +13,7 @@ from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.message import Done
 from shared.contracts.node import (
+    Availability,
     Fleet,
     Heartbeat,
     ListNodes,
@@ -74,6 +75,7 @@ class Nodes:
                 "revision": known.revision + 1,
             }
         )
+        _require_possible(node)
         reply = Fleet(active=self._node, nodes=(node,))
         await self._commit(node, answers=delivery.message_id, reply=reply)
         return reply
@@ -145,6 +147,20 @@ class Nodes:
         await self._catalog.commit(Unit(entries=(entry,), answers=answers, reply=reply))
 
 
+def _require_possible(node: Node) -> None:
+    """Raise Conflict where plugins are wished on a node that can't have any."""
+    if not node.description.runs_plugins and node.availability is not Availability.DRAIN:
+        raise errdefs.Conflict(
+            f"node {node.name} has a controller and no other service: nothing can run there, so "
+            "its availability stays drain",
+            detail={GRPC_CODE: "FailedPrecondition"},
+        )
+
+
+def _availability(known: Availability, said: Heartbeat) -> Availability:
+    return known if said.description.runs_plugins else Availability.DRAIN
+
+
 def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
     fresh = Node(
         name=said.node,
@@ -154,6 +170,7 @@ def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
         state_since_ns=now_ns,
         seal_key=said.seal_key,
         description=said.description,
+        availability=_availability(Availability.ACTIVE, said),
     )
     if known is None:
         return fresh
@@ -165,5 +182,6 @@ def _heard(known: Node | None, said: Heartbeat, now_ns: int) -> Node:
             "version": said.version,
             "seal_key": said.seal_key or known.seal_key,
             "description": said.description,
+            "availability": _availability(known.availability, said),
         }
     )

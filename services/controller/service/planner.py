@@ -55,7 +55,8 @@ class Planner:
         chosen = [
             node
             for node in self._nodes.all()
-            if selection.fits_node(selector, node.name, node.labels)
+            if node.description.runs_plugins
+            and selection.fits_node(selector, node.name, node.labels)
         ]
         asked = await asyncio.gather(*(self._inventory(node, slots) for node in chosen))
         found_on = [

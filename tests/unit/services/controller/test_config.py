@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.controller.config import ControllerConfig
+from services.controller.domain.role import Role
 from shared import errdefs
 from shared.node.config import NodeConfig
 
@@ -19,6 +20,16 @@ def test_defaults() -> None:
 
     assert config.database == Path("/r/controller/controller.db")
     assert (config.lease_s, config.node_timeout_s) == (10.0, 15.0)
+    assert config.role is Role.BOTH
+
+
+def test_the_role_of_a_controller() -> None:
+    """It is one of three words."""
+    node = NodeConfig.from_env(_NODE)
+
+    assert ControllerConfig.load(node, {"WHERRY_CONTROLLER_ROLE": "worker"}).role is Role.WORKER
+    with pytest.raises(errdefs.InvalidArgument, match="WHERRY_CONTROLLER_ROLE=leader"):
+        ControllerConfig.load(node, {"WHERRY_CONTROLLER_ROLE": "leader"})
 
 
 def test_the_address_of_a_node() -> None:
