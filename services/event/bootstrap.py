@@ -28,6 +28,8 @@ from shared.version import VERSION
 
 #: All events of the last week are kept, and more when there were few.
 _KEEP_FOR_NS = 7 * 24 * 3600 * 1_000_000_000
+#: Nobody waits for the audit, and most requests are told of twice within it: one commit for both.
+_AUDIT_LINGER_S = 0.2
 
 
 async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None:
@@ -67,7 +69,8 @@ async def _serve(
     bus.serve(commands, checks=service.checks, version=VERSION)
     for source, handlers in tables.facts(service).items():
         bus.subscribe(source, handlers, together=service.take_in_all)
-    bus.subscribe("gateway", tables.audited(audit))
+    audited = tables.audited(audit)
+    bus.subscribe("gateway", audited, together=audit.take_in_all, linger_s=_AUDIT_LINGER_S)
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:

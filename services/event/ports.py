@@ -55,10 +55,13 @@ class Feed(Protocol):
 class Audit(Protocol):
     """Who asked for what, chained."""
 
-    async def append(self, request: RequestAudited, message_id: str) -> AuditRecord | None:
-        """Add a record to the chain, on disk when this returns; None for a repeat.
+    async def append(
+        self, requests: Sequence[tuple[RequestAudited, str]]
+    ) -> tuple[AuditRecord, ...]:
+        """Add what messages, named by their ids, tell, and return what is new, once on disk.
 
-        Raises ResourceExhausted or Unavailable when the disk fails.
+        A repeat adds nothing. Raises ResourceExhausted or Unavailable when the disk fails; then
+        nothing was added.
         """
         ...
 

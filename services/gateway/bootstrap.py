@@ -70,6 +70,7 @@ from services.gateway.service.replica import Replica
 from services.gateway.service.secrets import NodeSecrets
 from services.gateway.service.upgrades import Upgrades
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
+from services.gateway.service.visibility import Visibility
 from services.gateway.service.volumes import Volumes
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.event import EventPublished
@@ -92,7 +93,12 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
     """Serve until *stop* is set; raises errdefs when a socket is taken."""
     access = _access(config)
     with listening(config.node.socket, config.listening) as sockets:
-        changes = StreamChanges(bus=bus, owner="store", model=PluginChanged)
+        changes = StreamChanges(
+            bus=bus,
+            owner="store",
+            model=PluginChanged,
+            is_known=lambda epoch, revision: replica.inventory.contains(epoch, revision),
+        )
         replica = Replica(sender=bus, changes=changes)
         published = StreamChanges(bus=bus, owner="event", model=EventPublished)
         volumes = Volumes(
@@ -115,7 +121,8 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
         logs = PluginLogs(replica=replica, streams=streams)
         look = PluginLook(sender=bus, replica=replica)
         execs = PluginExecs(sender=bus, replica=replica, streams=streams)
-        watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), replica=replica)
+        visibility = Visibility(replica=replica, feed=feed)
+        watch = JobWatch(jobs=jobs, follower=StreamFollower(bus), visibility=visibility)
         upgrades = Upgrades(sender=bus, vault=vault)
         gateway = Gateway(
             config=config,
@@ -198,7 +205,7 @@ class Gateway:
         """
         verbs = Verbs(
             sender=self.sender,
-            replica=self.replica,
+            visibility=Visibility(replica=self.replica, feed=self.feed),
             spool=self.spool,
             ready_timeout_s=self.config.ready_timeout_s,
             stop_grace_s=self.config.stop_grace_s,

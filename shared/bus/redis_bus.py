@@ -256,12 +256,14 @@ class RedisBus:
         *,
         order: Literal["serial"] = "serial",
         together: FactsHandler | None = None,
+        linger_s: float = 0.0,
     ) -> None:
         """Handle another service's facts in order, each once it returned settled for good.
 
         A handler that raises is tried again with back-off, holding up what follows, until the
         fact is buried; Unavailable is tried for ever. *together*, where it is given, is handed
-        facts that came together, all at once; when it raises they go to their handlers.
+        facts that came together, all at once; when it raises they go to their handlers. What need
+        not be handled at once may wait *linger_s* for more to come.
         """
         assert order == "serial"
         stream = names.changes(self.node, self._serving(owner))
@@ -272,6 +274,7 @@ class RedisBus:
             group=group,
             handlers=handlers,
             together=together,
+            linger_s=linger_s,
         )
         self._subscriptions.append(subscription)
         if self._answering:

@@ -35,13 +35,24 @@ class Written:
 Row = tuple[int, Message | Written]
 
 _NOT_OURS = "NOTOURS"
-#: Appends to the stream only while it is ours, in one step: a row that came into an emptied
-#: stream alone would tell its readers that those before it are lost.
+#: Appends rows to the stream only while it is ours, in one step: a row that came into an emptied
+#: stream alone would tell its readers that those before it are lost. Each row is its id, the
+#: number of its words, and those; one that is in the stream already is passed over.
 _ADD_IF_OURS = f"""
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
     return redis.error_reply('{_NOT_OURS}')
 end
-return redis.call('XADD', KEYS[1], unpack(ARGV, 2))
+local at = 3
+while at < #ARGV do
+    local first, last = at + 2, at + 1 + ARGV[at + 1]
+    local added = redis.pcall(
+        'XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[at], unpack(ARGV, first, last))
+    if type(added) == 'table' and not string.find(added.err, 'equal or smaller', 1, true) then
+        return added
+    end
+    at = last + 1
+end
+return redis.status_reply('OK')
 """
 
 
@@ -111,13 +122,15 @@ class Relay:
 
     async def _publish(self, link: Link, rows: Sequence[Row]) -> bool:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""
-        answers = await link.call(*(self._add(number, message) for number, message in rows))
-        if any(_NOT_OURS in str(answer) for answer in answers if isinstance(answer, Exception)):
+        words = [word for row in rows for word in self._words(*row)]
+        head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
+        (answer,) = await link.call((*head, self._bus.settings.changes_length, *words))
+        if isinstance(answer, Exception) and _NOT_OURS in str(answer):
             return False
-        _raise_first([answer for answer in answers if "equal or smaller" not in str(answer)])
+        _raise_first([answer])
         return True
 
-    def _add(self, number: int, message: Message | Written) -> Words:
+    def _words(self, number: int, message: Message | Written) -> Words:
         written = message if isinstance(message, Written) else _written(message)
         envelope = Envelope(
             message_id=f"{self._epoch}-{number}",
@@ -128,9 +141,8 @@ class Relay:
             traceparent=written.traceparent,
             body=written.body,
         )
-        length = self._bus.settings.changes_length
-        head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
-        return (*head, "MAXLEN", "~", length, f"{number}-0", *envelope.encode())
+        words = envelope.encode()
+        return (f"{number}-0", len(words), *words)
 
     def _on_change(self) -> None:
         self._must_align = True

@@ -22,7 +22,7 @@ from shared.bus.connection import (
     keep_running,
     stream_entries,
 )
-from shared.bus.envelope import Envelope, UnreadableError, decode
+from shared.bus.envelope import Entry, Envelope, UnreadableError, decode
 from shared.bus.pending import Claimed, Group
 from shared.bus.ports import Delivery, FactHandler, FactsHandler
 from shared.bus.server import Server
@@ -37,8 +37,8 @@ class Subscription:
     """Handles one owner's facts one after the other; a fact that fails holds up the next.
 
     Facts of types without a handler are passed over. Where *together* is given, facts that came
-    together are handled by it; if it raises, they are handled one by one, for one of them may
-    have to be buried.
+    together, or within *linger_s* of the first, are handled by it; if it raises, they are handled
+    one by one, for one of them may have to be buried.
     """
 
     def __init__(
@@ -49,12 +49,14 @@ class Subscription:
         group: Group,
         handlers: Mapping[type[Message], FactHandler],
         together: FactsHandler | None = None,
+        linger_s: float = 0.0,
     ) -> None:
         self._server = server
         self._writer = writer
         self._group = group
         self._handlers = {model.TYPE: (model, handler) for model, handler in handlers.items()}
         self._together = together
+        self._linger_s = linger_s
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -80,8 +82,18 @@ class Subscription:
             if is_groupless(answer):
                 await ensure_group(link, self._group.stream, self._group.name)
                 continue
-            batch = [Claimed(entry=entry, attempt=1) for entry in stream_entries(answer)]
-            await self._handle_all(batch)
+            arrived = stream_entries(answer)
+            if arrived and self._linger_s:
+                arrived += await self._linger(link)
+            await self._handle_all([Claimed(entry=entry, attempt=1) for entry in arrived])
+
+    async def _linger(self, link: Link) -> list[Entry]:
+        """Return what comes within a moment; what was read before is pending meanwhile."""
+        if await self._stops_within(self._linger_s):
+            return []
+        read = self._group.read(count=self._server.settings.read_count, block_s=0.0)
+        (answer,) = await link.call(read)
+        return [] if is_groupless(answer) else stream_entries(answer)
 
     async def _take_pending(self, link: Link) -> None:
         """Take up what was read and not settled, one at a time: claiming counts as a delivery."""

@@ -16,6 +16,8 @@ from shared.bus import names
 from shared.bus.envelope import Envelope
 from shared.bus.ports import Delivery
 from shared.bus.redis_bus import RedisBus
+from shared.contracts.capability import RegisterHandler, RegisterRuntimeOption
+from shared.contracts.message import Done
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact, GetInventory, Inventory, PluginChanged
 from tests.bench.api import Api
@@ -114,8 +116,19 @@ async def _store(redis_url: str) -> AsyncIterator[RedisBus]:
     async def inventory(_command: GetInventory, _delivery: Delivery) -> Inventory:
         return Inventory(epoch=_EPOCH, revision=1, plugins=(_PLUGIN,))
 
+    async def registered(
+        _command: RegisterHandler | RegisterRuntimeOption, _delivery: Delivery
+    ) -> Done:
+        return Done()
+
     bus = RedisBus(url=redis_url, node=_NODE, service="store")
-    bus.serve({GetInventory: inventory})
+    bus.serve(
+        {
+            GetInventory: inventory,
+            RegisterHandler: registered,
+            RegisterRuntimeOption: registered,
+        }
+    )
     await bus.open()
     try:
         yield bus

@@ -31,6 +31,7 @@ from services.gateway.service.logs import PluginLogs
 from services.gateway.service.look import PluginLook
 from services.gateway.service.replica import Replica
 from services.gateway.service.upgrades import Upgrades
+from services.gateway.service.visibility import Visibility
 from services.gateway.service.volumes import Volumes
 from shared.contracts.event import ReadFeed
 from shared.contracts.store import GetInventory, PluginChanged
@@ -134,7 +135,13 @@ async def serving(root: Path, access: Access | None = None) -> AsyncIterator[App
     streams = FakeStreams()
     look = PluginLook(sender=sender, replica=replica, interval_s=0.001)
     stopping = asyncio.Event()
-    watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
+    watch = JobWatch(
+        jobs=jobs,
+        follower=follower,
+        visibility=Visibility(replica=replica, feed=feed),
+        look_s=0.05,
+        first_look_s=0.05,
+    )
     gateway = Gateway(
         config=_config(root),
         access=access

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from services.event.domain.audit import Link, verified
 from shared.contracts.audit import (
@@ -24,20 +24,15 @@ class AuditDb:
         self._database = database
         self._keep = keep
 
-    async def append(self, request: RequestAudited, message_id: str) -> AuditRecord | None:
-        """Add a record to the chain; None where the message was added before."""
+    async def append(
+        self, requests: Sequence[tuple[RequestAudited, str]]
+    ) -> tuple[AuditRecord, ...]:
+        """Add records to the chain and return the new ones, in one transaction."""
 
-        def transaction(connection: sqlite3.Connection) -> AuditRecord | None:
-            known = "SELECT 1 FROM audit WHERE message_id = ?"
-            if connection.execute(known, (message_id,)).fetchone():
-                return None
-            link = _head(connection).next(request.model_dump_json())
-            connection.execute(
-                "INSERT INTO audit (seq, message_id, body, hash) VALUES (?, ?, ?, ?)",
-                (link.seq, message_id, link.body, link.hash),
-            )
-            _trim(connection, link.seq - self._keep)
-            return AuditRecord(seq=link.seq, request=request, hash=link.hash)
+        def transaction(connection: sqlite3.Connection) -> tuple[AuditRecord, ...]:
+            added = [_append(connection, *one) for one in requests]
+            _trim(connection, _head(connection).seq - self._keep)
+            return tuple(record for record in added if record is not None)
 
         return await self._database.write(transaction)
 
@@ -50,6 +45,21 @@ class AuditDb:
         return await self._database.read(
             lambda connection: verified(_start(connection), _links(connection), noted)
         )
+
+
+def _append(
+    connection: sqlite3.Connection, request: RequestAudited, message_id: str
+) -> AuditRecord | None:
+    """Add a record; None where the message was added before."""
+    known = "SELECT 1 FROM audit WHERE message_id = ?"
+    if connection.execute(known, (message_id,)).fetchone():
+        return None
+    link = _head(connection).next(request.model_dump_json())
+    connection.execute(
+        "INSERT INTO audit (seq, message_id, body, hash) VALUES (?, ?, ?, ?)",
+        (link.seq, message_id, link.body, link.hash),
+    )
+    return AuditRecord(seq=link.seq, request=request, hash=link.hash)
 
 
 def _start(connection: sqlite3.Connection) -> Link:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from shared.contracts.event import FeedEvent
-from shared.contracts.message import owner_of
+from shared.contracts.message import Message, owner_of
 from shared.contracts.node import RowsChanged
 from shared.contracts.store import Fact, PluginChanged
 from shared.contracts.volume import VolumesChanged
@@ -14,8 +15,18 @@ from shared.contracts.volume import VolumesChanged
 LOST_TYPE, LOST_ACTION = "daemon", "events-lost"
 
 
+class PluginTold(Message):
+    """What the feed reads of a PluginChanged: all but the record, which is most of it."""
+
+    TYPE: ClassVar[str] = PluginChanged.TYPE
+
+    epoch: str
+    revision: int
+    facts: tuple[Fact, ...] = ()
+
+
 #: What services publish of what they own: facts, by dense revisions of an epoch.
-Change = PluginChanged | VolumesChanged | RowsChanged
+Change = PluginTold | VolumesChanged | RowsChanged
 
 
 def source_of(change: Change) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.event.domain.feed import PluginTold
 from services.event.service.audit import AuditService
 from services.event.service.feed import EventService
 from shared.bus.ports import CommandHandler, FactHandler
@@ -12,7 +13,6 @@ from shared.contracts.audit import ReadAudit, RequestAudited, VerifyAudit
 from shared.contracts.event import ReadFeed
 from shared.contracts.message import Command, Message
 from shared.contracts.node import RowsChanged
-from shared.contracts.store import PluginChanged
 from shared.contracts.volume import VolumesChanged
 
 
@@ -35,7 +35,7 @@ def audited(audit: AuditService) -> Mapping[type[Message], FactHandler]:
 def facts(service: EventService) -> Mapping[str, Mapping[type[Message], FactHandler]]:
     """Return, by the service that publishes them, the handlers of what becomes events."""
     return {
-        "store": {PluginChanged: service.take_in},
+        "store": {PluginTold: service.take_in},
         "volume": {VolumesChanged: service.take_in},
         "controller": {RowsChanged: service.take_in},
     }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import structlog
 from pydantic import ValidationError
 
 from services.gateway.ports import Lost
-from shared.bus.redis_bus import RedisBus
+from shared.bus.position import order
 from shared.bus.tail import Gap
 from shared.contracts.message import Message
+from shared.plugins.events import Tailing
 
 log = structlog.get_logger()
 
@@ -20,9 +21,11 @@ log = structlog.get_logger()
 class StreamChanges:
     """ports.Changes of one owner: messages of one type, others are passed over."""
 
-    bus: RedisBus
+    bus: Tailing
     owner: str
     model: type[Message]
+    #: Tells whether an epoch's revision was learnt in another way: it is passed over, unparsed.
+    is_known: Callable[[str, int], bool] = lambda _epoch, _revision: False
 
     async def tail(self) -> AsyncIterator[Message | Lost]:
         """Yield from the stream's end on, first Lost: what came before is not shown."""
@@ -31,8 +34,11 @@ class StreamChanges:
                 log.info("reading on behind a gap", owner=self.owner, reason=item.reason)
                 yield Lost()
                 continue
-            envelope, _ = item
-            if envelope.message_type == self.model.TYPE:
+            envelope, arrival = item
+            revision, _ = order(arrival.stream_id)
+            if envelope.message_type != self.model.TYPE:
+                continue
+            if not self.is_known(envelope.epoch, revision):
                 try:
                     yield envelope.read(self.model)
                 except ValidationError:

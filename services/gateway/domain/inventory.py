@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 from services.gateway.domain import docker_json
@@ -17,17 +18,16 @@ from shared.contracts.store import PluginChanged
 _SHOWS_ALL = PluginFilter()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A plugin, and Docker's JSON of it, made once."""
+    """A plugin, and Docker's JSON of it."""
 
     plugin: Plugin
-    json: bytes
 
-    @classmethod
-    def of(cls, plugin: Plugin) -> Entry:
-        """Make the entry of *plugin*."""
-        return cls(plugin=plugin, json=docker_json.dense(docker_json.plugin_object(plugin)))
+    @cached_property
+    def json(self) -> bytes:
+        """Return the JSON, made when it is first asked for: most changes nobody looks at."""
+        return docker_json.dense(docker_json.plugin_object(self.plugin))
 
 
 class Inventory:
@@ -74,7 +74,7 @@ class Inventory:
         ahead = {r: i for r, i in self._ahead.items() if is_same_epoch and r > snapshot.revision}
         later = set(ahead.values())
         kept = {i: entry for i, entry in self._entries.items() if i in later}
-        taken = {p.plugin_id: Entry.of(p) for p in snapshot.plugins if p.plugin_id not in later}
+        taken = {p.plugin_id: Entry(plugin=p) for p in snapshot.plugins if p.plugin_id not in later}
         self._entries = taken | kept
         self._id_by_name = {entry.plugin.name: i for i, entry in self._entries.items()}
         self.epoch, self.revision, self._ahead = snapshot.epoch, snapshot.revision, ahead
@@ -112,7 +112,7 @@ class Inventory:
         if before is not None and self._id_by_name.get(before.plugin.name) == plugin_id:
             del self._id_by_name[before.plugin.name]
         if plugin is not None:
-            self._entries[plugin_id] = Entry.of(plugin)
+            self._entries[plugin_id] = Entry(plugin=plugin)
             self._id_by_name[plugin.name] = plugin_id
 
     def _catch_up(self) -> None:

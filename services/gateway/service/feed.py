@@ -24,6 +24,8 @@ _LAST_PAGE_LIMIT_S: Final = 3.0
 #: How long a reader of what is new waits to learn where the feed stands.
 _START_LIMIT_S: Final = 2.0
 _NS: Final = 10**9
+#: How long an answer waits for its events to be told.
+_TOLD_LIMIT_S: Final = 0.25
 #: Beyond any number of the feed: a page after it tells only where the feed stands.
 _BEYOND: Final = 2**62
 
@@ -58,6 +60,9 @@ class Feed:
         self._is_closed = False
         #: The newest number seen; None until the event service was heard.
         self._last_seq: int | None = None
+        #: The newest revision of each epoch whose events were handed to the readers.
+        self._told: dict[str, int] = {}
+        self._moved = asyncio.Event()
 
     @property
     def listeners(self) -> int:
@@ -97,10 +102,25 @@ class Feed:
         seq = (reading.after_seq or 0) if reading.has_history else self._last_seq
         return self._batches(Cursor(reading=reading, seq=seq), subscription, first)
 
+    async def told(self, position: FeedPosition) -> None:
+        """Return once those who read what happens were handed the events of a position.
+
+        At once while nobody reads, and in any case soon: the event service may be away.
+        """
+        if not self._subscriptions:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_LIMIT_S):
+                while self._told.get(position.epoch, 0) < position.revision:
+                    await self._moved.wait()
+
     def _publish(self, event: FeedEvent) -> None:
         self._last_seq = event.seq
         for subscription in self._subscriptions:
             subscription.offer(event)
+        self._told[event.epoch] = event.revision
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _mark_behind(self) -> None:
         for subscription in self._subscriptions:

@@ -12,7 +12,7 @@ import structlog
 
 from services.gateway import ports
 from services.gateway.service.jobs import Jobs
-from services.gateway.service.replica import Replica
+from services.gateway.service.visibility import Visibility
 from shared import errdefs
 from shared.contracts.job import Job, JobEnded, JobProgress, JobState
 
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The job is over: it failed with *error*, or the replica has what it did."""
+    """The job is over: it failed with *error*, or clients can see what it did."""
 
     error: errdefs.Error | None
 
@@ -58,13 +58,13 @@ class JobWatch:
         *,
         jobs: Jobs,
         follower: ports.JobFollower,
-        replica: Replica,
+        visibility: Visibility,
         look_s: float = _LOOK_S,
         first_look_s: float = _FIRST_LOOK_S,
     ) -> None:
         self._jobs = jobs
         self._follower = follower
-        self._replica = replica
+        self._visibility = visibility
         self._look_s = look_s
         self._first_look_s = first_look_s
         self._listening: set[_Heard] = set()
@@ -138,7 +138,7 @@ class JobWatch:
         if ended.error is not None:
             return End(error=errdefs.from_wire(ended.error))
         if ended.changed is not None:
-            await self._replica.settle(ended.changed)
+            await self._visibility.settle(ended.changed)
         return End(error=None)
 
     async def _look(self, job_id: str) -> End | None:
@@ -154,7 +154,7 @@ class JobWatch:
             case JobState.FAILED:
                 return End(error=_failure(job))
             case JobState.DONE:
-                await self._replica.catch_up()
+                await self._visibility.catch_up()
                 return End(error=None)
             case _:
                 return None

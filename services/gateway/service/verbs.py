@@ -1,4 +1,4 @@
-"""The verbs: each is a command to its owner, and over when the replica shows what it did."""
+"""The verbs: each is a command to its owner, and over when clients can see what it did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from services.gateway import ports
-from services.gateway.service.replica import Replica
+from services.gateway.service.visibility import Visibility
 from services.gateway.service.volumes import Volumes
 from shared import errdefs
 from shared.contracts.executor import Resources
@@ -54,7 +54,7 @@ class Verbs:
     """
 
     sender: ports.Sender
-    replica: Replica
+    visibility: Visibility
     spool: ports.Spool
     ready_timeout_s: float
     stop_grace_s: float
@@ -133,5 +133,5 @@ class Verbs:
 
     async def _do(self, command: Command[Changed], limit_s: float) -> Changed:
         changed = await self.sender.send(command, timeout_s=limit_s, message_id=message_id(command))
-        await self.replica.settle(changed)
+        await self.visibility.settle(changed)
         return changed

@@ -34,7 +34,7 @@ async def _fill(audit: AuditDb, count: int) -> None:
             path=f"/plugins/{number}/enable",
             status=200,
         )
-        await audit.append(request, f"m-{number}")
+        await audit.append([(request, f"m-{number}")])
 
 
 async def test_records_are_chained_and_read(database: Database) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
+from services.event.domain.feed import PluginTold
 from shared import errdefs
 from shared.contracts.event import FeedEvent, FeedFilter, FeedPage, FeedPosition, ReadFeed
-from shared.contracts.store import Fact, PluginChanged
+from shared.contracts.store import Fact
 from shared.sqlite import Database
 from tests.support.small_disk import small_disk
 
@@ -33,7 +34,7 @@ async def feed(tmp_path: Path) -> AsyncIterator[FeedDb]:
         yield opened
 
 
-def change(revision: int, *actions: str, epoch: str = "e1", time_ns: int = 0) -> PluginChanged:
+def change(revision: int, *actions: str, epoch: str = "e1", time_ns: int = 0) -> PluginTold:
     """Make a change whose facts happened at *time_ns* (0: when the revision's number says)."""
     facts = tuple(
         Fact(
@@ -44,14 +45,14 @@ def change(revision: int, *actions: str, epoch: str = "e1", time_ns: int = 0) ->
         )
         for action in actions
     )
-    return PluginChanged(epoch=epoch, revision=revision, plugin_id="p1", plugin=None, facts=facts)
+    return PluginTold(epoch=epoch, revision=revision, facts=facts)
 
 
 def action(body: bytes) -> str:
     return FeedEvent.model_validate_json(body).action
 
 
-async def take_in(feed: FeedDb, *changes: PluginChanged) -> list[FeedEvent]:
+async def take_in(feed: FeedDb, *changes: PluginTold) -> list[FeedEvent]:
     """Take changes in at time 1000 and return the events that are new."""
     return [event for one in changes for event in await feed.take_in([one], now_ns=1000)]
 

@@ -95,6 +95,26 @@ async def test_facts_that_came_together_are_handled_together(
     await eventually(lambda: pending(redis_server) == 0)
 
 
+async def test_facts_that_come_within_the_linger_are_handled_together(
+    buses: Buses, redis_server: RedisServer
+) -> None:
+    """Who need not hurry hears of what comes one by one at once, and none of it is left."""
+    desk = await buses.opened("desk")
+    reader = GroupReader()
+    event = buses.make("event")
+    event.subscribe("desk", {Note: reader.handle}, together=reader.handle_all, linger_s=2.0)
+    await event.open()
+    await publish(desk, 1)
+    # Before there is a group, Redis answers with an error.
+    asked = ("XPENDING", STREAM, "event")
+    await eventually(lambda: redis_server.command(*asked).splitlines()[0] == "1")
+    await publish(desk, 2)
+
+    await eventually(lambda: reader.sizes == [2])
+    assert reader.numbers == [1, 2]
+    await eventually(lambda: pending(redis_server) == 0)
+
+
 async def test_facts_that_cannot_be_handled_together_are_handled_one_by_one(
     buses: Buses, redis_server: RedisServer
 ) -> None:

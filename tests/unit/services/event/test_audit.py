@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -104,13 +105,14 @@ class FakeAudit:
     error: errdefs.Error | None = None
     ids: list[str] = field(default_factory=list)
 
-    async def append(self, request: RequestAudited, message_id: str) -> AuditRecord | None:
+    async def append(
+        self, requests: Sequence[tuple[RequestAudited, str]]
+    ) -> tuple[AuditRecord, ...]:
         if self.error is not None:
             raise self.error
-        if message_id in self.ids:
-            return None
-        self.ids.append(message_id)
-        return AuditRecord(seq=len(self.ids), request=request, hash="h")
+        new = [(request, one) for request, one in requests if one not in self.ids]
+        self.ids += [one for _, one in new]
+        return tuple(AuditRecord(seq=1, request=request, hash="h") for request, _ in new)
 
     async def page(self, query: ReadAudit) -> AuditPage:
         return AuditPage(records=(), last_seq=len(self.ids))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from services.event.domain.feed import Happening, happenings, tells
+from services.event.domain.feed import Happening, PluginTold, happenings, tells
 from shared.contracts.node import RowsChanged
-from shared.contracts.store import Fact, PluginChanged
+from shared.contracts.store import Fact
 
 ENABLED = Fact(action="enable", actor_id="p1", attributes={"name": "sshfs:latest"}, time_ns=5)
 DISABLED = Fact(action="disable", actor_id="p1", attributes={"name": "sshfs:latest"}, time_ns=6)
 
 
-def change(revision: int, *facts: Fact) -> PluginChanged:
-    return PluginChanged(epoch="e", revision=revision, plugin_id="p1", plugin=None, facts=facts)
+def change(revision: int, *facts: Fact) -> PluginTold:
+    return PluginTold(epoch="e", revision=revision, facts=facts)
 
 
-def added(subject: PluginChanged, *, reached: int) -> tuple[Happening, ...]:
+def added(subject: PluginTold, *, reached: int) -> tuple[Happening, ...]:
     return happenings(subject, reached=reached, node="n1", now_ns=99)
 
 
@@ -92,4 +92,4 @@ def test_a_controllers_change_tells_what_it_tells_and_leaves_no_hole() -> None:
     assert event.numbered(1).scope == "swarm"
     assert tells(change)
     assert not tells(RowsChanged(epoch="e", revision=10, rows=()))
-    assert tells(PluginChanged(epoch="e", revision=1, plugin_id="p", plugin=None, facts=()))
+    assert tells(PluginTold(epoch="e", revision=1, facts=()))

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.event.domain.feed import Change, happenings
+from services.event.domain.feed import Change, PluginTold, happenings
 from services.event.service.feed import EventService, Reached, Retention
 from shared import errdefs
 from shared.contracts.event import FeedEvent, FeedPage, FeedPosition, ReadFeed
-from shared.contracts.store import Fact, PluginChanged
+from shared.contracts.store import Fact
 from shared.contracts.volume import VolumesChanged
 from tests.support.bus import delivery
 
@@ -65,9 +65,9 @@ class FakeFeed:
             raise self.error
 
 
-def change(revision: int, *, epoch: str = "e1") -> PluginChanged:
+def change(revision: int, *, epoch: str = "e1") -> PluginTold:
     fact = Fact(action="enable", actor_id="p1", time_ns=revision)
-    return PluginChanged(epoch=epoch, revision=revision, plugin_id="p1", plugin=None, facts=(fact,))
+    return PluginTold(epoch=epoch, revision=revision, facts=(fact,))
 
 
 class Bench:

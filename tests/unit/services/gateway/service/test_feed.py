@@ -254,3 +254,34 @@ async def test_listeners(world: _World) -> None:
     del unbegun
     gc.collect()
     assert world.feed.listeners == 0
+
+
+def _at(revision: int) -> FeedPosition:
+    return FeedPosition(source="store", epoch=EPOCH, revision=revision)
+
+
+async def test_an_answer_waits_until_readers_were_handed_its_events(world: _World) -> None:
+    """Who causes a change hears of it after those who follow the events, as with dockerd."""
+    batches = await world.open()
+    answering = asyncio.create_task(world.feed.told(_at(7)))
+    await all_have_run()
+    assert not answering.done()
+
+    world.publish(event(7))
+    await answering
+
+    assert await _take(batches, 1) == [7]
+
+
+async def test_an_answer_waits_for_nobody(world: _World) -> None:
+    """Where nobody reads the events, they may come when they like."""
+    async with asyncio.timeout(0.1):
+        await world.feed.told(_at(7))
+
+
+async def test_an_answer_does_not_wait_for_long(world: _World) -> None:
+    """The change has happened, and the event service may be away."""
+    batches = await world.open()
+    async with asyncio.timeout(5):
+        await world.feed.told(_at(7))
+    await batches.aclose()

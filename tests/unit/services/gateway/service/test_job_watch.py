@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import pytest
 
 from services.gateway.ports import Lost
+from services.gateway.service.feed import Feed
 from services.gateway.service.job_watch import End, JobWatch, Step
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.replica import Replica
+from services.gateway.service.visibility import Visibility
 from shared import errdefs
 from shared.contracts.job import GetJob, JobEnded, JobReply, JobState
 from shared.contracts.store import GetInventory
@@ -46,7 +48,12 @@ async def world() -> AsyncIterator[_World]:
     sender = FakeSender({GetInventory: snapshot(4)})
     replica = Replica(sender=sender, changes=changes, patience_s=0.2)
     jobs = Jobs(sender=sender, vault=FakeVault())
-    watch = JobWatch(jobs=jobs, follower=follower, replica=replica, look_s=0.05, first_look_s=0.05)
+    visibility = Visibility(
+        replica=replica, feed=Feed(sender=sender, changes=FakeChanges(), positions=tuple)
+    )
+    watch = JobWatch(
+        jobs=jobs, follower=follower, visibility=visibility, look_s=0.05, first_look_s=0.05
+    )
     running = asyncio.create_task(replica.run())
     changes.put(Lost())
     await replica.ready()
