@@ -66,6 +66,17 @@ _NODE_OVERVIEW: Final = Dashboard(
             _quantile("wherry_http_request_duration_seconds", "route"),
             unit="s",
         ),
+        graph(
+            "Changes in hand, and waiting for their client's turn",
+            (f"sum by (instance) (wherry_changes_in_hand{{{_ON}}})", "in hand {{instance}}"),
+            (f"sum by (instance) (wherry_changes_waiting{{{_ON}}})", "waiting {{instance}}"),
+        ),
+        graph(
+            "Changes that are refused",
+            _rate("wherry_changes_refused_total", "instance, reason"),
+            unit="cps",
+            description="resource_exhausted: too many of one client; unavailable: of all together.",
+        ),
         graph("What happened to plugins", _rate("wherry_plugin_facts_total", "action"), unit="cps"),
         graph("Jobs", (f"sum by (kind, state) (wherry_jobs{{{_ON}}})", "{{kind}} {{state}}")),
         traces(

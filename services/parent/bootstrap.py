@@ -12,7 +12,7 @@ from services.parent.adapters.redis_server import RedisServer
 from services.parent.config import ParentConfig
 from services.parent.ports import Unit
 from services.parent.service.supervision import Supervision
-from services.parent.service.takeover import take_over
+from services.parent.service.takeover import Takeover
 from shared.node.folders import make_roots
 from shared.node.lock import ServiceLock
 
@@ -39,16 +39,17 @@ def run(config: ParentConfig) -> None:
 
 def _supervise(config: ParentConfig, processes: PidfdProcesses) -> None:
     redis = RedisServer(node=config.node)
-    adopted = take_over(
-        [*(service.name for service in reversed(config.services)), redis.name],
+    takeover = Takeover(
         adopts=lambda name: name == redis.name and config.node.private_redis and redis.answers(),
         locks=LockFiles(node=config.node),
         processes=processes,
         grace_s=config.grace_s,
     )
+    names = (*(service.name for service in reversed(config.services)), redis.name)
     supervision = Supervision(
         tuple(_units(config, redis)),
-        adopted=adopted,
+        adopted=takeover.all(names),
+        take_over=takeover.one,
         processes=processes,
         backoff=config.backoff,
         clock=time.monotonic,

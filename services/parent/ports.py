@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.parent.domain.ending import Ending
+from shared.node.lock import Holder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ class Processes(Protocol):
 class Locks(Protocol):
     """The lock files that say what runs on the node."""
 
-    def holder(self, name: str) -> int | None:
-        """Return the pid that the lock's holder wrote into it; None when nobody holds it."""
+    def holder(self, name: str) -> Holder | None:
+        """Return the lock's holder as it described itself; None when nobody holds it."""
 
     def is_holder(self, name: str, pid: int) -> bool:
         """Tell whether this host's process *pid* has the lock's file open."""

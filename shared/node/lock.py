@@ -12,6 +12,9 @@ from pathlib import Path
 from shared import errdefs
 from shared.version import VERSION
 
+#: In the environment of what a parent has forked.
+FORKED = "WHERRY_FORKED"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -20,6 +23,8 @@ class Holder:
     pid: int
     version: str
     started_at_ns: int
+    #: Whether a parent started it; another supervisor's process is not for parents to end.
+    is_forked: bool = True
 
 
 class ServiceLock:
@@ -45,8 +50,7 @@ class ServiceLock:
                 "stop it first, or give this node other folders"
             )
         os.ftruncate(fd, 0)
-        description = {"pid": os.getpid(), "version": VERSION, "started_at_ns": time.time_ns()}
-        os.pwrite(fd, json.dumps(description).encode(), 0)
+        os.pwrite(fd, _description(), 0)
         self._fd = fd
 
     def outlast_exec(self) -> None:
@@ -82,6 +86,16 @@ def _flock(fd: int, kind: int) -> bool:
     return True
 
 
+def _description() -> bytes:
+    said = {
+        "pid": os.getpid(),
+        "version": VERSION,
+        "started_at_ns": time.time_ns(),
+        "is_forked": FORKED in os.environ,
+    }
+    return json.dumps(said).encode()
+
+
 def _described(fd: int) -> Holder | None:
     try:
         description = json.loads(os.pread(fd, 4096, 0))
@@ -89,6 +103,7 @@ def _described(fd: int) -> Holder | None:
             pid=int(description["pid"]),
             version=str(description["version"]),
             started_at_ns=int(description["started_at_ns"]),
+            is_forked=bool(description.get("is_forked", True)),  # one of before did not say
         )
     except (ValueError, KeyError):
         return None  # taken a moment ago, not described yet

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from shared.node.lock import read_holder
-from tests.support.services import steady
+from tests.support.node import parent_of
+from tests.support.services import late, steady
 
 _LIMIT_S = 60.0
 
@@ -75,6 +76,28 @@ class SmallNode:
         self._parents.append(parent)
         return parent
 
+    @contextlib.contextmanager
+    def alone(self, service: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a service without a parent, as another supervisor does, in this block."""
+        code = f"from tests.support.services import {service}; {service}.main()"
+        argv = [sys.executable, "-c", code]
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            process = subprocess.Popen(argv, env=self.env, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(timeout=_LIMIT_S)
+
+    def waiting(self) -> list[int]:
+        """Return the pids of the late services that wait, oldest first."""
+        return [int(line.split()[1]) for line in self.journal() if line.endswith("waits")]
+
+    def let_go_on(self, pid: int | None = None) -> None:
+        """Let one of them take its lock, or all and those that come."""
+        late.gate(self.root, pid).touch()
+
     def until_runs(self, *names: str) -> dict[str, int]:
         """Wait until these hold their locks and return their pids."""
         until(lambda: set(names) <= set(self.held()), self.explain)
@@ -90,6 +113,11 @@ class SmallNode:
         holder = read_holder(self.exec_root / "locks" / f"{name}.lock")
         assert holder is not None, f"nobody holds {name}"
         return holder.pid
+
+    def is_child(self, name: str, parent: int) -> bool:
+        """Tell whether who holds a lock is a child of *parent*."""
+        holder = read_holder(self.exec_root / "locks" / f"{name}.lock")
+        return holder is not None and parent_of(holder.pid) == parent
 
     @property
     def log_path(self) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from shared import errdefs
+from shared.node.lock import FORKED
 
 log = structlog.get_logger()
 
@@ -96,6 +97,7 @@ def _be_child(run: Callable[[], int]) -> None:
         _let_go_of_signals()
         _let_go_of_descriptors()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.environ[FORKED] = "1"
         status = run()
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)

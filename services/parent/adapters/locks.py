@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.node.config import NodeConfig
-from shared.node.lock import read_holder
+from shared.node.lock import Holder, read_holder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +16,9 @@ class LockFiles:
 
     node: NodeConfig
 
-    def holder(self, name: str) -> int | None:
-        """Return the pid that the lock's holder wrote into it; None when nobody holds it."""
-        holder = read_holder(self.node.lock_path(name))
-        return holder.pid if holder else None
+    def holder(self, name: str) -> Holder | None:
+        """Return the lock's holder as it described itself; None when nobody holds it."""
+        return read_holder(self.node.lock_path(name))
 
     def is_holder(self, name: str, pid: int) -> bool:
         """Tell whether this host's process *pid* has the lock's file open.

@@ -10,6 +10,7 @@ import structlog
 from services.parent.domain.backoff import Backoff
 from services.parent.domain.ending import Ending
 from services.parent.ports import Processes, Unit
+from shared import errdefs
 
 log = structlog.get_logger()
 
@@ -35,6 +36,9 @@ class Supervision:
     """Starts units in their order, restarts those that end, stops all in the opposite order.
 
     *adopted* names the units that run already, and their processes, which are watched.
+    *take_over* is called with a unit's name before each start: what an earlier parent forked in
+    its last moment may have got ahead of us. It returns a process that is adopted, watched, or
+    raises Conflict when the unit can't run now.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Supervision:
         units: Sequence[Unit],
         *,
         adopted: Mapping[str, int],
+        take_over: Callable[[str], int | None],
         processes: Processes,
         backoff: Backoff,
         clock: Callable[[], float],
@@ -49,6 +54,7 @@ class Supervision:
     ) -> None:
         now = clock()
         self._kept = [_kept(unit, adopted.get(unit.name), now) for unit in units]
+        self._take_over = take_over
         self._processes = processes
         self._backoff = backoff
         self._clock = clock
@@ -74,8 +80,8 @@ class Supervision:
     def _start(self, kept: _Kept) -> None:
         kept.started_at = self._clock()
         try:
-            pid = kept.unit.start()
-        except OSError as error:
+            pid = self._take_over(kept.unit.name) or kept.unit.start()
+        except (OSError, errdefs.Conflict) as error:
             self._postpone(kept, how=f"did not start: {error}")
             return
         kept.pid, kept.due_at = pid, None

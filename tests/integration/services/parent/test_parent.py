@@ -121,6 +121,36 @@ def test_next_parent_takes_over(node: SmallNode) -> None:
     assert node.held() == []
 
 
+def test_what_a_dying_parent_started_is_ended(node: SmallNode) -> None:
+    """A service that takes its lock after the next parent has looked does not keep it."""
+    parent = node.start("late")
+    until(lambda: len(node.waiting()) == 1, node.explain)
+    (left,) = node.waiting()
+    parent.kill()
+    parent.wait(timeout=_LIMIT_S)
+    parent = node.start("late")
+    until(lambda: len(node.waiting()) == 2, node.explain)
+
+    node.let_go_on(left)
+    assert node.until_runs("late") == {"late": left}
+    node.let_go_on()
+    until(lambda: node.is_child("late", parent.pid), node.explain)
+
+    assert node.log("ending what an earlier parent left", unit="late", pid=left)
+    assert _stop(parent) == 0
+
+
+def test_what_another_supervisor_runs_is_left_alone(node: SmallNode) -> None:
+    """A parent is refused a node of whose services one was started by itself, as units are."""
+    with node.alone("first") as service:
+        node.until_runs("first")
+
+        assert node.start("first").wait(timeout=_LIMIT_S) == 1
+
+        assert f"process {service.pid}, which no parent started" in node.log_path.read_text()
+        assert node.pid("first") == service.pid
+
+
 def test_adopted_redis_is_restarted(node: SmallNode) -> None:
     """A redis-server that was adopted and dies is replaced, though it was nobody's child."""
     parent = node.start("first")

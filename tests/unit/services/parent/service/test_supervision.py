@@ -11,6 +11,7 @@ from services.parent.domain.backoff import Backoff
 from services.parent.domain.ending import Ending
 from services.parent.ports import Wakeup
 from services.parent.service.supervision import Supervision
+from shared import errdefs
 
 _STOP = Wakeup(told_to_stop=True)
 
@@ -26,6 +27,8 @@ class World:
     waits: list[float | None] = field(default_factory=list)
     outlives: frozenset[int] = frozenset()
     last_pid: int = 0
+    #: By unit: what is found before its next starts, one after the other.
+    found: dict[str, list[int | errdefs.Error]] = field(default_factory=dict)
 
     def clock(self) -> float:
         return self.now
@@ -46,6 +49,12 @@ class World:
     def end(self, pid: int, grace_s: float) -> Ending | None:
         self.seen.append(f"end {pid} within {grace_s}")
         return None if pid in self.outlives else Ending(pid=pid, wait_status=0)
+
+    def take_over(self, name: str) -> int | None:
+        found = self.found[name].pop(0) if self.found.get(name) else None
+        if isinstance(found, errdefs.Error):
+            raise found
+        return found
 
 
 @dataclass
@@ -68,6 +77,7 @@ def _run(world: World, *units: FakeUnit, adopted: Mapping[str, int] | None = Non
     Supervision(
         units,
         adopted=adopted or {},
+        take_over=world.take_over,
         processes=world,
         backoff=Backoff(),
         clock=world.clock,
@@ -133,6 +143,27 @@ def test_failed_start_is_tried_again() -> None:
 
     assert world.waits == [pytest.approx(0.1), pytest.approx(0.2), None]
     assert world.seen[0] == "start store"
+
+
+def test_what_has_its_place_is_tried_again() -> None:
+    """A unit that runs elsewhere is no reason to give it up, nor to start a second."""
+    world = World(
+        [Wakeup(), Wakeup(), _STOP], found={"store": [errdefs.Conflict("it runs elsewhere")] * 2}
+    )
+
+    _run(world, FakeUnit("store", world))
+
+    assert world.waits == [pytest.approx(0.1), pytest.approx(0.2), None]
+    assert world.seen[:2] == ["start store", "watch 1"]
+
+
+def test_adopted_later() -> None:
+    """What is found running before a restart, and is well, is kept instead of a start."""
+    world = World([_killed(77), Wakeup(), _STOP], found={"redis": [78]})
+
+    _run(world, FakeUnit("redis", world), adopted={"redis": 77})
+
+    assert world.seen == ["watch 78", "end 78 within 15.0"]
 
 
 def test_strangers_end() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from services.parent.domain.ending import Ending
 from services.parent.ports import Wakeup
-from services.parent.service.takeover import take_over
+from services.parent.service.takeover import Takeover
 from shared import errdefs
+from shared.node.lock import Holder
 
 
 @dataclass
@@ -21,19 +22,26 @@ class World:
     immortal: frozenset[int] = frozenset()
     #: Their locks are given up as soon as somebody looks closer.
     fleeting: frozenset[int] = frozenset()
+    #: No parent has forked them.
+    lone: frozenset[int] = frozenset()
     ended: list[int] = field(default_factory=list)
+    watched: list[int] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
 
-    def holder(self, name: str) -> int | None:
-        return self.locks.get(name)
+    def holder(self, name: str) -> Holder | None:
+        pid = self.locks.get(name)
+        if pid is None:
+            return None
+        return Holder(pid=pid, version="1", started_at_ns=1, is_forked=pid not in self.lone)
 
     def is_holder(self, name: str, pid: int) -> bool:
-        if pid in self.fleeting:
+        if pid in self.fleeting and pid in self.watched:
             del self.locks[name]
             return False
         return self.open_files.get(pid) == name
 
     def watch(self, pid: int) -> bool:
+        self.watched.append(pid)
         return pid in self.open_files
 
     def forget(self, pid: int) -> None:
@@ -51,9 +59,10 @@ class World:
 
 
 def _take_over(world: World, *names: str) -> dict[str, int]:
-    return take_over(
-        names, adopts=lambda name: name == "redis", locks=world, processes=world, grace_s=15.0
+    takeover = Takeover(
+        adopts=lambda name: name == "redis", locks=world, processes=world, grace_s=15.0
     )
+    return takeover.all(names)
 
 
 def test_services_are_ended_in_order_and_redis_is_adopted() -> None:
@@ -76,7 +85,16 @@ def test_pid_of_another_namespace(open_files: dict[int, str]) -> None:
 
     with pytest.raises(errdefs.Conflict, match="none of this host's"):
         _take_over(world, "store")
-    assert world.ended == []
+    assert (world.ended, world.watched) == ([], [])
+
+
+def test_what_another_supervisor_runs() -> None:
+    """A holder that no parent forked is named and left alone."""
+    world = World({"store": 7}, {7: "store"}, lone=frozenset({7}))
+
+    with pytest.raises(errdefs.Conflict, match="process 7, which no parent started"):
+        _take_over(world, "store")
+    assert (world.ended, world.forgotten) == ([], [7])
 
 
 def test_ends_by_itself() -> None:
