@@ -44,7 +44,7 @@ def find(folder: Path, cgroup: str) -> Leftovers:
     return Leftovers(
         processes=tuple(sorted(running)),
         mounts=tuple(mounts_below(folder)),
-        cgroups=tuple(str(path) for path in _cgroups(cgroup)),
+        cgroups=tuple(str(path) for path in cgroups(cgroup)),
         sockets=tuple(_sockets_below(folder)),
     )
 
@@ -74,7 +74,7 @@ def _clear(folder: Path, cgroup: str) -> None:
     for mount in sorted(mounts_below(folder), key=len, reverse=True):
         # What it says is not shown: a mount may be gone with its peer, and what stays is told.
         subprocess.run(["umount", mount], check=False, capture_output=True, timeout=_UMOUNT_LIMIT_S)
-    for path in _cgroups(cgroup):
+    for path in cgroups(cgroup):
         with contextlib.suppress(OSError):  # seen and told by who asks for leftovers next
             path.rmdir()
 
@@ -86,7 +86,7 @@ def mounts_below(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
-def _cgroups(cgroup: str) -> list[Path]:
+def cgroups(cgroup: str) -> list[Path]:
     """Return the folders of a cgroup in every hierarchy, deepest first."""
     tops = {_CGROUPS / cgroup.lstrip("/")}
     tops |= {hierarchy / cgroup.lstrip("/") for hierarchy in _CGROUPS.iterdir()}
