@@ -32,8 +32,9 @@ test: for-test ## Run the tests: unit, integration, conformance (ten minutes at 
 chaos: for-test ## Break nodes and look that every promise holds: kills, a Redis that forgets, random verbs
 	tests/run tests/chaos
 
-chaos-long: for-test ## The storm of make chaos for an hour (WHERRY_CHAOS_S), of a seed (WHERRY_SEED)
-	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} $(BIN)/pytest -q -s tests/chaos/test_storm.py
+chaos-long: for-test ## A storm of an hour (WHERRY_CHAOS_S, WHERRY_SEED), a soak (WHERRY_SOAK_S), each crash point of a batch
+	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} WHERRY_SOAK_S=$${WHERRY_SOAK_S:-1200} WHERRY_STRIDE=$${WHERRY_STRIDE:-1} \
+		$(BIN)/pytest -q -s tests/chaos/test_storm.py tests/chaos/test_soak.py tests/chaos/test_crash_points_of_batches.py
 
 test-all: test chaos slow ## Run the tests, break nodes, then the console in a browser, the runc-ctl wheel and the demo from a clean clone
 

@@ -103,11 +103,14 @@ class Leadership:
         if self._may_take(held):
             held = await self._lease.take(self._next_term(held))
         self._looked_at = self._monotonic()
-        was_active, self.holder = self.is_active, held
-        self.is_active = held is not None and self._is_ours(held)
-        if self.is_active and not was_active:
+        self.holder = held
+        is_ours = held is not None and self._is_ours(held)
+        if is_ours and not self.is_active:
             await self._begin()
-        elif was_active and not self.is_active:
+            # Not before: who does not know yet what there is would deny it.
+            self.is_active = True
+        elif self.is_active and not is_ours:
+            self.is_active = False
             log.warning("standing by", active=held.node if held else None)
             await self._stood_down()
         await self._looked()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from services.controller.domain.term import Holder
 from shared import errdefs
+from shared.contracts.batch import BatchRequest, CreateBatch, ListBatches, Selector, Target
 from shared.contracts.node import Heartbeat, ListNodes, NodeState
 from tests.support.controller import ControllerWorld, FakeRedis
 
@@ -59,6 +61,27 @@ async def test_the_second_has_a_copy_and_takes_over() -> None:
         assert b.redis.holder is not None
         assert b.redis.holder.term == 2
         assert [node.name for node in (await b.ask(ListNodes())).nodes] == ["n9"]
+
+
+async def test_nothing_is_answered_before_what_is_kept_is_read() -> None:
+    """Who takes over denies nothing that there is, at no moment."""
+    a, b = _two()
+    async with a, b:
+        request = BatchRequest(selector=Selector(enabled=True), target=Target(tag="v2"))
+        await a.ask(CreateBatch(batch_id="one", request=request))
+        await _settled()
+        await a.crash()
+        a.redis.holder = None
+
+        looking = asyncio.create_task(b.controller.leadership.look())
+        found = []
+        while not looking.done():
+            with contextlib.suppress(errdefs.Unavailable, errdefs.DeadlineExceeded):
+                found.append(len((await b.ask(ListBatches())).batches))
+            await asyncio.sleep(0)
+        found.append(len((await b.ask(ListBatches())).batches))
+
+    assert set(found) == {1}
 
 
 async def test_each_tells_its_feed_of_nodes() -> None:
