@@ -87,7 +87,7 @@ class CommandConsumer:
     async def _session(self, link: Link) -> None:
         await ensure_group(link, self._group.stream, self._group.name)
         await self._take_pending(link)
-        block_s = self._server.settings.block_s
+        block_s = self._server.settings.group_block_s
         while True:
             await self._wait_free()
             read = self._group.read(count=self.free, block_s=block_s)

@@ -11,6 +11,9 @@ class BusSettings:
 
     #: How long a read waits for news; what Redis lost is noticed within this time.
     block_s: float = 1.0
+    #: The same for reads of a group, which Redis itself ends when the group is lost: longer, for a
+    #: node has a dozen of them, and each that ends costs CPU while nothing happens.
+    group_block_s: float = 4.0
     #: How long Redis may take to connect or to answer before the connection is given up.
     answer_s: float = 5.0
     #: Waits between tries to connect: doubled from *base* to *cap*, with jitter.

@@ -77,8 +77,8 @@ class Subscription:
         await self._take_pending(link)
         settings = self._server.settings
         while not self._stopping.is_set():
-            read = self._group.read(count=settings.read_count, block_s=settings.block_s)
-            (answer,) = await link.call(read, wait_s=settings.block_s)
+            read = self._group.read(count=settings.read_count, block_s=settings.group_block_s)
+            (answer,) = await link.call(read, wait_s=settings.group_block_s)
             if is_groupless(answer):
                 await ensure_group(link, self._group.stream, self._group.name)
                 continue

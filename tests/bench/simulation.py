@@ -60,7 +60,7 @@ _CONFIG: Final[dict[str, Any]] = {
     "network": {"type": "host"},
 }
 #: Many buses in one process: none has to notice a loss quickly.
-_PATIENT = BusSettings(block_s=20.0, lease_s=120.0)
+_PATIENT = BusSettings(block_s=20.0, group_block_s=20.0, lease_s=120.0)
 _BEAT_S: Final = 4.0
 _ANSWER_S: Final = 60.0
 #: What the controller may grow by while the batch goes on, and how long that may take.

@@ -15,6 +15,7 @@ from shared.contracts.message import Command, Message
 NODE = "n1"
 QUICK = BusSettings(
     block_s=0.1,
+    group_block_s=0.1,
     answer_s=0.5,
     backoff_base_s=0.01,
     backoff_cap_s=0.05,

@@ -52,9 +52,10 @@ class OwnPlaces:
 
     def refuse_devices(self, devices: Sequence[DeviceNode]) -> None:
         """Raise PermissionDenied for a disk that holds what is Wherry's own."""
-        disks = self.disks()
-        for device in devices:
-            if device.type == "b" and (device.major, device.minor) in disks:
+        blocks = [device for device in devices if device.type == "b"]
+        disks = self.disks() if blocks else frozenset[Number]()
+        for device in blocks:
+            if (device.major, device.minor) in disks:
                 raise errdefs.PermissionDenied(
                     f"device {device.path} is a disk that holds Wherry's own files: it is given to "
                     "no plugin, whoever grants it. Have the plugin use another device",

@@ -311,7 +311,7 @@ async def test_an_idle_consumer_closes_at_once(buses: Buses) -> None:
     reader = Reader()
     desk = await buses.opened("desk")
     await publish(desk, 1)
-    event = await buses.opened("event", block_s=30.0, answer_s=30.0, close_s=30.0)
+    event = await buses.opened("event", group_block_s=30.0, answer_s=30.0, close_s=30.0)
     event.subscribe("desk", {Note: reader.handle})
     await eventually(lambda: reader.numbers)
 

@@ -76,7 +76,7 @@ async def test_every_send_ends_and_the_bus_recovers(
 
     await asyncio.gather(*(senders.run() for _ in range(24)), disturb(redis_server))
 
-    assert senders.longest_s < _TIMEOUT_S + 1.0
+    assert senders.longest_s < _TIMEOUT_S + 5.0
     assert senders.ends["answered"] > 100
     assert max(runs.values()) == 1
     assert await senders.bus.wait_connected(5)
