@@ -245,6 +245,19 @@ class DeleteContainer(Command[Done]):
     container_id: str
 
 
+class DiscardContainer(Command[Done]):
+    """Stop a container as StopContainer does, then delete what is left of it.
+
+    A container that is not there is success.
+    """
+
+    TYPE: ClassVar[str] = "executor.container.discard.v1"
+
+    container_id: str
+    signal: str = "SIGTERM"
+    grace_s: float = 10.0
+
+
 class GetContainer(Command[ContainerReply]):
     """Ask for one container."""
 

@@ -81,6 +81,7 @@ class _Executor:
             executor.StopContainer,
             executor.CheckContainer,
             executor.DeleteContainer,
+            executor.DiscardContainer,
             executor.GetContainer,
             executor.ListContainers,
             executor.UnmountTree,

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from shared import errdefs
-from shared.contracts.job import BeginJob, GetJob, Job, JobKind, JobReply, JobRequest, JobState
+from shared.contracts.job import (
+    BeginJob,
+    GetJob,
+    Job,
+    JobEnded,
+    JobKind,
+    JobReply,
+    JobRequest,
+    JobState,
+)
 from shared.contracts.plugin import Plugin
 from shared.contracts.pull import DescribePlugin, RemotePlugin
 from shared.contracts.store import GetInventory, Inventory
@@ -55,6 +64,7 @@ class FakeStores:
         self.ends: Callable[[JobRequest], errdefs.Error | None] = lambda _request: None
         self.config = NEW_CONFIG
         self._may_end = world.fleet.may_end
+        world.fleet.ends = lambda node, job_id: JobEnded(error=self._over(node, job_id).error)
         for node in plugins:
             answers: dict[Any, Any] = {
                 GetInventory: self._inventory(node),
@@ -120,13 +130,17 @@ class FakeStores:
     def _get(self, node: str) -> Any:
         async def get(command: GetJob) -> JobReply:
             await asyncio.sleep(0)
-            key = node, command.job_id
-            may_end = self._may_end.is_set() or self.jobs[key].kind is JobKind.PREFETCH
-            if may_end and self.jobs[key].state is JobState.RUNNING:
-                self.jobs[key] = self._ended(node, self.jobs[key])
-            return JobReply(job=self.jobs[key])
+            return JobReply(job=self._over(node, command.job_id))
 
         return get
+
+    def _over(self, node: str, job_id: str) -> Job:
+        """Return a job, ended if it may."""
+        key = node, job_id
+        may_end = self._may_end.is_set() or self.jobs[key].kind is JobKind.PREFETCH
+        if may_end and self.jobs[key].state is JobState.RUNNING:
+            self.jobs[key] = self._ended(node, self.jobs[key])
+        return self.jobs[key]
 
     def _ended(self, node: str, job: Job) -> Job:
         self.under_way.discard(job.job_id)

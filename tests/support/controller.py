@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from services.controller.domain.role import Role
@@ -146,6 +146,8 @@ class FakeFleet:
         self.plugin_news: dict[str, asyncio.Queue[PluginChanged | Lost]] = {}
         #: By job.
         self.told: dict[str, list[JobProgress]] = {}
+        #: Returns how a job ends, once it may.
+        self.ends: Callable[[str, str], JobEnded] = lambda _node, _job_id: JobEnded()
         #: Of upgrades.
         self.may_end = asyncio.Event()
         self.may_end.set()
@@ -185,7 +187,7 @@ class FakeFleet:
             yield said
         if not self.is_prefetch(job_id):
             await self.may_end.wait()
-        yield JobEnded()
+        yield self.ends(node, job_id)
 
     async def changes(self, node: str) -> AsyncGenerator[RowsChanged | Lost, None]:
         """Yield what is committed from now on."""

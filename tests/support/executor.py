@@ -26,6 +26,9 @@ class FakeExecutor:
         #: Set to hold back all starts until it is set.
         self.may_start = asyncio.Event()
         self.may_start.set()
+        #: Cleared to hold back all that deletes.
+        self.may_discard = asyncio.Event()
+        self.may_discard.set()
         #: Starts that are held back until their event is set, or refused, by container.
         self.held_back: dict[str, asyncio.Event] = {}
         self.ailing: dict[str, errdefs.Error] = {}
@@ -79,9 +82,8 @@ class FakeExecutor:
                 self._require(command.container_id)
                 self._check(command.container_id, command.health)
                 return self._reply(command.container_id)
-            case executor.DeleteContainer():
-                self.containers.pop(command.container_id, None)
-                return Done()
+            case executor.DeleteContainer() | executor.DiscardContainer():
+                return await self._delete(command)
             case executor.GetContainer():
                 self._require(command.container_id)
                 return self._reply(command.container_id)
@@ -96,6 +98,11 @@ class FakeExecutor:
                 return Done()
             case _:
                 raise AssertionError(f"the store never sends {type(command).__name__}")
+
+    async def _delete(self, command: executor.DeleteContainer | executor.DiscardContainer) -> Done:
+        await self.may_discard.wait()
+        self.containers.pop(command.container_id, None)
+        return Done()
 
     def _key(self, command: secret.RotateExecutorKey | secret.ResealSecrets) -> Message:
         if isinstance(command, secret.RotateExecutorKey):

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,7 @@ from shared.contracts.job import (
     JobRequest,
     JobState,
 )
+from shared.contracts.upgrade import UpgradePhase
 
 log = structlog.get_logger()
 
@@ -43,6 +45,14 @@ class InDoubtError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a job ended: its error, and how far it came with it; neither where it went well."""
+
+    error: dict[str, Any] | None = None
+    phase: UpgradePhase | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRuns:
     """Begins jobs and waits for their ends; a repeat with the same id goes on with the same job."""
 
@@ -50,8 +60,8 @@ class JobRuns:
     #: How long a node that does not answer, or a plugin that is busy, is waited for, in seconds.
     patience_s: float = 600.0
 
-    async def run(self, node: str, job_id: str, request: JobRequest, listener: Listener) -> Job:
-        """Return the job when it is over; raises what the store refuses it for.
+    async def run(self, node: str, job_id: str, request: JobRequest, listener: Listener) -> Ended:
+        """Return how the job ended once it is over; raises what the store refuses it for.
 
         Raises InDoubtError when the node stays silent.
         """
@@ -95,7 +105,7 @@ class JobRuns:
         job_id: str,
         heard: asyncio.Queue[JobProgress | JobEnded],
         listener: Listener,
-    ) -> Job:
+    ) -> Ended:
         loop = asyncio.get_running_loop()
         answered_at = loop.time()
         while True:
@@ -106,6 +116,8 @@ class JobRuns:
             if isinstance(said, JobProgress):
                 listener(said)
                 continue
+            if isinstance(said, JobEnded) and said.error is None:
+                return Ended()
             try:
                 job = await self._look(node, job_id)
             except errdefs.NotFound:
@@ -118,7 +130,7 @@ class JobRuns:
                 continue
             answered_at = loop.time()
             if job.state in (JobState.DONE, JobState.FAILED):
-                return job
+                return _ended(job)
 
     async def _look(self, node: str, job_id: str) -> Job:
         reply: JobReply = await self.fleet.send(
@@ -136,6 +148,13 @@ class JobRuns:
                         heard.put_nowait(said)
                 return
             await asyncio.sleep(_FIRST_PAUSE_S)
+
+
+def _ended(job: Job) -> Ended:
+    if job.state is JobState.DONE:
+        return Ended()
+    unsaid = f"job {job.job_id} failed, and nobody said why: look at the node's log"
+    return Ended(error=job.error or errdefs.Internal(unsaid).to_wire(), phase=job.phase)
 
 
 def _is_silence(error: errdefs.Error) -> bool:

@@ -13,10 +13,10 @@ from services.controller.domain.batch import BatchRecord, FetchRecord, FetchStat
 from services.controller.service import spans
 from services.controller.service.board import Board
 from services.controller.service.book import Book
-from services.controller.service.job_runs import InDoubtError, JobRuns
+from services.controller.service.job_runs import Ended, InDoubtError, JobRuns
 from shared import errdefs
 from shared.contracts.batch import ItemState, Live
-from shared.contracts.job import Job, JobKind, JobProgress, JobRequest, JobState
+from shared.contracts.job import JobKind, JobProgress, JobRequest
 from shared.contracts.plugin import Plugin
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 from shared.telemetry import lasting
@@ -57,61 +57,50 @@ class Upgrades:
     async def upgrade(self, batch_id: str, number: int) -> None:
         """Upgrade a plugin that is upgrading."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
-        job, error, in_doubt = await self._run(item, _upgrade(record, item))
-        if error is None:
+        ended, in_doubt = await self._run(item, _upgrade(record, item))
+        if ended.error is None:
             await self._end(item, item.now(ItemState.UPGRADED))
-        elif self._is_to_be_tried_again(item, job, error):
-            await self._try_again(item, ItemState.PENDING, error)
+        elif _is_to_be_tried_again(item, ended):
+            await self._try_again(item, ItemState.PENDING, ended.error)
         else:
-            failed = item.now(ItemState.FAILED, error=error)
+            failed = item.now(ItemState.FAILED, error=ended.error)
             await self._end(item, failed.model_copy(update={"in_doubt": in_doubt}))
 
     async def roll_back(self, batch_id: str, number: int) -> None:
         """Put a plugin back that is rolling back."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
         before = self.book.before(item)
-        job, error, _ = await self._run(item, _rollback(record, item, before))
-        if error is None:
+        ended, _ = await self._run(item, _rollback(record, item, before))
+        if ended.error is None:
             await self._end(item, item.now(ItemState.ROLLED_BACK))
-        elif self._is_to_be_tried_again(item, job, error):
-            await self._try_again(item, ItemState.UPGRADED, error)
+        elif _is_to_be_tried_again(item, ended):
+            await self._try_again(item, ItemState.UPGRADED, ended.error)
         else:
-            await self._end(item, item.now(ItemState.ROLLBACK_FAILED, error=error))
+            await self._end(item, item.now(ItemState.ROLLBACK_FAILED, error=ended.error))
 
-    async def _run(
-        self, item: ItemRecord, request: JobRequest
-    ) -> tuple[Job | None, dict[str, Any] | None, bool]:
-        """Return the job, if it came to be one, its error, and whether that leaves doubt."""
+    async def _run(self, item: ItemRecord, request: JobRequest) -> tuple[Ended, bool]:
+        """Return how the job ended, and whether that leaves doubt."""
         planned = item.planned
         try:
             with lasting.within(item.span):
-                job = await self.runs.run(
+                ended = await self.runs.run(
                     planned.node, planned.job_id, request, lambda said: self._tell(item, said)
                 )
         except InDoubtError as silence:
-            return None, silence.error.to_wire(), True
+            return Ended(error=silence.error.to_wire()), True
         except errdefs.Error as error:
-            return None, error.to_wire(), False
+            return Ended(error=error.to_wire()), False
         finally:
             self.board.hush(item.batch_id, planned.number)
-        return job, _error(job), False
+        return ended, False
 
     async def _error_of(self, node: str, job_id: str, request: JobRequest) -> dict[str, Any] | None:
         try:
-            return _error(await self.runs.run(node, job_id, request, lambda _said: None))
+            return (await self.runs.run(node, job_id, request, lambda _said: None)).error
         except InDoubtError as silence:
             return silence.error.to_wire()
         except errdefs.Error as error:
             return error.to_wire()
-
-    def _is_to_be_tried_again(
-        self, item: ItemRecord, job: Job | None, error: dict[str, Any]
-    ) -> bool:
-        """Tell whether only the worker's part failed, for want of something that may come back."""
-        is_workers = job is not None and job.phase in (None, UpgradePhase.PREFETCH)
-        return (
-            is_workers and error["code"] in _PASSING and bool(item.planned.attempt % _MAX_ATTEMPTS)
-        )
 
     async def _try_again(self, item: ItemRecord, state: ItemState, error: dict[str, Any]) -> None:
         log.info("plugin tried again", plugin=item.planned.name, reason=error.get("message"))
@@ -146,15 +135,11 @@ def _moved(before: Live, said: JobProgress) -> Live:
     return Live(status=said.status)
 
 
-def _error(job: Job) -> dict[str, Any] | None:
-    if job.state is JobState.DONE:
-        return None
-    return (
-        job.error
-        or errdefs.Internal(
-            f"job {job.job_id} failed, and nobody said why: look at the node's log"
-        ).to_wire()
-    )
+def _is_to_be_tried_again(item: ItemRecord, ended: Ended) -> bool:
+    """Tell whether only the worker's part failed, for want of something that may come back."""
+    code = (ended.error or {}).get("code")
+    is_workers = ended.phase is UpgradePhase.PREFETCH
+    return is_workers and code in _PASSING and bool(item.planned.attempt % _MAX_ATTEMPTS)
 
 
 def _prefetch(record: BatchRecord, fetch: FetchRecord) -> JobRequest:

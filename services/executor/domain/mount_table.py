@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ def parse(mountinfo: str) -> list[MountPoint]:
     return [_parse_line(line) for line in mountinfo.splitlines() if line]
 
 
+# The table is read several times for each container, and is nearly the same each time.
+@functools.lru_cache(maxsize=4096)
 def _parse_line(line: str) -> MountPoint:
     mount, _, filesystem = line.partition(" - ")
     fields = mount.split(" ")
@@ -60,6 +63,15 @@ def _unescape(text: str) -> str:
     )
 
 
+def is_within(path: PurePath, above: PurePath) -> bool:
+    """Tell whether a path is another, or lies below it, as is_relative_to does at thrice the cost.
+
+    A table has a line or more for each plugin that runs.
+    """
+    parts = above.parts
+    return path.parts[: len(parts)] == parts
+
+
 def at(mounts: Sequence[MountPoint], path: PurePath) -> MountPoint | None:
     """Return the mount that is seen at exactly *path*: the last one made there."""
     return next((mount for mount in reversed(mounts) if mount.path == path), None)
@@ -70,7 +82,7 @@ def deepest_first(mounts: Iterable[MountPoint], path: PurePath) -> list[MountPoi
 
     Never `umount -R`: that one unmounts what it can before it reports that something is busy.
     """
-    below = [mount for mount in mounts if mount.path.is_relative_to(path)]
+    below = [mount for mount in mounts if is_within(mount.path, path)]
     below.reverse()  # of several mounts at one path, the last one made lies on top
     return sorted(below, key=lambda mount: -len(mount.path.parts))
 

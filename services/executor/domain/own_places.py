@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from services.executor.domain.mount_table import MountPoint
+from services.executor.domain.mount_table import MountPoint, is_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +18,12 @@ class Place:
 
     def is_within(self, other: Place) -> bool:
         """Tell whether it is the other, or lies in it."""
-        return self.device == other.device and self.path.is_relative_to(other.path)
+        return self.device == other.device and is_within(self.path, other.path)
 
 
 def place_of(mounts: Sequence[MountPoint], path: PurePath) -> Place | None:
     """Return what is at an absolute path without links; None where nothing is mounted above it."""
-    holding = [mount for mount in mounts if path.is_relative_to(mount.path)]
+    holding = [mount for mount in mounts if is_within(path, mount.path)]
     if not holding:
         return None
     # Of several at one path, the last one made is what is seen.
@@ -45,7 +45,7 @@ def shown(mounts: Sequence[MountPoint], source: PurePath) -> list[Shown]:
     parts = [
         Shown(place=Place(device=mount.device, path=mount.root), at=mount.path.relative_to(source))
         for mount in mounts
-        if mount.path.is_relative_to(source)
+        if is_within(mount.path, source)
     ]
     return [Shown(place=there, at=PurePath()), *parts] if there else parts
 

@@ -20,6 +20,7 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.CheckContainer: executor.check_container,
         messages.SignalContainer: executor.signal_container,
         messages.DeleteContainer: executor.delete_container,
+        messages.DiscardContainer: executor.discard_container,
         messages.GetContainer: executor.get_container,
         messages.ListContainers: executor.list_containers,
         messages.DeleteLog: executor.delete_log,

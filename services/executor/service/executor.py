@@ -27,6 +27,7 @@ from shared.contracts.executor import (
     ContainerReply,
     DeleteContainer,
     DeleteLog,
+    DiscardContainer,
     ExecutorStarted,
     GetContainer,
     ListContainers,
@@ -133,6 +134,16 @@ class Executor:
             if held is not None or command.container_id in self._host.bundles.container_ids():
                 await self._stopper.remove(command.container_id)
         return Done()
+
+    async def discard_container(self, command: DiscardContainer, delivery: Delivery) -> Done:
+        """Stop a container and delete what is left of it; a repeat goes on, or finds nothing."""
+        number, container_id = signals.number_of(command.signal), command.container_id
+        layout.check_container_id(container_id)
+        with contextlib.suppress(errdefs.NotFound):
+            held = await self._settled(container_id)
+            if held.record.exit is None:
+                await self._stopper.stop(held, number, command.grace_s)
+        return await self.delete_container(DeleteContainer(container_id=container_id), delivery)
 
     async def get_container(self, command: GetContainer, _: Delivery) -> ContainerReply:
         """Answer what is observed of one container."""

@@ -1,4 +1,4 @@
-"""An earlier version of a plugin: what is kept of it here comes before its registry."""
+"""A version that was fetched before: what is kept of it here comes before its registry."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Kept:
             yield piece
 
     async def upload(self, blob: Descriptor, content: BlobContent, *, mount_from: str = "") -> str:
-        """Refuse: an earlier version is only read."""
-        raise errdefs.Unimplemented("an earlier version is not written to")
+        """Refuse: what is kept is only read."""
+        raise errdefs.Unimplemented("what is kept is not written to")
 
     async def put_manifest(self, body: bytes, media_type: str) -> Digest:
-        """Refuse: an earlier version is only read."""
-        raise errdefs.Unimplemented("an earlier version is not written to")
+        """Refuse: what is kept is only read."""
+        raise errdefs.Unimplemented("what is kept is not written to")
 
     async def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         """Return what its registry knows to refer to a manifest."""

@@ -19,6 +19,7 @@ from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
 from services.pull.service.trust import Trust
 from shared import errdefs
+from shared.contracts.job import JobKind
 from shared.contracts.plugin import Plugin, Signer
 from shared.contracts.store import Changed
 from shared.oci import networks, privileges, reference
@@ -93,14 +94,14 @@ class Pulling:
             )
 
     def _repository(self, registries: Registries, ref: Reference, attempt: Attempt) -> Repository:
-        """Return where a plugin is fetched from; an earlier version may be kept here."""
+        """Return where a plugin is fetched from; what was prefetched, or replaced, is kept here."""
         request = attempt.taken.request
         repository = registries.repository(
             _pinned(ref, request.pinned_digest),
             auth=attempt.auth,
             meta_headers=request.meta_headers,
         )
-        if request.restore is None:
+        if not request.pinned_digest or request.kind is JobKind.PREFETCH:
             return repository
         return Kept(self.content, repository, Digest(request.pinned_digest))
 

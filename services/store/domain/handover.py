@@ -12,9 +12,9 @@ from shared.contracts.reference import Reference
 from shared.contracts.upgrade import UpgradePhase, UpgradeStrategy
 
 _ORDER = {
+    # The swap is committed with the stop, and the end with the last phase: nothing is left to do.
     UpgradeStrategy.STOP_FIRST: (
         UpgradePhase.STOP,
-        UpgradePhase.SWAP,
         UpgradePhase.START,
         UpgradePhase.MONITOR,
         UpgradePhase.COMMIT,
@@ -58,6 +58,11 @@ def next_phase(strategy: UpgradeStrategy, phase: UpgradePhase) -> UpgradePhase:
     """Return what follows a phase that went well."""
     order = _ORDER[strategy]
     return order[order.index(phase) + 1]
+
+
+def has_left(strategy: UpgradeStrategy, phase: UpgradePhase) -> bool:
+    """Tell whether a phase is the end, and finds nothing of the old version but its files."""
+    return phase is UpgradePhase.COMMIT and strategy is UpgradeStrategy.STOP_FIRST
 
 
 def is_revocable(phase: UpgradePhase | None) -> bool:

@@ -8,6 +8,7 @@ from services.store.domain import handover, job, status
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
 from shared import errdefs
+from shared.contracts.executor import Container
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact
 from shared.contracts.upgrade import UpgradePhase, Upgrading
@@ -31,14 +32,23 @@ def handed_over(record: JobRecord, plugin: Plugin, new: Plugin, now_ns: int) -> 
 
 def in_phase(record: JobRecord, phase: UpgradePhase, **changes: Any) -> JobRecord:
     """Return an upgrade in another phase; *changes* are to its journal."""
-    journal = _journal(record).model_copy(update=changes)
+    journal = journal_of(record).model_copy(update=changes)
     return _with(record, phase, journal)
 
 
-def next_phase(record: JobRecord) -> UpgradePhase:
+def is_watched(record: JobRecord, container: Container | None) -> bool:
+    """Tell whether a new version that was started in *container* has to last before it counts."""
+    is_known = container is not None and not handover.is_undecided(container)
+    return record.request.monitor_s > 0 or not is_known
+
+
+def next_phase(record: JobRecord, *, is_watched: bool) -> UpgradePhase:
     """Return what follows the upgrade's present phase, which went well."""
-    phase = record.job.phase or UpgradePhase.PREFETCH
-    return handover.next_phase(_journal(record).strategy, phase)
+    strategy = journal_of(record).strategy
+    phase = handover.next_phase(strategy, record.job.phase or UpgradePhase.PREFETCH)
+    if phase is UpgradePhase.MONITOR and not is_watched:
+        return handover.next_phase(strategy, phase)
+    return phase
 
 
 def due_ns(record: JobRecord, phase: UpgradePhase, now_ns: int) -> int:
@@ -53,7 +63,7 @@ def due_ns(record: JobRecord, phase: UpgradePhase, now_ns: int) -> int:
 
 def upgrading(record: JobRecord) -> Upgrading:
     """Return what the plugin's record shows of its upgrade."""
-    journal, phase = _journal(record), record.job.phase or UpgradePhase.PREFETCH
+    journal, phase = journal_of(record), record.job.phase or UpgradePhase.PREFETCH
     return Upgrading(
         job_id=record.job.job_id,
         strategy=journal.strategy,
@@ -78,7 +88,7 @@ def line(record: JobRecord) -> str:
         case UpgradePhase.DRAIN:
             return f"Draining the old version, for {record.request.drain_s:g} s at most"
         case UpgradePhase.ROLLBACK:
-            why = errdefs.from_wire(_journal(record).error or {})
+            why = errdefs.from_wire(journal_of(record).error or {})
             return f"Putting the old version back: {why.message}"
         case _:
             return "Removing the old version"
@@ -86,7 +96,7 @@ def line(record: JobRecord) -> str:
 
 def upgrade_facts(record: JobRecord, now_ns: int) -> tuple[Fact, Fact]:
     """Return what happened when the new version has taken the old one's place."""
-    journal = _journal(record)
+    journal = journal_of(record)
     upgraded = status.fact(
         journal.new,
         "upgrade",
@@ -104,7 +114,8 @@ def _with(record: JobRecord, phase: UpgradePhase, journal: Handover) -> JobRecor
     return record.model_copy(update={"job": shown, "handover": journal})
 
 
-def _journal(record: JobRecord) -> Handover:
+def journal_of(record: JobRecord) -> Handover:
+    """Return the journal of an upgrade that is decided."""
     if record.handover is None:
         raise errdefs.Internal(f"job {record.job.job_id} has no journal of a handover")
     return record.handover

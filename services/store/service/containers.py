@@ -66,15 +66,11 @@ class Containers:
             raise
         return reply.container
 
-    async def stop(self, container_id: str, at_most_s: float | None = None) -> Exit | None:
-        """Stop a container and return how it ended; None when there is none. Safe to repeat.
-
-        It is killed after the node's grace, or after *at_most_s* where that is less.
-        """
-        grace_s = self.stop_grace_s if at_most_s is None else min(at_most_s, self.stop_grace_s)
-        command = executor.StopContainer(container_id=container_id, grace_s=grace_s)
+    async def stop(self, container_id: str) -> Exit | None:
+        """Stop a container and return how it ended; None when there is none. Safe to repeat."""
+        command = executor.StopContainer(container_id=container_id, grace_s=self.stop_grace_s)
         try:
-            reply = await self.sender.send(command, timeout_s=grace_s + _MARGIN_S)
+            reply = await self.sender.send(command, timeout_s=self.stop_grace_s + _MARGIN_S)
         except errdefs.NotFound:
             return None
         return reply.container.exit
@@ -91,9 +87,13 @@ class Containers:
         )
 
     async def discard(self, container_id: str, at_most_s: float | None = None) -> None:
-        """Stop and delete a container, whatever state it is in; none is success."""
-        await self.stop(container_id, at_most_s)
-        await self.delete(container_id)
+        """Stop and delete a container, whatever state it is in; none is success.
+
+        It is killed after the node's grace, or after *at_most_s* where that is less.
+        """
+        grace_s = self._grace_s(at_most_s)
+        command = executor.DiscardContainer(container_id=container_id, grace_s=grace_s)
+        await self.sender.send(command, timeout_s=grace_s + 2 * _MARGIN_S)
 
     async def get(self, container_id: str) -> Container | None:
         """Return a container as it is now; None when there is none."""
@@ -126,6 +126,9 @@ class Containers:
     async def release_node(self) -> None:
         """Have the executor undo its mounts and cgroups."""
         await self.sender.send(executor.ReleaseNode(), timeout_s=2 * _MARGIN_S)
+
+    def _grace_s(self, at_most_s: float | None) -> float:
+        return self.stop_grace_s if at_most_s is None else min(at_most_s, self.stop_grace_s)
 
     async def _discard_quietly(self, container_id: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The two ends of a handover: the new version stays, or the old one is put back."""
+"""How a handover is over: the new version stays, or the old one is back."""
 
 from __future__ import annotations
 
@@ -7,112 +7,49 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.store import ports
-from services.store.domain import ended, handover, job, status
+from services.store.domain import handover, job, status
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
-from services.store.service.containers import Containers
-from services.store.service.handlers import Handlers
 from services.store.service.handover_journal import HandoverJournal
-from services.store.service.handover_phases import HandoverPhases
-from services.store.service.inventory import PluginInventory
-from services.store.service.restarts import Restarts
-from shared.contracts.executor import Container
-from shared.contracts.plugin import Plugin, PluginState
-from shared.contracts.upgrade import UpgradeStrategy
-from shared.tasks.lanes import Lanes
-
-#: How long the old version may take to run again before its upgrade is told to have failed.
-_LIMIT_S = 30.0
-_ON_ITS_WAY = frozenset({PluginState.STARTING, PluginState.RESTARTING})
+from shared.contracts.plugin import Plugin
+from shared.contracts.store import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverEnd:
-    """Both are safe to repeat, and are repeated while a part is away."""
+    """The commit that ends the job, and what follows it; called in the plugin's lane."""
 
-    inventory: PluginInventory
-    lanes: Lanes
-    containers: Containers
-    restarts: Restarts
     folders: ports.Folders
-    handlers: Handlers
-    phases: HandoverPhases
     journal: HandoverJournal
     clock: ports.Clock
     #: Called when blobs may have become garbage.
     collect_soon: Callable[[], None]
     #: Hands the plugin back to its supervisor.
-    look_soon: Callable[[str], None]
+    hand_back: Callable[[str], None]
 
-    async def commit(self, record: JobRecord, journal: Handover) -> None:
-        """End what is left of the old version."""
-        old, job_id = journal.old, record.job.job_id
-        if old.status.container_id is not None:
-            if journal.strategy is UpgradeStrategy.START_FIRST:
-                await self.handlers.stopping(old)
-            await self.containers.discard(old.status.container_id)
-        async with self.lanes.hold(old.plugin_id):
-            over = functools.partial(job.done, now_ns=self.clock(), replaced=old)
-            changed = await self.journal.end(job_id, over, self._plugin(old))
+    async def stays(self, record: JobRecord, old: Plugin, plugin: Plugin, *facts: Fact) -> None:
+        """Commit that the new version stays as *plugin*, and delete the files of the *old* one."""
+        job_id = record.job.job_id
+        over = functools.partial(job.done, now_ns=self.clock(), replaced=old)
+        changed = await self.journal.end(job_id, over, plugin, *facts)
         await self._clear(job_id, old)
         await self.journal.tell_done(job_id, changed)
 
-    async def rollback(self, record: JobRecord, journal: Handover) -> None:
-        """Put the old version back, and end what is left of the new one."""
-        old, job_id = journal.old, record.job.job_id
-        await self._put_back(record, journal)
-        await self._discard_new(journal)
-        failure = handover.failure(journal, is_running=await self._is_running(old.plugin_id))
-        async with self.lanes.hold(old.plugin_id):
-            plugin = self._plugin(old)
-            fact = status.fact(plugin, "rollback", self.clock(), error=failure.message)
-            over = functools.partial(job.failed, error=failure.to_wire(), now_ns=self.clock())
-            await self.journal.end(job_id, over, plugin, fact)
+    async def is_back(
+        self, record: JobRecord, journal: Handover, plugin: Plugin, *, is_running: bool
+    ) -> None:
+        """Commit that the old version stays as *plugin*, and delete the files of the new one."""
+        job_id, now_ns = record.job.job_id, self.clock()
+        failure = handover.failure(journal, is_running=is_running)
+        fact = status.fact(plugin, "rollback", now_ns, error=failure.message)
+        over = functools.partial(job.failed, error=failure.to_wire(), now_ns=now_ns)
+        await self.journal.end(job_id, over, plugin, fact)
         await self._clear(job_id, journal.new)
         await self.journal.tell_failed(job_id, failure)
-
-    async def _discard_new(self, journal: Handover) -> None:
-        container = await self.containers.get(journal.container_id)
-        if container is not None and container.exit is None:
-            await self.handlers.stopping(status.running(journal.new, container))
-        await self.containers.discard(journal.container_id)
-
-    async def _put_back(self, record: JobRecord, journal: Handover) -> None:
-        async with self.phases.alone_with(journal.old.plugin_id) as plugin:
-            is_old = plugin.rootfs == journal.old.rootfs
-            if is_old and journal.strategy is UpgradeStrategy.START_FIRST:
-                return  # it was never taken away, and its supervisor looks after it
-            container = await self._container(plugin if is_old else journal.old)
-            restored = journal.old.model_copy(update={"status": plugin.status})
-            if container is not None and container.exit is None:
-                restored = status.running(restored, container)
-            else:
-                restored = ended.due_now(restored, self.clock())
-            await self.journal.put(record.job.job_id, restored)
-
-    async def _container(self, plugin: Plugin) -> Container | None:
-        if plugin.status.container_id is None:
-            return None
-        return await self.containers.get(plugin.status.container_id)
-
-    async def _is_running(self, plugin_id: str) -> bool:
-        """Wait for the first try to start the old version again, where that is needed."""
-        until_ns = self.clock() + int(_LIMIT_S * 1e9)
-        with self.inventory.nudges.heard(plugin_id) as news:
-            self.restarts.schedule(plugin_id)
-            while (left_s := (until_ns - self.clock()) / 1e9) > 0:
-                seen = self.inventory.require(plugin_id, plugin_id).status
-                if seen.state not in _ON_ITS_WAY or seen.message:
-                    break
-                await news.wait(left_s)
-        return self.inventory.require(plugin_id, plugin_id).status.state is PluginState.RUNNING
 
     async def _clear(self, job_id: str, gone: Plugin) -> None:
         """Delete a version's files, and hand the plugin back; a crash leaves both to the start."""
         await self.folders.drop_rootfs(gone.plugin_id, gone.rootfs)
         await self.folders.discard(job_id)
         self.collect_soon()
-        self.look_soon(gone.plugin_id)
-
-    def _plugin(self, old: Plugin) -> Plugin:
-        return self.inventory.require(old.plugin_id, old.name)
+        self.hand_back(gone.plugin_id)

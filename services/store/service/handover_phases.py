@@ -13,6 +13,7 @@ from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
 from services.store.service.containers import Containers
 from services.store.service.handlers import Handlers
+from services.store.service.handover_end import HandoverEnd
 from services.store.service.handover_journal import HandoverJournal
 from services.store.service.inventory import PluginInventory
 from services.store.service.nudges import News
@@ -43,6 +44,7 @@ class HandoverPhases:
     references: References
     handlers: Handlers
     journal: HandoverJournal
+    end: HandoverEnd
     clock: ports.Clock
 
     async def say(self, record: JobRecord) -> None:
@@ -50,32 +52,32 @@ class HandoverPhases:
         await self.journal.tell(record.job.job_id, upgrading.line(record))
 
     async def stop(self, record: JobRecord, journal: Handover) -> None:
-        """Stop the old version."""
+        """Stop the old version, and make the record the new one's, which is to be started."""
         async with self.alone_with(journal.old.plugin_id) as plugin:
             if plugin.status.container_id is not None:
                 await self.handlers.stopping(plugin)
                 await self.containers.discard(plugin.status.container_id)
-            await self._advance(record, status.stopped(plugin), old=plugin)
+            if not self._is_to_go_on(record):
+                return
+            started = _started(journal, status.stopped(plugin))
+            facts = upgrading.upgrade_facts(record, self.clock())
+            await self._advance(record, started, *facts, old=plugin)
 
     async def swap(self, record: JobRecord, journal: Handover) -> None:
-        """Make the record the new version's, whose container runs already or is to be started."""
+        """Make the record the new version's, whose container runs beside the old one's."""
         if not await self._is_decided(record, journal):
             return
         async with self.alone_with(journal.old.plugin_id) as plugin:
-            new = journal.new.model_copy(update={"status": plugin.status})
-            facts = upgrading.upgrade_facts(record, self.clock())
-            started = status.starting_in(new, journal.container_id)
-            if journal.strategy is UpgradeStrategy.STOP_FIRST:
-                await self._advance(record, started, *facts)
-                return
             found = await self.containers.get(journal.container_id)
             try:
-                running = status.running(started, handover.well(found, journal.container_id))
+                container = handover.well(found, journal.container_id)
+                running = status.running(_started(journal, plugin), container)
                 await self._have_taken(running)
             except errdefs.Error as ailment:
                 await self._turn_back(record, plugin, ailment)
                 return
-            await self._advance(record, running, *facts, old=plugin)
+            facts = upgrading.upgrade_facts(record, self.clock())
+            await self._advance(record, running, *facts, container=container, old=plugin)
 
     async def start(self, record: JobRecord, journal: Handover) -> None:
         """Start the new version and wait until it is ready, and taken by those who must take it."""
@@ -92,7 +94,7 @@ class HandoverPhases:
             plugin = self._plugin(journal)
             if journal.strategy is UpgradeStrategy.STOP_FIRST:
                 plugin = status.running(plugin, container)
-            await self._advance(record, plugin)
+            await self._advance(record, plugin, container=container)
 
     async def monitor(self, record: JobRecord, journal: Handover) -> None:
         """See whether the new version lasts; look at it when something is told of it."""
@@ -115,6 +117,15 @@ class HandoverPhases:
             while self._counts_on_old(record, journal):
                 await self._wait(news, journal)
         await self._go_on(record, journal)
+
+    async def commit(self, record: JobRecord, journal: Handover) -> None:
+        """End what is left of the old version, and the upgrade with it."""
+        old = journal.old
+        if old.status.container_id is not None:
+            await self.handlers.stopping(old)
+            await self.containers.discard(old.status.container_id)
+        async with self.lanes.hold(old.plugin_id):
+            await self.end.stays(record, old, self._plugin(journal))
 
     async def turn_back(
         self, record: JobRecord, why: errdefs.Error, found: Container | None = None
@@ -139,9 +150,19 @@ class HandoverPhases:
         await self.handlers.require(running, until_ns)
 
     async def _advance(
-        self, record: JobRecord, plugin: Plugin, *facts: Fact, **changes: Any
+        self,
+        record: JobRecord,
+        plugin: Plugin,
+        *facts: Fact,
+        container: Container | None = None,
+        **changes: Any,
     ) -> None:
-        phase = upgrading.next_phase(record)
+        is_watched = not self._is_to_go_on(record) or upgrading.is_watched(record, container)
+        phase = upgrading.next_phase(record, is_watched=is_watched)
+        if handover.has_left(record.request.strategy, phase):
+            old = upgrading.journal_of(record).old
+            await self.end.stays(record, old, plugin, *facts)
+            return
         due_ns = upgrading.due_ns(record, phase, self.clock())
         await self.journal.enter(record.job.job_id, phase, plugin, *facts, due_ns=due_ns, **changes)
 
@@ -182,3 +203,9 @@ class HandoverPhases:
     def _is_to_go_on(self, record: JobRecord) -> bool:
         now = self.inventory.require_job(record.job.job_id)
         return now.job.phase is record.job.phase and not now.job.cancelled
+
+
+def _started(journal: Handover, plugin: Plugin) -> Plugin:
+    """Return the record as the new version's, whose container is about to be called."""
+    new = journal.new.model_copy(update={"status": plugin.status})
+    return status.starting_in(new, journal.container_id)

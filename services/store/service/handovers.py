@@ -10,8 +10,8 @@ from opentelemetry import trace
 from services.store.domain import handover, job
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
-from services.store.service.handover_end import HandoverEnd
 from services.store.service.handover_phases import HandoverPhases
+from services.store.service.handover_rollback import HandoverRollback
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.contracts.upgrade import UpgradePhase
@@ -28,7 +28,7 @@ class Handovers:
     """A task for each; all that it knows is in the job's journal."""
 
     def __init__(
-        self, *, inventory: PluginInventory, phases: HandoverPhases, end: HandoverEnd
+        self, *, inventory: PluginInventory, phases: HandoverPhases, rollback: HandoverRollback
     ) -> None:
         self._inventory = inventory
         self._phases = phases
@@ -39,14 +39,14 @@ class Handovers:
             UpgradePhase.START: phases.start,
             UpgradePhase.MONITOR: phases.monitor,
             UpgradePhase.DRAIN: phases.drain,
-            UpgradePhase.COMMIT: end.commit,
-            UpgradePhase.ROLLBACK: end.rollback,
+            UpgradePhase.COMMIT: phases.commit,
+            UpgradePhase.ROLLBACK: rollback.rollback,
         }
 
     def resume_all(self) -> None:
         """Go on with what a crash interrupted, each in the trace that it began in."""
-        for record in self._inventory.jobs():
-            if record.is_live and record.handover is not None:
+        for record in self._inventory.live_jobs():
+            if record.handover is not None:
                 with context.within(record.job.traceparent):
                     self.resume(record.job.job_id)
 

@@ -64,9 +64,9 @@ class Installation:
     async def undo_installs(self) -> tuple[str, ...]:
         """Put files back that were moved for a job that was not committed; return those jobs."""
         undone = []
-        for record in self.inventory.jobs():
+        for record in self.inventory.live_jobs():
             plugin_id = record.job.plugin_id or ""
-            is_staged = record.is_live and record.handover is None
+            is_staged = record.handover is None
             is_moved = is_staged and record.job.kind in (JobKind.PULL, JobKind.UPGRADE)
             rootfs = job.rootfs(record)
             if is_moved and await self.folders.put_back(record.job.job_id, plugin_id, rootfs):

@@ -28,6 +28,8 @@ class PluginInventory:
         self._plugins: dict[str, Plugin] = {}
         self._id_by_name: dict[str, str] = {}
         self._jobs: dict[str, JobRecord] = {}
+        #: Those of them that are not over: a few, where a week's are kept.
+        self._live: dict[str, JobRecord] = {}
         #: By plugin, then by owner.
         self._references: dict[str, dict[str, Reference]] = {}
         self._epoch = ""
@@ -41,7 +43,8 @@ class PluginInventory:
         self._epoch, self._revision = loaded.epoch, loaded.revision
         for plugin in loaded.plugins:
             self._put(plugin)
-        self._jobs = {record.job.job_id: record for record in loaded.jobs}
+        for record in loaded.jobs:
+            self._keep_job(record)
         for reference in loaded.references:
             self._keep(reference)
         return loaded.operations
@@ -115,7 +118,7 @@ class PluginInventory:
         """Return the id of the plugin that a container is of; an upgrade may run two of it."""
         if (plugin := self.by_container(container_id)) is not None:
             return plugin.plugin_id
-        for record in self._jobs.values():
+        for record in self._live.values():
             journal = record.handover
             if journal is not None and container_id in handover.containers(journal):
                 return journal.old.plugin_id
@@ -133,6 +136,10 @@ class PluginInventory:
         """Return all jobs that are kept, oldest first."""
         return tuple(self._jobs.values())
 
+    def live_jobs(self) -> tuple[JobRecord, ...]:
+        """Return the jobs that are not over, oldest first."""
+        return tuple(self._live.values())
+
     def job(self, job_id: str) -> JobRecord | None:
         """Return a job."""
         return self._jobs.get(job_id)
@@ -146,7 +153,7 @@ class PluginInventory:
 
     def live_job(self, name: str) -> JobRecord | None:
         """Return the job that has a plugin, or its name, in its hands."""
-        return next((r for r in self._jobs.values() if r.is_live and r.job.name == name), None)
+        return next((r for r in self._live.values() if r.job.name == name), None)
 
     def require_free(self, name: str) -> None:
         """Raise Conflict, naming the job, while a job has the plugin or name in its hands."""
@@ -157,7 +164,7 @@ class PluginInventory:
     def blobs(self, now_ns: int) -> set[str]:
         """Return the digests that plugins and jobs need."""
         needed: set[str] = set()
-        journals = [r.handover for r in self._jobs.values() if r.handover is not None]
+        journals = [r.handover for r in self._live.values() if r.handover is not None]
         replaced = (version for journal in journals for version in (journal.old, journal.new))
         for plugin in (*self._plugins.values(), *replaced):
             needed.update(job.blobs_of(plugin))
@@ -191,7 +198,7 @@ class PluginInventory:
         committed = await self._records.commit(unit)
         self._revision = max(self._revision, committed.changed.revision)
         if unit.job is not None:
-            self._jobs[unit.job.job.job_id] = unit.job
+            self._keep_job(unit.job)
         if unit.lease is not None:
             self._keep(unit.lease)
         for reference in unit.dropped:
@@ -208,6 +215,13 @@ class PluginInventory:
         for listener in self._listeners:
             listener(committed.changed)
         return committed
+
+    def _keep_job(self, record: JobRecord) -> None:
+        self._jobs[record.job.job_id] = record
+        if record.is_live:
+            self._live[record.job.job_id] = record
+        else:
+            self._live.pop(record.job.job_id, None)
 
     def _keep(self, reference: Reference) -> None:
         self._references.setdefault(reference.plugin_id, {})[reference.owner] = reference

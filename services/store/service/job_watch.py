@@ -45,14 +45,14 @@ class JobWatch:
 
     async def look(self) -> None:
         """Queue, fail or finish what no worker has in its hands."""
-        for record in self.inventory.jobs():
+        for record in self.inventory.live_jobs():
             if self._is_silent(record):
                 await self._look_again(record.job.job_id)
 
     async def requeue_all(self) -> None:
         """Queue all jobs that wait for a worker: the queue may have lost them."""
-        for record in self.inventory.jobs():
-            if record.is_live and record.handover is None:
+        for record in self.inventory.live_jobs():
+            if record.handover is None:
                 await self.enqueue(record.job.job_id)
 
     async def cancel_queued(self, record: JobRecord) -> Job:

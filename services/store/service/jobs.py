@@ -53,7 +53,7 @@ class Jobs:
 
     async def _begin(self, command: contracts.BeginJob) -> JobRecord:
         plugin_id = self._check(command.request)
-        job.require_room(sum(record.is_live for record in self.inventory.jobs()))
+        job.require_room(len(self.inventory.live_jobs()))
         record = job.begun(
             command.job_id, command.request, plugin_id, self.clock(), context.traceparent()
         )

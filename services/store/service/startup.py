@@ -69,7 +69,7 @@ class Startup:
             await self._forget_processes({operation.plugin_id for operation in operations})
         await self._boot.note()
         undone = await self._installation.undo_installs()
-        live = tuple(r.job.job_id for r in self._inventory.jobs() if r.is_live)
+        live = tuple(r.job.job_id for r in self._inventory.live_jobs())
         swept = await self._folders.sweep(
             {p.plugin_id: self._inventory.rootfs(p.plugin_id) for p in self._inventory.all()}, live
         )

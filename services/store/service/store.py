@@ -16,6 +16,7 @@ from services.store.service.grants import Grants
 from services.store.service.handover_end import HandoverEnd
 from services.store.service.handover_journal import HandoverJournal
 from services.store.service.handover_phases import HandoverPhases
+from services.store.service.handover_rollback import HandoverRollback
 from services.store.service.handovers import Handovers
 from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
@@ -251,6 +252,13 @@ class Store:
 
     def _handovers(self, feed: ports.JobFeed) -> Handovers:
         journal = HandoverJournal(inventory=self.inventory, lanes=self.lanes, feed=feed)
+        end = HandoverEnd(
+            folders=self.folders,
+            journal=journal,
+            clock=self.clock,
+            collect_soon=self.collect_soon,
+            hand_back=self.supervisor.hand_back,
+        )
         phases = HandoverPhases(
             inventory=self.inventory,
             lanes=self.lanes,
@@ -259,22 +267,21 @@ class Store:
             references=self.references,
             handlers=self.registering.handlers,
             journal=journal,
+            end=end,
             clock=self.clock,
         )
-        end = HandoverEnd(
+        rollback = HandoverRollback(
             inventory=self.inventory,
             lanes=self.lanes,
             containers=self.containers,
             restarts=self.restarts,
-            folders=self.folders,
             handlers=self.registering.handlers,
             phases=phases,
             journal=journal,
+            end=end,
             clock=self.clock,
-            collect_soon=self.collect_soon,
-            look_soon=self.supervisor.look_soon,
         )
-        return Handovers(inventory=self.inventory, phases=phases, end=end)
+        return Handovers(inventory=self.inventory, phases=phases, rollback=rollback)
 
     def _node(self, times: Times) -> Node:
         return Node(

@@ -61,6 +61,8 @@ class Supervisor:
         self._looks = Tasks()
         self._compared = asyncio.Event()
         self._strays: list[str] = []
+        #: By plugin: containers that something was told of while an upgrade decided what follows.
+        self._put_off: dict[str, set[str]] = {}
         self._closed = False
 
     async def container_exited(self, fact: ContainerExited, _delivery: Delivery) -> None:
@@ -78,6 +80,15 @@ class Supervisor:
     def look_soon(self, plugin_id: str) -> None:
         """Make what is observed of a plugin follow what is wished, in the background."""
         self._looks.ensure(plugin_id, until_done(lambda: self._look(plugin_id)))
+
+    def hand_back(self, plugin_id: str) -> None:
+        """Look after a plugin again whose upgrade is over, at once if something is amiss."""
+        told_of, plugin = self._put_off.pop(plugin_id, set()), self._inventory.get(plugin_id)
+        if plugin is None:
+            return
+        is_well = plugin.status.state is PluginState.RUNNING
+        if not is_well or plugin.status.container_id in told_of:
+            self.look_soon(plugin_id)
 
     def compare_soon(self) -> None:
         """Compare the inventory with the executor's list in the background, until it worked."""
@@ -107,6 +118,8 @@ class Supervisor:
         if plugin_id is None:
             self.compare_soon()
         else:
+            if self._inventory.is_upgraded_alone(plugin_id):
+                self._put_off_look(plugin_id, container_id)
             self._inventory.nudges.nudge(plugin_id)
             self.look_soon(plugin_id)
 
@@ -164,6 +177,11 @@ class Supervisor:
             container = await self._container_of(plugin)
             if container is not None and container.status is not ContainerStatus.EXITED:
                 await self._observations.take_in(plugin, container)
+            else:
+                self._put_off_look(plugin.plugin_id, plugin.status.container_id or "")
+
+    def _put_off_look(self, plugin_id: str, container_id: str) -> None:
+        self._put_off.setdefault(plugin_id, set()).add(container_id)
 
     async def _exited(self, plugin: Plugin, how: Exit) -> None:
         container_id = plugin.status.container_id or ""

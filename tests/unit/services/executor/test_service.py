@@ -22,6 +22,7 @@ from shared.contracts.executor import (
     ContainerObserved,
     ContainerStatus,
     DeleteContainer,
+    DiscardContainer,
     ExecutorStarted,
     Exit,
     GetContainer,
@@ -252,6 +253,33 @@ async def test_stop_lets_a_paused_container_go_on(scene: Scene) -> None:
     await scene.stop()
 
     assert scene.host.runtime.calls[-1] == ("resume", "c-1")
+
+
+async def test_discard_stops_and_deletes(scene: Scene) -> None:
+    """One order ends a container and all that is left of it; a repeat finds nothing."""
+    await scene.start()
+    command = DiscardContainer(container_id="c-1", grace_s=5)
+
+    for _ in range(2):
+        await scene.executor.discard_container(command, delivery())
+
+    assert scene.host.processes.sent == [(101, signal.SIGTERM)]
+    assert scene.host.bundles.container_ids() == []
+    with pytest.raises(errdefs.NotFound):
+        await scene.get()
+
+
+async def test_discard_goes_on_where_a_stop_was(scene: Scene) -> None:
+    """A container that has ended already is only deleted."""
+    await scene.start()
+    await scene.stop()
+    sent = list(scene.host.processes.sent)
+
+    command = DiscardContainer(container_id="c-1")
+    await scene.executor.discard_container(command, delivery())
+
+    assert scene.host.processes.sent == sent
+    assert scene.host.bundles.container_ids() == []
 
 
 async def test_an_exit_is_published_under_the_containers_id(scene: Scene) -> None:

@@ -281,7 +281,7 @@ async def test_handler_is_told_before_a_stop(how: str) -> None:
 
     assert [moment for _, _, moment, _ in told(store)] == [Moment.STARTED, Moment.STOPPING]
     sent = [type(command).__name__ for command in store.executor.sent]
-    assert sent.index("StopContainer") > max(
+    assert sent.index("DiscardContainer") > max(
         index for index, name in enumerate(sent) if name == "CallHandler"
     )
 

@@ -114,6 +114,11 @@ async def tell_exit(store: StoreUnderTest, container_id: str) -> None:
     await store.supervisor.container_exited(fact, delivery())
 
 
+def gets(store: StoreUnderTest) -> int:
+    """Return how often the executor was asked for one container."""
+    return sum(isinstance(one, executor.GetContainer) for one in store.executor.sent)
+
+
 async def died_after(strategy: UpgradeStrategy, commits: int) -> bool:
     """Have the store die after so many commits of an upgrade; tell whether it came so far."""
     store = StoreUnderTest()
@@ -194,13 +199,12 @@ async def test_stop_first_never_runs_two_versions() -> None:
     sent = [
         type(one).__name__.removesuffix("Container")
         for one in store.executor.sent
-        if isinstance(one, executor.StartContainer | executor.DeleteContainer)
+        if isinstance(one, executor.StartContainer | executor.DiscardContainer)
     ]
-    assert sent == ["Start", "Delete", "Start"]
-    await eventually(lambda: len(store.queue.told["j"]) == 4)
+    assert sent == ["Start", "Discard", "Start"]
+    await eventually(lambda: len(store.queue.told["j"]) == 3)
     assert store.queue.told["j"] == [
         "Stopping the old version",
-        "Making the new version the one that is called",
         "Starting the new version",
         "Watching whether the new version lasts for 60 s",
     ]
@@ -520,7 +524,7 @@ async def test_an_upgrade_that_is_taken_up_goes_on_in_its_trace() -> None:
         await again.close()
 
     phases = [one for one in exporter.get_finished_spans() if one.name.startswith("upgrade ")]
-    assert {one.name for one in phases} >= {"upgrade monitor", "upgrade commit"}
+    assert {one.name for one in phases} >= {"upgrade monitor"}
     assert {one.context.trace_id for one in phases if one.context} == {asked_in}
 
 
@@ -532,7 +536,7 @@ async def test_upgrade_survives_a_store_that_dies_after_any_commit(
     dies_after = 0
     while await died_after(strategy, dies_after):
         dies_after += 1
-    assert dies_after > 5
+    assert dies_after > 4
 
 
 @BOTH
@@ -714,4 +718,87 @@ async def test_comparison_leaves_both_containers_alone() -> None:
 
     assert len(store.executor.containers) == 2
     assert {one.status for one in store.executor.containers.values()} == {ContainerStatus.RUNNING}
+    await store.close()
+
+
+async def test_upgrade_that_is_not_watched_is_committed_three_times() -> None:
+    """Decided, stopped, over: what needs no commit of its own is told with the next one."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, STOP_FIRST, monitor_s=0)
+    before = len(store.records.outbox)
+
+    await hand_over(store)
+
+    await eventually(lambda: is_over(store))
+    check_new(store, plugin)
+    phases = [
+        one.plugin.status.upgrading and one.plugin.status.upgrading.phase
+        for one in store.records.outbox[before:]
+        if one.plugin
+    ]
+    assert phases == [UpgradePhase.STOP, UpgradePhase.START, None]
+    await store.close()
+
+
+async def test_upgrade_that_is_cancelled_while_it_stops_is_none() -> None:
+    """The old version is started again, and nobody hears that there was another."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, STOP_FIRST, monitor_s=0)
+    store.executor.may_discard.clear()
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.STOP)
+
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+    store.executor.may_discard.set()
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert "upgrade" not in store.records.actions()
+    assert store.queue.failed["j"].message.endswith("job j was cancelled")
+    await store.close()
+
+
+@BOTH
+async def test_upgrade_that_is_cancelled_while_it_starts_is_rolled_back(
+    strategy: UpgradeStrategy,
+) -> None:
+    """Even where nothing is watched: the wish came before the new version counted."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await begin(store, strategy, monitor_s=0)
+    may_start = store.executor.held_back[f"{plugin.plugin_id[:12]}-2"] = asyncio.Event()
+    await hand_over(store)
+    await eventually(lambda: phase(store) is UpgradePhase.START)
+
+    await store.jobs.cancel(job.CancelJob(job_id="j"), delivery())
+    may_start.set()
+
+    await eventually(lambda: is_over(store))
+    check_old(store, plugin)
+    assert store.queue.failed["j"].message.endswith("job j was cancelled")
+    await store.close()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_plugin_is_looked_at_after_its_upgrade_where_something_was_told(
+    *, is_told: bool
+) -> None:
+    """What is told while the upgrade decides is looked at once it is over; nothing, otherwise."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, STOP_FIRST)
+    new = store.now(plugin).status.container_id or ""
+    if is_told:
+        observed = ContainerObserved(container_id=new, degraded=False, health=HealthStatus.NONE)
+        await store.supervisor.container_observed(observed, delivery())
+    await eventually(lambda: gets(store) == (3 if is_told else 1))
+    store.executor.sent.clear()
+
+    pass_time(store, plugin, 61)
+
+    await eventually(lambda: is_over(store))
+    await store.supervisor._looks.settled()
+    assert gets(store) == 1 + is_told  # one is the monitor's
+    check_new(store, plugin)
     await store.close()

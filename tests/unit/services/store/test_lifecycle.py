@@ -128,7 +128,7 @@ async def test_killed_in_the_middle_of_disable_rolls_forward() -> None:
     first = StoreUnderTest()
     plugin = await first.install()
     await first.lifecycle.enable(EnablePlugin(name="p"), delivery())
-    first.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
+    first.executor.refusals[executor.DiscardContainer] = errdefs.Unavailable("gone")
     with pytest.raises(errdefs.Unavailable):
         await first.lifecycle.disable(DisablePlugin(name="p"), delivery("m"))
     await first.close()
@@ -149,7 +149,7 @@ async def test_redelivery_during_recovery_gets_the_reply() -> None:
     first = StoreUnderTest()
     plugin = await first.install()
     await first.lifecycle.enable(EnablePlugin(name="p"), delivery())
-    first.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
+    first.executor.refusals[executor.DiscardContainer] = errdefs.Unavailable("gone")
     with pytest.raises(errdefs.Unavailable):
         await first.lifecycle.disable(DisablePlugin(name="p"), delivery("m"))
     await first.close()
@@ -169,7 +169,7 @@ async def test_disable_that_the_executor_does_not_answer_is_finished_later() -> 
     store = StoreUnderTest()
     plugin = await store.install()
     await store.lifecycle.enable(EnablePlugin(name="p"), delivery())
-    store.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
+    store.executor.refusals[executor.DiscardContainer] = errdefs.Unavailable("gone")
     with pytest.raises(errdefs.Unavailable):
         await store.lifecycle.disable(DisablePlugin(name="p"), delivery())
 

@@ -335,7 +335,7 @@ async def test_plugin_that_is_being_stopped_is_not_held() -> None:
     """Between a disable that was decided and its end, which a crash delays, nobody gets in."""
     store = StoreUnderTest()
     plugin = await running(store)
-    store.executor.refusals[executor.StopContainer] = errdefs.Unavailable("gone")
+    store.executor.refusals[executor.DiscardContainer] = errdefs.Unavailable("gone")
     async with store.lanes.hold(plugin.plugin_id):
         disabling = asyncio.create_task(disable(store))
         await all_have_run()

@@ -189,7 +189,9 @@ async def test_node_starts_plugins_in_order() -> None:
     await enable(store, "app")
 
     await store.node.shut_down(ShutDownNode(), delivery())
-    stops = [s.container_id for s in store.executor.sent if isinstance(s, executor.StopContainer)]
+    stops = [
+        s.container_id for s in store.executor.sent if isinstance(s, executor.DiscardContainer)
+    ]
     store.executor.sent.clear()
     again = await store.restarted()
     await eventually(lambda: again.now(app).status.state is PluginState.RUNNING)
@@ -271,6 +273,6 @@ async def test_shutdown_kills_at_its_deadline_and_tries_all() -> None:
 
     await store.node.shut_down(ShutDownNode(), delivery())
 
-    graces = [s.grace_s for s in store.executor.sent if isinstance(s, executor.StopContainer)]
+    graces = [s.grace_s for s in store.executor.sent if isinstance(s, executor.DiscardContainer)]
     assert graces == [0.0, 0.0]
     assert store.executor.released

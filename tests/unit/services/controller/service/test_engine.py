@@ -236,6 +236,7 @@ async def test_what_was_before_is_written_once(world: ControllerWorld, stores: F
 
     next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
     next_.fleet.answers = world.fleet.answers
+    next_.fleet.ends = world.fleet.ends
     async with next_:
         await next_.ask(contracts.RollBackBatch(batch_id="b"))
         await _settled(next_, "rollback_completed")
@@ -264,6 +265,7 @@ async def test_a_row_that_an_older_controller_wrote(
 
     next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
     next_.fleet.answers = world.fleet.answers
+    next_.fleet.ends = world.fleet.ends
     async with next_:
         await next_.ask(contracts.RollBackBatch(batch_id="b"))
         await _settled(next_, "rollback_completed")
@@ -336,6 +338,7 @@ async def test_a_successor_goes_on(world: ControllerWorld, stores: FakeStores) -
 
     next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
     next_.fleet.answers = world.fleet.answers
+    next_.fleet.ends = world.fleet.ends
     async with next_:
         next_.fleet.may_end = world.fleet.may_end
         stores.release()
@@ -357,6 +360,7 @@ async def test_a_batch_is_one_tree_whoever_drives_it(
         await world.crash()
         next_ = ControllerWorld("n1", redis=world.redis, records=world.records)
         next_.fleet.answers = world.fleet.answers
+        next_.fleet.ends = world.fleet.ends
         async with next_:
             next_.fleet.may_end = world.fleet.may_end
             stores.release()

@@ -466,6 +466,17 @@ async def test_what_was_prefetched_is_not_fetched_again(world: World) -> None:
     assert world.rootfs() == {"a": b"1", "b": b"2", "both": b"above"}
 
 
+async def test_what_was_prefetched_is_upgraded_to_without_its_registry(world: World) -> None:
+    """A pinned version is all here: a registry that is away by now keeps nobody from it."""
+    await world.prefetch()
+    world.registries.asked.clear()
+
+    await world.pull(installed=plugin(), pinned_digest=TWO.digest)
+
+    assert not world.registries.asked
+    assert world.store.committed[0].manifest_digest == TWO.digest
+
+
 async def test_a_pinned_digest_is_fetched_whatever_the_tag_is_by_now(world: World) -> None:
     """A tag that moved after the plan was made changes nothing."""
     world.registries.add(REMOTE, image({"other": b"1"}))
