@@ -38,7 +38,8 @@ class Up:
         return running is None
 
     def _wait(self, parent: Process) -> None:
-        deadline = time.monotonic() + self.timeout_s
+        began = time.monotonic()
+        deadline = began + self.timeout_s
         health = self.gateway.health()
         while not _is_up(health, parent):
             if self.complaint_limit_s is not None and health and health.is_gateway_s_alone:
@@ -47,8 +48,8 @@ class Up:
                 raise errdefs.Unavailable(f"the node did not start\n{self._log()}")
             if time.monotonic() > deadline:
                 raise errdefs.DeadlineExceeded(
-                    f"the node is not healthy after {self.timeout_s:.0f} s: {_why(health)}; it is "
-                    f"left running: look with `wherry status`\n{self._log()}"
+                    f"the node is not healthy after {time.monotonic() - began:.0f} s: "
+                    f"{_why(health)}; it is left running: look with `wherry status`\n{self._log()}"
                 )
             health = self.gateway.health()
 
