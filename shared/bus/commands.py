@@ -17,6 +17,7 @@ from shared.bus.position import order
 from shared.bus.settle import Settlement
 from shared.contracts.health import CheckHealth
 from shared.contracts.message import Command, Message
+from shared.telemetry.spans import note_error
 
 
 class CommandTable:
@@ -80,7 +81,7 @@ class CommandTable:
                 reply: object = await handler(command, arrival)
                 return settle.answered(_checked(reply))
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
-                tracing.note_error(span, error)
+                note_error(span, error)
                 timing.error = line.error = error
                 return settle.failed(error, service=self._service, message_id=arrival.message_id)
 

@@ -149,7 +149,7 @@ class RedisBus:
                 reply_to=self._replies.stream,
                 deadline_ns=self._clock_ns() + int(timeout_s * 1e9),
             )
-            tracing.describe(span, stream, envelope, operation="send")
+            tracing.describe(span, stream, envelope)
             try:
                 reply = await self._ask(stream, envelope, timeout_s, fence)
             except errdefs.Error as error:
@@ -164,7 +164,7 @@ class RedisBus:
         stream = names.changes(self.node, self.service)
         with tracing.sending(stream) as span:
             envelope = self._envelope(message, message_id=message_id)
-            tracing.describe(span, stream, envelope, operation="send")
+            tracing.describe(span, stream, envelope)
             length = self.settings.changes_length
             await self.write(("XADD", stream, "MAXLEN", "~", length, "*", *envelope.encode()))
 

@@ -29,6 +29,7 @@ from shared.bus.server import Server
 from shared.bus.settle import Outcome
 from shared.bus.writer import Writer
 from shared.contracts.message import Message
+from shared.telemetry.spans import note_error
 
 log = structlog.get_logger()
 
@@ -205,7 +206,7 @@ class Subscription:
             try:
                 await handler(fact, arrival)
             except Exception as error:  # noqa: BLE001 - settle sorts them; none is dropped
-                tracing.note_error(span, error)
+                note_error(span, error)
                 timing.error = line.error = error
                 return error
         return None

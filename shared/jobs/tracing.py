@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
-from shared import errdefs
 from shared.contracts.job import RunJob
 from shared.jobs.names import TEMPLATE, queue_name
+from shared.telemetry.spans import Opened, opened
 
 _tracer = trace.get_tracer("wherry.jobs")
 
 
-@contextmanager
-def sending(node: str, job_id: str) -> Iterator[None]:
+def sending(node: str, job_id: str) -> Opened:
     """Open the span of a job's way into the queue of *node*."""
-    with _tracer.start_as_current_span(
+    return opened(
+        _tracer,
         f"send {TEMPLATE}",
         kind=SpanKind.PRODUCER,
         attributes={
@@ -30,12 +27,4 @@ def sending(node: str, job_id: str) -> Iterator[None]:
             "wherry.message.type": RunJob.TYPE,
             "wherry.job.id": job_id,
         },
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        try:
-            yield
-        except errdefs.Error as error:
-            span.set_attribute("error.type", error.code)
-            span.set_status(Status(StatusCode.ERROR, error.message))
-            raise
+    )

@@ -68,7 +68,8 @@ class Database:
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run *query* on what was last committed: all its statements see the same state."""
-        return await self._in(self._reader, lambda: self._snapshot(query))
+        with tracing.reading(self._path.stem):
+            return await self._in(self._reader, lambda: self._snapshot(query))
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(executor, self._translated, work)

@@ -1,37 +1,37 @@
-"""A span per transaction that writes, by OpenTelemetry's conventions for databases."""
+"""A span per transaction and per query, by OpenTelemetry's conventions for databases.
+
+Below another span alone: what a service reads and writes by itself is no trace.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
-from shared import errdefs
+from shared.telemetry.spans import opened
 
 _tracer = trace.get_tracer("wherry.sqlite")
+_NOTHING = nullcontext()
 
 
-@contextmanager
-def writing(database: str) -> Iterator[None]:
-    """Open the span of a transaction, from its being asked for until it is on disk.
+def writing(database: str) -> AbstractContextManager[object]:
+    """Open the span of a transaction, from its being asked for until it is on disk."""
+    return _opened("transaction", database)
 
-    Below another span alone: what a service writes by itself is no trace.
-    """
+
+def reading(database: str) -> AbstractContextManager[object]:
+    """Open the span of a query, from its being asked for until its rows are here."""
+    return _opened("query", database)
+
+
+def _opened(what: str, database: str) -> AbstractContextManager[object]:
     if not trace.get_current_span().is_recording():
-        yield
-        return
-    with _tracer.start_as_current_span(
-        f"transaction {database}",
+        return _NOTHING
+    return opened(
+        _tracer,
+        f"{what} {database}",
         kind=SpanKind.CLIENT,
         attributes={"db.system.name": "sqlite", "db.namespace": database},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        try:
-            yield
-        except errdefs.Error as error:
-            span.set_attribute("error.type", error.code)
-            span.set_status(Status(StatusCode.ERROR, error.message))
-            raise
+    )

@@ -19,6 +19,7 @@ from shared.contracts.message import StreamRequest
 from shared.streams.client import LINE_LIMIT
 from shared.streams.duplex import Duplex
 from shared.telemetry import context
+from shared.telemetry.spans import opened
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer("wherry.streams")
@@ -95,7 +96,8 @@ class StreamServer:
         except (ValueError, LookupError, TypeError) as error:
             refusal = errdefs.InvalidArgument(f"what was sent asks for no stream: {error}")
             return await _refuse(stream, refusal)
-        with _tracer.start_as_current_span(
+        with opened(
+            _tracer,
             f"stream {model.TYPE}",
             context=context.sent_in(asked.get("context") or {}),
             kind=SpanKind.SERVER,

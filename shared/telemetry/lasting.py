@@ -74,7 +74,7 @@ def end(
     try:
         told = _tracer.start_span(
             name,
-            context=context.sent_in({"traceparent": span.parent}),
+            context=context.below(span.parent),
             start_time=span.began_ns,
             links=[Link(context.cause(link)) for link in span.links],
             attributes=attributes,

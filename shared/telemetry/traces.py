@@ -78,14 +78,14 @@ def shut_down() -> None:
 def _provider(service: str, node: str, settings: TraceSettings) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
 
-    from shared.telemetry.sampling import foreground
+    from shared.telemetry import sampling
     from shared.telemetry.span_ids import SpanIds
 
-    # Without one, the SDK's own: what OTEL_TRACES_SAMPLER says, or all.
-    is_ours = not settings.is_exported and not os.environ.get("OTEL_TRACES_SAMPLER")
+    ours = sampling.everything() if settings.is_exported else sampling.foreground()
     return TracerProvider(
         resource=_resource(service, node),
-        sampler=foreground() if is_ours else None,
+        # Without one, the SDK's own: what OTEL_TRACES_SAMPLER says.
+        sampler=None if os.environ.get("OTEL_TRACES_SAMPLER") else ours,
         id_generator=SpanIds(),
         shutdown_on_exit=False,
     )

@@ -12,7 +12,7 @@ from services.cli.ports import Api
 from shared import errdefs
 
 #: Services write spans down a moment after they have ended.
-_SETTLED_S: Final = 0.2
+_SETTLED_S: Final = 0.3
 _LIMIT_S: Final = 3.0
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from opentelemetry import trace
 
 from services.executor.adapters.metrics import RUNC_SECONDS
+from shared.telemetry.spans import Opened, opened
 
 _tracer = trace.get_tracer("wherry.executor")
 
@@ -19,8 +20,6 @@ def of_runc(command: str, container_id: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def spanned(name: str, container_id: str) -> Iterator[None]:
+def spanned(name: str, container_id: str) -> Opened:
     """Open the span of a part of such a call."""
-    with _tracer.start_as_current_span(name, attributes={"container.id": container_id}):
-        yield
+    return opened(_tracer, name, attributes={"container.id": container_id})

@@ -20,6 +20,7 @@ from services.executor.service.stop import Stopper
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
 from shared.contracts.executor import HealthStatus, Ready, StartContainer
+from shared.telemetry.spans import opened
 
 #: How long a container that was not ready in time may take to end by itself.
 _GRACE_S = 2.0
@@ -63,7 +64,8 @@ class Starter:
             # Until it is ready, its exit is this command's to tell.
             held.committed = False
             await self._wait_ready(held, command.ready)
-            self.watch.update(held, phase=Phase.RUNNING)
+            with opened(tracer, "note start", attributes={"container.id": held.container_id}):
+                self.watch.update(held, phase=Phase.RUNNING)
         except BaseException:
             await _unbroken(self._undo(command.container_id))
             raise
@@ -85,18 +87,19 @@ class Starter:
         )
         if container_id in self.host.bundles.container_ids():
             await self.stopper.remove(container_id)  # of a start whose undoing failed
-        with tracer.start_as_current_span("prepare bundle", attributes=attributes):
+        with opened(tracer, "prepare bundle", attributes=attributes):
             self._prepare(record, command)
         init, conmon = await self.host.supervisor.create(container_id)
-        record = record.model_copy(
-            update={
-                "phase": Phase.STARTING,
-                "init": init,
-                "conmon": conmon,
-                "started_at_ns": self.host.clock.now_ns(),
-            }
-        )
-        self.host.bundles.save(record)
+        with opened(tracer, "note creation", attributes=attributes):
+            record = record.model_copy(
+                update={
+                    "phase": Phase.STARTING,
+                    "init": init,
+                    "conmon": conmon,
+                    "started_at_ns": self.host.clock.now_ns(),
+                }
+            )
+            self.host.bundles.save(record)
         held = self.watch.hold(record, committed=False)
         await self.host.runtime.start(container_id)
         return held
@@ -125,9 +128,7 @@ class Starter:
     async def _wait_ready(self, held: Held, ready: Ready | None) -> None:
         if ready is None:
             return
-        with tracer.start_as_current_span(
-            "readiness", attributes={"container.id": held.container_id}
-        ):
+        with opened(tracer, "readiness", attributes={"container.id": held.container_id}):
             accepting = self.host.sockets.accepting(held.container_id, ready.unix_socket)
             await _first_of(accepting, held.ended.wait(), timeout_s=ready.deadline_s)
             if held.record.exit is not None:

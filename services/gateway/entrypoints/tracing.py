@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from opentelemetry import trace
@@ -11,6 +10,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from services.gateway.entrypoints.http import Scope
 from shared.telemetry import context
+from shared.telemetry.spans import opened
 
 _tracer = trace.get_tracer("wherry.gateway")
 _READS: Final = frozenset({"GET", "HEAD"})
@@ -18,8 +18,7 @@ _READS: Final = frozenset({"GET", "HEAD"})
 _ASKS_REGISTRY: Final = "/plugins/privileges"
 
 
-@contextmanager
-def serving(scope: Scope, *, are_reads_recorded: bool) -> Iterator[Span]:
+def serving(scope: Scope, *, are_reads_recorded: bool) -> AbstractContextManager[Span]:
     """Open the span of a request, below the client's own when it names one.
 
     Requests that only read are recorded where *are_reads_recorded*, and for who brings a trace.
@@ -30,15 +29,14 @@ def serving(scope: Scope, *, are_reads_recorded: bool) -> Iterator[Span]:
         if (name := key.decode("latin-1")) in context.FIELDS
     }
     if not carrier and not (_is_on() and (are_reads_recorded or _is_action(scope))):
-        yield trace.INVALID_SPAN
-        return
-    with _tracer.start_as_current_span(
+        return nullcontext(trace.INVALID_SPAN)
+    return opened(
+        _tracer,
         scope["method"],
         context=context.sent_in(carrier),
         kind=SpanKind.SERVER,
         attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
-    ) as span:
-        yield span
+    )
 
 
 def trace_id(span: Span) -> bytes:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from opentelemetry import trace
 
 from services.gateway import ports
 from services.gateway.domain.inventory import Inventory
 from shared import errdefs
 from shared.contracts.store import Changed, GetInventory, PluginChanged
+from shared.telemetry.spans import opened
 
 _SNAPSHOT_LIMIT_S: Final = 5.0
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("wherry.gateway")
 
 
 class Replica:
@@ -85,6 +88,10 @@ class Replica:
 
     async def settle(self, reply: Changed) -> None:
         """Take in what a verb has changed, and return when its revision is part of the picture."""
+        with opened(_tracer, "apply changes"):
+            await self._settle(reply)
+
+    async def _settle(self, reply: Changed) -> None:
         for change in reply.changes:
             self._apply(change)
         if self._has(reply):

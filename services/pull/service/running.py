@@ -20,9 +20,9 @@ from services.pull.service.pushing import Pushing
 from services.pull.service.store import JobStore
 from shared import errdefs
 from shared.bus.ports import Sender
-from shared.bus.tracing import note_error
 from shared.contracts.job import JobEnded, JobKind, JobTaken
 from shared.sealing import Opener
+from shared.telemetry.spans import note_error
 
 log = structlog.get_logger()
 

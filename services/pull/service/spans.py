@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from shared import errdefs
-from shared.bus.tracing import note_error
 from shared.oci.descriptor import Descriptor
 from shared.telemetry import context
+from shared.telemetry.spans import Opened, opened
 
 _tracer = trace.get_tracer("wherry.pull")
 
 
-@contextmanager
-def job(job_id: str, carrier: Mapping[str, str]) -> Iterator[Span]:
+def job(job_id: str, carrier: Mapping[str, str]) -> Opened:
     """Open the span of a job, below the one that queued it."""
-    with _tracer.start_as_current_span(
+    return opened(
+        _tracer,
         "job",
         context=context.sent_in(carrier),
         kind=SpanKind.CONSUMER,
         attributes={"wherry.job.id": job_id},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        yield span
+    )
 
 
-@contextmanager
-def step(name: str, attributes: Mapping[str, str | int | bool] | None = None) -> Iterator[Span]:
-    """Open the span of one step, and say on it how it failed."""
-    with _tracer.start_as_current_span(
-        name, attributes=attributes, record_exception=False, set_status_on_exception=False
-    ) as span:
-        try:
-            yield span
-        except errdefs.Error as error:
-            note_error(span, error)
-            raise
+def step(name: str, attributes: Mapping[str, str | int | bool] | None = None) -> Opened:
+    """Open the span of one step."""
+    return opened(_tracer, name, attributes=attributes)
 
 
 def of_blob(blob: Descriptor) -> Mapping[str, str | int | bool]:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry import trace
 
 from services.store import ports
 from services.store.domain import consent, runtime
@@ -16,8 +17,10 @@ from shared.bus.ports import Sender
 from shared.contracts import executor
 from shared.contracts.executor import Container, Exit, HealthCheck, NoNewPrivileges, Seccomp
 from shared.contracts.plugin import Plugin
+from shared.telemetry.spans import opened
 
 log = structlog.get_logger()
+_tracer = trace.get_tracer("wherry.store")
 
 #: What the executor and the bus may need beyond the time granted to the plugin itself.
 _MARGIN_S = 15.0
@@ -44,6 +47,18 @@ class Containers:
         """
         consent.require(plugin)
         deadline_s = timeout_s or self.ready_timeout_s
+        with opened(_tracer, "compose container", attributes={"container.id": container_id}):
+            command = await self._composed(plugin, container_id, deadline_s)
+        try:
+            reply = await self.sender.send(command, timeout_s=deadline_s + _MARGIN_S)
+        except BaseException:
+            await asyncio.shield(self._discard_quietly(container_id))
+            raise
+        return reply.container
+
+    async def _composed(
+        self, plugin: Plugin, container_id: str, deadline_s: float
+    ) -> executor.StartContainer:
         config = runtime.container_config(
             plugin,
             rootfs=str(self.folders.rootfs(plugin.plugin_id, plugin.rootfs)),
@@ -51,7 +66,7 @@ class Containers:
             seccomp=self.seccomp,
             no_new_privileges=self.no_new_privileges,
         )
-        command = executor.StartContainer(
+        return executor.StartContainer(
             container_id=container_id,
             config=self.options.applied(plugin, config),
             ready=runtime.ready(plugin, deadline_s),
@@ -59,12 +74,6 @@ class Containers:
             log_name=plugin.plugin_id,
             secrets=await self.secrets.given_to(plugin),
         )
-        try:
-            reply = await self.sender.send(command, timeout_s=deadline_s + _MARGIN_S)
-        except BaseException:
-            await asyncio.shield(self._discard_quietly(container_id))
-            raise
-        return reply.container
 
     async def stop(self, container_id: str) -> Exit | None:
         """Stop a container and return how it ended; None when there is none. Safe to repeat."""

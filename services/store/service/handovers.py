@@ -17,6 +17,7 @@ from shared import errdefs
 from shared.contracts.upgrade import UpgradePhase
 from shared.tasks.background import Tasks, until_done
 from shared.telemetry import context
+from shared.telemetry.spans import opened
 
 log = structlog.get_logger()
 tracer = trace.get_tracer(__name__)
@@ -69,7 +70,8 @@ class Handovers:
         if journal is None or phase is None:
             return
         try:
-            with tracer.start_as_current_span(
+            with opened(
+                tracer,
                 f"upgrade {phase}",
                 attributes={"wherry.job.id": job_id, "wherry.plugin": record.job.name},
             ):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import SpanKind, Tracer
 
-from shared.telemetry.sampling import foreground
+from shared.telemetry import context
+from shared.telemetry.sampling import everything, foreground
 
 
 @pytest.fixture
@@ -39,3 +40,25 @@ def test_what_nobody_asked_for_is_not(tracer: Tracer, kind: SpanKind) -> None:
 
     assert not root.get_span_context().trace_flags.sampled
     assert not below.get_span_context().trace_flags.sampled
+
+
+def test_the_first_span_keeps_what_is_said_of_it() -> None:
+    """A list of traces shows what each request was about."""
+    for sampler in (foreground(), everything()):
+        provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        attributes = {"url.path": "/plugins"}
+        root = provider.get_tracer("test").start_span("root", attributes=attributes)
+        assert isinstance(root, ReadableSpan)
+        assert dict(root.attributes or {}) == attributes
+        provider.shutdown()
+
+
+def test_a_back_end_is_sent_what_nobody_asked_for() -> None:
+    """What a client had left out stays so."""
+    provider = TracerProvider(sampler=everything(), shutdown_on_exit=False)
+    tracer = provider.get_tracer("test")
+    unsampled = context.below(f"00-{1:032x}-{1:016x}-00")
+
+    assert tracer.start_span("root", kind=SpanKind.CLIENT).is_recording()
+    assert not tracer.start_span("below", context=unsampled).is_recording()
+    provider.shutdown()
