@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,11 @@ class JobQueue:
     imported it before it forks, so that its services share the memory.
     """
 
-    def __init__(self, *, redis_url: str, node: str) -> None:
+    def __init__(
+        self, *, redis_url: str, node: str, clock: Callable[[], int] = time.time_ns
+    ) -> None:
         self._redis_url = redis_url
+        self._clock = clock
         self._node = node
         self._app: Celery | None = None
         self._making = asyncio.Lock()
@@ -48,7 +52,8 @@ class JobQueue:
             self._app = self._app or await asyncio.to_thread(self._make)
         priority = Priority.BATCH if is_patient else Priority.PERSON
         with tracing.sending(self._node, job_id):
-            await asyncio.to_thread(self._send, self._app, job_id, priority, context.carrier())
+            headers = {"trace": context.carrier(), "queued_at_ns": self._clock()}
+            await asyncio.to_thread(self._send, self._app, job_id, priority, headers)
 
     async def close(self) -> None:
         """Close the connections; a later enqueue opens new ones."""
@@ -62,7 +67,7 @@ class JobQueue:
         return make_app(redis_url=self._redis_url, node=self._node)
 
     @staticmethod
-    def _send(app: Celery, job_id: str, priority: Priority, carrier: Mapping[str, str]) -> None:
+    def _send(app: Celery, job_id: str, priority: Priority, headers: Mapping[str, object]) -> None:
         from kombu.exceptions import OperationalError
         from redis.exceptions import RedisError
 
@@ -71,7 +76,7 @@ class JobQueue:
                 RunJob.TYPE,
                 kwargs=RunJob(job_id=job_id).model_dump(),
                 priority=int(priority),
-                headers={"trace": dict(carrier)},
+                headers=dict(headers),
             )
         except (OperationalError, RedisError, OSError) as error:
             reason = error.args[0] if error.args else type(error).__name__

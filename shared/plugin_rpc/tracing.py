@@ -12,10 +12,13 @@ _tracer = trace.get_tracer("wherry.plugin_rpc")
 
 def calling(plugin: str, method: str) -> Opened:
     """Open the span of a call to a plugin."""
-    service, _, name = method.rpartition(".")
     return opened(
         _tracer,
         method,
         kind=SpanKind.CLIENT,
-        attributes={"rpc.service": service, "rpc.method": name, "wherry.plugin": plugin},
+        attributes={
+            "rpc.system.name": "docker_plugin",
+            "rpc.method": method,
+            "wherry.plugin": plugin,
+        },
     )

@@ -27,7 +27,8 @@ def reading(database: str) -> AbstractContextManager[object]:
 
 
 def _opened(what: str, database: str) -> AbstractContextManager[object]:
-    if not trace.get_current_span().is_recording():
+    # Not whether it is open here: a batch's span, say, is told by whoever ends it.
+    if not trace.get_current_span().get_span_context().trace_flags.sampled:
         return _NOTHING
     return opened(
         _tracer,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+
+from opentelemetry import semconv
 
 from tests.observability.conftest import CLIENT_TRACE, PLUGIN, Watched, orphans, secrets
 from tests.support.node import SERVICES
@@ -14,6 +18,15 @@ def only(spans: Iterable[SeenSpan], name: str) -> SeenSpan:
     """Return the one span of a name."""
     (found,) = [span for span in spans if span.name == name]
     return found
+
+
+def _given_up() -> set[str]:
+    """Return the names that OpenTelemetry's conventions have had, and have no more."""
+    folder = Path(semconv.__file__).parent / "_incubating" / "attributes"
+    stated = "".join(path.read_text() for path in sorted(folder.glob("*_attributes.py")))
+    found = re.findall(r'Final = "(\S+)"\n"""\nDeprecated: ', stated)
+    assert "rpc.service" in found
+    return set(found)
 
 
 def parents(span: SeenSpan, trace: Iterable[SeenSpan]) -> list[str]:
@@ -166,8 +179,13 @@ def test_a_batch_leads_down_to_the_containers(watched: Watched) -> None:
     assert {"upgrade stop", "upgrade start", "upgrade monitor", "runc create"} <= below
     jobs = [one for one in trace if one.name == "job"]
     assert sorted(str(one.attributes["wherry.job.kind"]) for one in jobs) == ["prefetch", "upgrade"]
-    for job in jobs:
-        assert parents(job, trace)[-4] == "batch"
+    waits = [one for one in trace if one.name == "wait node.{node}.pull"]
+    for one in (*jobs, *waits):
+        assert parents(one, trace)[-4] == "batch"
+    assert {one.attributes["wherry.job.id"] for one in waits} == {
+        one.attributes["wherry.job.id"] for one in jobs
+    }
+    assert "batch" in parents(only(trace, "plan batch"), trace)
     assert batch.end_ns >= max(one.end_ns for one in jobs)
 
 
@@ -191,7 +209,7 @@ def test_a_volume_leads_to_calls_of_the_plugin(watched: Watched) -> None:
 
     assert [span.name for span in trace if not span.parent_id] == ["POST /volumes/create"]
     assert (call.service, call.kind) == ("wherry-volume", "client")
-    assert call.attributes["rpc.method"] == "Create"
+    assert call.attributes["rpc.method"] == "VolumeDriver.Create"
     assert PLUGIN in str(call.attributes["wherry.plugin"])
     assert "process volume.volume.create.v1" in parents(call, trace)
     assert {message.partition(".")[0] for message in messages_of(trace)} >= {"store", "volume"}
@@ -257,6 +275,7 @@ def test_attributes_have_names_of_the_conventions_or_ours(watched: Watched) -> N
     names = {name for span in watched.collector.spans for name in span.attributes}
 
     assert [name for name in sorted(names) if not name.startswith(ours + theirs)] == []
+    assert names & _given_up() == set()
 
 
 def test_wherry_trace_shows_what_was_done(watched: Watched) -> None:

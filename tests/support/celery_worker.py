@@ -35,7 +35,9 @@ class WaitingRunner:
         self._folder = folder
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, job_id: str, carrier: Mapping[str, str]) -> None:
+    async def run(
+        self, job_id: str, carrier: Mapping[str, str], *, queued_at_ns: int | None
+    ) -> None:
         """Say so, and wait."""
         task = asyncio.create_task(self._wait(job_id, carrier))
         self._tasks.add(task)

@@ -103,7 +103,8 @@ class Engine:
         """Commit a batch's plan; what stands in its way ends the batch."""
         record = self._book.require(batch_id)
         try:
-            plan = await self._planner.plan(record)
+            with spans.planning(batch_id):
+                plan = await self._planner.plan(record)
         except (errdefs.NotFound, errdefs.InvalidArgument) as error:
             failed = record.now(BatchState.FAILED, error.message, self._clock())
             await self._book.commit(failed)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from opentelemetry import trace
+
 from services.controller.domain.batch import BatchRecord, ItemRecord
 from shared import errdefs
 from shared.contracts.batch import ItemState
 from shared.telemetry import lasting
+from shared.telemetry.spans import Opened, opened
+
+_tracer = trace.get_tracer("wherry.controller")
+
+
+def planning(batch_id: str) -> Opened:
+    """Open the span of the questions that a plan takes."""
+    return opened(_tracer, "plan batch", attributes={"wherry.batch": batch_id})
 
 
 def batch_rests(record: BatchRecord, now_ns: int) -> None:

@@ -35,7 +35,11 @@ def serving(scope: Scope, *, are_reads_recorded: bool) -> AbstractContextManager
         scope["method"],
         context=context.sent_in(carrier),
         kind=SpanKind.SERVER,
-        attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
+        attributes={
+            "http.request.method": scope["method"],
+            "url.path": scope["path"],
+            "url.scheme": scope.get("scheme", "http"),
+        },
     )
 
 

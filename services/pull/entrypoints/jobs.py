@@ -34,8 +34,14 @@ def add_task(app: Celery, runner: JobRunner, loop: asyncio.AbstractEventLoop) ->
     @app.task(name=RunJob.TYPE, bind=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
     def run_job(task: Any, **payload: Any) -> None:
         message = RunJob.model_validate(payload)
-        carrier: Mapping[str, str] = (task.request.headers or {}).get("trace") or {}
-        job = asyncio.run_coroutine_threadsafe(runner.run(message.job_id, carrier), loop)
+        headers = task.request.headers or {}
+        carrier: Mapping[str, str] = headers.get("trace") or {}
+        # One that came back was in a worker's hands meanwhile, and not waiting.
+        is_anew = (task.request.delivery_info or {}).get("redelivered")
+        queued_at_ns = None if is_anew else headers.get("queued_at_ns")
+        job = asyncio.run_coroutine_threadsafe(
+            runner.run(message.job_id, carrier, queued_at_ns=queued_at_ns), loop
+        )
         try:
             job.result()
         except (StoppingError, CancelledError) as error:

@@ -49,14 +49,17 @@ class JobRunner:
     _attempts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _is_stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, job_id: str, carrier: Mapping[str, str]) -> None:
-        """Do a job, in the trace that *carrier* tells of.
+    async def run(
+        self, job_id: str, carrier: Mapping[str, str], *, queued_at_ns: int | None = None
+    ) -> None:
+        """Do a job that was queued, in the trace that *carrier* tells of.
 
         A job that is over, or in the hands of a worker that lives, is left alone: a message may
         come twice. Raises StoppingError when this worker stops; the job is left to be taken anew.
         """
         if self._is_stopping.is_set():
             raise StoppingError
+        spans.waited(job_id, carrier, queued_at_ns)
         running = asyncio.create_task(self._run(job_id, carrier))
         self._running.add(running)
         try:

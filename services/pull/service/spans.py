@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
+from shared.jobs.names import TEMPLATE
 from shared.oci.descriptor import Descriptor
 from shared.telemetry import context
 from shared.telemetry.spans import Opened, opened
@@ -23,6 +24,22 @@ def job(job_id: str, carrier: Mapping[str, str]) -> Opened:
         kind=SpanKind.CONSUMER,
         attributes={"wherry.job.id": job_id},
     )
+
+
+def waited(job_id: str, carrier: Mapping[str, str], since_ns: int | None) -> None:
+    """Tell how long a job has waited in the queue, beside the span of the job itself."""
+    if since_ns is None or not carrier:
+        return
+    _tracer.start_span(
+        f"wait {TEMPLATE}",
+        context=context.sent_in(carrier),
+        start_time=since_ns,
+        attributes={
+            "messaging.system": "celery",
+            "messaging.destination.template": TEMPLATE,
+            "wherry.job.id": job_id,
+        },
+    ).end()
 
 
 def step(name: str, attributes: Mapping[str, str | int | bool] | None = None) -> Opened:

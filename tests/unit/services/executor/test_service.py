@@ -494,5 +494,10 @@ async def test_a_start_is_traced_step_by_step(scene: Scene) -> None:
         await scene.start()
 
     spans = exporter.get_finished_spans()
-    assert [span.name for span in spans] == ["prepare bundle", "readiness"]
+    assert [span.name for span in spans] == [
+        "prepare bundle",
+        "note creation",
+        "readiness",
+        "note start",
+    ]
     assert {(span.attributes or {}).get("container.id") for span in spans} == {"c-1"}

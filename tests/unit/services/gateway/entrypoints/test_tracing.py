@@ -33,6 +33,7 @@ async def test_span(world: AppWorld, spans: InMemorySpanExporter) -> None:
     assert span.attributes == {
         "http.request.method": "GET",
         "url.path": "/v1.41/plugins/a/plugin/json",
+        "url.scheme": "http",
         "http.route": "/plugins/{name}/json",
         "wherry.plugin": "a/plugin",
         "http.response.status_code": 200,

@@ -353,3 +353,19 @@ async def test_progress_that_is_lost_fails_nothing(world: World) -> None:
     world.writer.error = errdefs.Unavailable("the bus is away")
     await _runner(world).run("job-1", {})
     assert len(world.store.committed) == 1
+
+
+async def test_the_wait_in_the_queue_is_told(world: World) -> None:
+    """It lasts from when the job was queued, in the job's trace; what came back did not wait."""
+    carrier = {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"}
+    with recorded() as spans:
+        await _runner(world).run("job-1", carrier, queued_at_ns=17)
+        await _runner(world).run("job-1", carrier)
+
+    waits = [one for one in spans.get_finished_spans() if one.name.startswith("wait ")]
+    ((trace_id, parent_id, began_ns),) = [
+        (one.context.trace_id, one.parent.span_id, one.start_time)
+        for one in waits
+        if one.context and one.parent
+    ]
+    assert (trace_id, parent_id, began_ns) == (0xABC, 0xDEF, 17)
