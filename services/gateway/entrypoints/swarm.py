@@ -22,6 +22,8 @@ _NO_SWARM: Final = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect '
     "this node to swarm and try again."
 )
+#: dockerd's, which has no logs of plugins.
+_NO_LOGS: Final = "error making log selector: logs only supported on container tasks"
 _EMPTY = Response()
 #: The classes of errors whose status dockerd tells by swarmkit's code rather than by ours.
 _BY_GRPC: Final[dict[str, type[errdefs.Error]]] = {
@@ -44,10 +46,12 @@ class SwarmRoutes:
         table: tuple[tuple[str, str, _Handler], ...] = (
             ("GET", "/services", self.list_services),
             ("POST", "/services/create", self.create_service),
+            ("GET", "/services/{name}/logs", self.service_logs),
             ("GET", "/services/{name}", self.inspect_service),
             ("POST", "/services/{name}/update", self.update_service),
             ("DELETE", "/services/{name}", self.remove_service),
             ("GET", "/tasks", self.list_tasks),
+            ("GET", "/tasks/{name}/logs", self.task_logs),
             ("GET", "/tasks/{name}", self.inspect_task),
             ("GET", "/nodes", self.list_nodes),
             ("GET", "/nodes/{name}", self.inspect_node),
@@ -123,6 +127,18 @@ class SwarmRoutes:
         """Show one task."""
         found = swarm_filter.find_task(await self.services.tasks(), request.name)
         return json_response(swarm_json.task_object(found))
+
+    async def service_logs(self, request: Request) -> Response:
+        """Refuse, as dockerd does: its logs of services are those of containers."""
+        _require_a_stream(request)
+        await self.services.get(request.name)
+        raise errdefs.Error(_NO_LOGS)
+
+    async def task_logs(self, request: Request) -> Response:
+        """Refuse as for a service, where dockerd panics."""
+        _require_a_stream(request)
+        swarm_filter.find_task(await self.services.tasks(), request.name)
+        raise errdefs.Error(_NO_LOGS)
 
     async def list_nodes(self, request: Request) -> Response:
         """List the nodes that pass the filters."""
@@ -220,6 +236,11 @@ def _version(request: Request, kind: str) -> int:
         raise errdefs.InvalidArgument(
             f"invalid {kind} version '{said}': {error.message}"
         ) from error
+
+
+def _require_a_stream(request: Request) -> None:
+    if not any(form.is_true(request.form(name)) for name in ("stdout", "stderr")):
+        raise errdefs.Error("Bad parameters: you must choose at least one stream")
 
 
 def _go_bool(said: str) -> bool:

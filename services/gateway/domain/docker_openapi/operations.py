@@ -233,6 +233,8 @@ _SWARM: Final = (
     Operation(method="DELETE", path="/services/{name}", summary="Remove a service"),
     _get("/tasks", "List tasks of services of plugins", _list("Task"), **_FILTERS),
     _get("/tasks/{name}", "Show a task", _one("Task")),
+    _refused("GET", "/services/{name}/logs", "Refuse: dockerd has no logs of plugins"),
+    _refused("GET", "/tasks/{name}/logs", "Refuse: dockerd has no logs of plugins"),
     _get("/nodes", "List the nodes of the fleet", _list("Node"), **_FILTERS),
     _get("/nodes/{name}", "Show a node", _one("Node")),
     Operation(

@@ -443,3 +443,20 @@ async def test_there_is_no_swarm(fleet: AppWorld) -> None:
     assert (await fleet.client.post("/swarm/init")).status_code == 501
     left = await fleet.client.post("/swarm/leave")
     assert left.json()["message"] == "This node is not part of a swarm"
+
+
+@pytest.mark.parametrize(("kind", "known"), [("services", "s"), ("tasks", "task1")])
+async def test_there_are_no_logs_of_plugins(fleet: AppWorld, kind: str, known: str) -> None:
+    """The text is dockerd's, and so is the order: streams, then the name, then what it is."""
+    unasked = await fleet.get(f"/{kind}/{known}/logs")
+    refused = await fleet.get(f"/{kind}/{known}/logs", stderr="1")
+    fleet.sender.answers[GetService] = errdefs.NotFound("service x not found")
+    unknown = await fleet.get(f"/{kind}/x/logs", stdout="1")
+
+    assert unasked.status_code == 500
+    assert unasked.json()["message"] == "Bad parameters: you must choose at least one stream"
+    assert refused.status_code == 500
+    assert refused.json()["message"] == (
+        "error making log selector: logs only supported on container tasks"
+    )
+    assert unknown.status_code == 404
