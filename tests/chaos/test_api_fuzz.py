@@ -31,7 +31,8 @@ _DOCKERDS_500: Final = re.compile(
     r"|repository name must|invalid character|(unexpected )?EOF$|json: cannot unmarshal"
     r"|unexpected content after JSON"
     r"|login attempt to|Get \"?http|.*(connection refused|no rootfs found|config\.json)"
-    r"|archive/tar: |unexpected EOF|gzip: |rpc error: code = Unknown",
+    r"|archive/tar: |unexpected EOF|gzip: |rpc error: code = Unknown"
+    r"|Bad parameters: you must choose at least one stream|error making log selector",
     re.DOTALL,
 )
 #: Refused because there is no swarm, or no registry that answers.
