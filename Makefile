@@ -25,7 +25,7 @@ up: for-run ## Start Wherry on this machine
 down: for-run ## Stop Wherry and its plugins; leave nothing behind
 	$(BIN)/wherry down
 
-.PHONY: test test-all chaos chaos-long observe slow
+.PHONY: test test-all chaos chaos-long observe slow systemd
 test: for-test ## Run the tests: unit, integration, conformance (ten minutes at most)
 	tests/run tests/unit tests/integration tests/conformance shared/runc_ctl/tests
 
@@ -36,13 +36,16 @@ chaos-long: for-test ## A storm of an hour (WHERRY_CHAOS_S, WHERRY_SEED), a soak
 	WHERRY_CHAOS_S=$${WHERRY_CHAOS_S:-3600} WHERRY_SOAK_S=$${WHERRY_SOAK_S:-1200} WHERRY_STRIDE=$${WHERRY_STRIDE:-1} \
 		$(BIN)/pytest -q -s tests/chaos/test_storm.py tests/chaos/test_soak.py tests/chaos/test_crash_points_of_batches.py
 
-test-all: test chaos slow ## Run the tests, break nodes, then the console in a browser, the runc-ctl wheel and the demo from a clean clone
+test-all: test chaos slow systemd ## Run the tests, break nodes, then the console in a browser, the runc-ctl wheel and the demo from a clean clone
 
 observe: for-observe ## Watch a node as operators do: traces, logs, and every expression of dashboards and alerts
 	tests/run --numprocesses=0 tests/observability
 
 pictures: for-pictures ## Take the pictures of the console in docs/pictures anew
 	$(BIN)/python -m tests.browser.pictures
+
+systemd: for-slow ## Run the units by a systemd of their own, and see them restart and stop
+	tests/run --numprocesses=0 tests/systemd
 
 slow: for-slow observe
 	tests/run --numprocesses=0 tests/browser

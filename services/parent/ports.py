@@ -24,8 +24,11 @@ class Unit(Protocol):
     def name(self) -> str:
         """The name in logs, and of its lock."""
 
-    def start(self) -> int:
-        """Start it and return its pid; raises OSError."""
+    def start(self, failures: int) -> int:
+        """Start it and return its pid; raises OSError.
+
+        *failures* is how often in a row it did not last.
+        """
 
 
 class Processes(Protocol):

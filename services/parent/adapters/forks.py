@@ -63,7 +63,7 @@ class ForkedService:
     #: Its main() runs the service and returns the exit status.
     module: str
 
-    def start(self) -> int:
+    def start(self, failures: int) -> int:
         """Fork a child that runs the service and return its pid; raises OSError."""
         # Before the first fork and no earlier: Redis, which starts before, loads meanwhile.
         import_what_services_share()

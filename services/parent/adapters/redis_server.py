@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NoReturn
+
+import structlog
 
 from services.parent.adapters.forks import fork
 from shared import errdefs
 from shared.node.config import NodeConfig
 from shared.node.lock import ServiceLock
 
+log = structlog.get_logger()
+
 #: How long a server that runs may think about a PING before it counts as stuck.
 _ANSWER_S = 2.0
+#: Failures in a row after which its file is looked at: reading all of it takes time.
+_SUSPICIOUS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +37,12 @@ class RedisServer:
     node: NodeConfig
     name: ClassVar[str] = "redis"
 
-    def start(self) -> int:
-        """Start a server and return its pid; raises OSError."""
-        return fork(self._become_redis)
+    def start(self, failures: int) -> int:
+        """Start a server and return its pid; raises OSError.
+
+        After some failures it starts without its file where that is broken: Redis may forget.
+        """
+        return fork(lambda: self._become_redis(failures))
 
     def answers(self) -> bool:
         """Tell whether the server that runs is well."""
@@ -46,7 +57,7 @@ class RedisServer:
     def _socket(self) -> Path:
         return Path(self.node.redis_url.removeprefix("unix://"))
 
-    def _become_redis(self) -> NoReturn:
+    def _become_redis(self, failures: int) -> NoReturn:
         os.umask(0o077)
         folder = self.node.root / "redis"
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +65,8 @@ class RedisServer:
             lock = ServiceLock(path)
             lock.acquire()
             lock.outlast_exec()
+        if failures >= _SUSPICIOUS:
+            set_aside_if_broken(folder)
         # Python ignores it, and what is ignored stays so over an exec.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         try:
@@ -63,6 +76,31 @@ class RedisServer:
                 "redis-server was not found on PATH: install it (Debian: redis-server), or name "
                 "another one in WHERRY_REDIS_URL"
             ) from error
+
+
+def set_aside_if_broken(folder: Path) -> None:
+    """Move the file that a server appends to away, if it can't be read whole; keep one such.
+
+    Redis itself reads past an end that is cut off, but ends for ever at what is broken before it,
+    as a full disk may leave it. What is lost with it its owners send again.
+    """
+    appended = folder / "appendonlydir"
+    if not appended.exists():
+        return
+    check = ("redis-check-aof", str(appended / "appendonly.aof.manifest"))
+    try:
+        checked = subprocess.run(
+            check, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+    except FileNotFoundError:
+        log.warning("redis' file not looked at", missing=check[0])
+        return
+    if checked.returncode == 0:
+        return
+    broken = folder / "appendonlydir.broken"
+    shutil.rmtree(broken, ignore_errors=True)
+    appended.rename(broken)
+    log.error("redis starts empty, for its file is broken", kept=str(broken), said=checked.stdout)
 
 
 def redis_argv(socket_path: Path, folder: Path) -> list[str]:

@@ -80,7 +80,7 @@ class Supervision:
     def _start(self, kept: _Kept) -> None:
         kept.started_at = self._clock()
         try:
-            pid = self._take_over(kept.unit.name) or kept.unit.start()
+            pid = self._take_over(kept.unit.name) or kept.unit.start(kept.failures)
         except (OSError, errdefs.Conflict) as error:
             self._postpone(kept, how=f"did not start: {error}")
             return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.support.node import Node, eventually
 from tests.support.small_disk import SmallDisk
@@ -68,6 +71,23 @@ class DisturbedNode(SteppingNode):
         """Kill -9 those of PROCESSES that run at this moment, and wait for their end."""
         running = self.pids()
         super().kill(*(name for name in names if name in running))
+
+    def feed(self) -> list[dict[str, Any]]:
+        """Return all events there are, those too that are of a time to come: the clock jumps."""
+        last_seq, feed = self._last_seq(), list[dict[str, Any]]()
+        if last_seq:
+            with self.http.stream("GET", "/wherry/v1/events", params={"after": "0"}) as stream:
+                for line in stream.iter_lines():
+                    feed.append(json.loads(line))
+                    if feed[-1]["seq"] >= last_seq:
+                        break
+        assert [event["seq"] for event in feed] == list(range(1, len(feed) + 1))
+        return feed
+
+    def _last_seq(self) -> int:
+        path = self.root / "event" / "event.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def redis(self, *words: str) -> str:
         """Say something to the node's Redis; an error, or no Redis, is no failure."""

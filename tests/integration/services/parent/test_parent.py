@@ -38,6 +38,13 @@ def _ping(node: SmallNode) -> bytes:
         return client.recv(64)
 
 
+def _answers(node: SmallNode) -> bool:
+    try:
+        return _ping(node) == b"+PONG\r\n"
+    except OSError:
+        return False  # it does not listen yet
+
+
 def test_stop_in_order(node: SmallNode) -> None:
     """SIGTERM ends all: the service that was started last first, redis-server last."""
     parent = node.start("first", "second")
@@ -101,6 +108,29 @@ def test_killed_parent_takes_nothing_with_it(node: SmallNode) -> None:
     until(lambda: node.held() == ["first", "redis", "second"], node.explain)
     assert node.until_runs("redis", "first", "second") == before
     assert _ping(node) == b"+PONG\r\n"
+
+
+def test_a_redis_whose_file_is_broken_starts_without_it(node: SmallNode) -> None:
+    """What it can't read is kept aside, and its owners' messages are sent again."""
+    parent = node.start("first")
+    node.until_runs("redis")
+    until(lambda: _answers(node), node.explain)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(node.exec_root / "redis.sock"))
+        for number in range(100):
+            client.sendall(b"SET %d %b\r\n" % (number, b"x" * 50))
+            assert client.recv(64) == b"+OK\r\n"
+    assert _stop(parent) == 0
+    folder = node.root / "redis"
+    (appended,) = folder.glob("appendonlydir/*.incr.aof")
+    whole = appended.read_bytes()
+    appended.write_bytes(whole[:2000] + b"broken" * 20 + whole[2000:])
+
+    node.start("first")
+
+    until(lambda: (folder / "appendonlydir.broken").exists(), node.explain)
+    until(lambda: _answers(node), node.explain)
+    assert node.log("redis starts empty, for its file is broken")
 
 
 def test_next_parent_takes_over(node: SmallNode) -> None:

@@ -64,7 +64,7 @@ class FakeUnit:
     #: Starts that fail before one succeeds.
     failing: int = 0
 
-    def start(self) -> int:
+    def start(self, failures: int) -> int:
         if self.failing:
             self.failing -= 1
             raise OSError("no more processes")
