@@ -789,6 +789,7 @@ async def test_plugin_is_looked_at_after_its_upgrade_where_something_was_told(
     store = StoreUnderTest()
     plugin = await upgrading(store, STOP_FIRST)
     new = store.now(plugin).status.container_id or ""
+    await eventually(lambda: gets(store) == 1)  # it is watched by now, not only about to be
     if is_told:
         observed = ContainerObserved(container_id=new, degraded=False, health=HealthStatus.NONE)
         await store.supervisor.container_observed(observed, delivery())
