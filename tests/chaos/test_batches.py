@@ -114,7 +114,9 @@ def test_killed_every_two_seconds(fleet: Fleet) -> None:
     shown = fleet.wait(upgrade_id, "completed", limit_s=_LIMIT_S)
     fleet.wait_running()
     states = Counter(one["plugin"]["state"] for one in shown["plugins"])
-    assert states == {"failed": _BAD, "upgraded": _COUNT - _BAD}, (killed, shown)
+    plugins = [one["plugin"] for one in shown["plugins"]]
+    failed = [plugin["error"] for plugin in plugins if plugin["state"] == "failed"]
+    assert states == {"failed": _BAD, "upgraded": _COUNT - _BAD}, f"{failed}\n{killed}"
     assert fleet.versions() == {"v1": _BAD, "v2": _COUNT - _BAD}
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.demo import leftovers
+from tests.support import unseen_cgroups
 from tests.support.node import eventually
 from tests.support.node_api import NodeApi
 
@@ -34,6 +35,7 @@ class Booted:
         self.name = f"sd-{uuid.uuid4().hex[:8]}"
         #: systemd's own, and that of Wherry's node, which is called by the host's name.
         self.cgroups = (f"/{self.name}", f"/wherry/{self.name}")
+        self._unseen_before = unseen_cgroups.hierarchies()
         self._process: subprocess.Popen[bytes] | None = None
         self._init = 0
 
@@ -135,6 +137,11 @@ class Booted:
             self._process.wait(timeout=_LIMIT_S)
         for cgroup in self.cgroups:
             eventually(partial(_removed, cgroup), f"{cgroup} is gone")
+        # systemd mounts what hierarchies nobody has mounted, and the node used those as well.
+        eventually(
+            partial(unseen_cgroups.removed, self.cgroups, self._unseen_before),
+            f"hierarchies of {self.name} are gone",
+        )
 
     def _is_up(self) -> bool:
         assert self._process is not None

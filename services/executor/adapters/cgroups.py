@@ -30,7 +30,10 @@ class HostCgroups:
     layout: Layout
 
     def admit_supervisor(self, pid: int) -> None:
-        """Move a supervisor out of our own cgroup, so that who stops us does not stop it."""
+        """Move a supervisor out of our own cgroup, so that who stops us does not stop it.
+
+        Raises Unavailable, and ProcessLookupError where it is gone.
+        """
         for hierarchy in self._hierarchies:
             cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
             try:
@@ -38,6 +41,8 @@ class HostCgroups:
                 for name in _CPUSET_FILES:
                     _inherit(hierarchy, cgroup, name)
                 (cgroup / "cgroup.procs").write_text(str(pid))
+            except ProcessLookupError:
+                raise
             except OSError as error:
                 raise errdefs.Unavailable(
                     f"cannot move a supervisor to {cgroup}: {error.strerror}; the executor runs "

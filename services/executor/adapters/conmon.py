@@ -23,7 +23,7 @@ from services.executor.adapters.pipes import open_pipe, read_line
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
-from shared import errdefs, runc_ctl
+from shared import runc_ctl
 
 #: conmon's order to open its log anew. Version 2.1.6 does not do it on SIGUSR1.
 _REOPEN_LOG = b"2 0 0\n"
@@ -46,8 +46,8 @@ class Conmon:
     async def create(self, container_id: str) -> tuple[Process, Process]:
         """Create the container from its bundle; return its init process and its supervisor.
 
-        Raises InvalidArgument with the runtime's words. Cancelled, it first sees the creation
-        through; what was made is the caller's to remove.
+        Raises InvalidArgument with the runtime's words, Unavailable where one of them was killed.
+        Cancelled, it first sees the creation through; what was made is the caller's to remove.
         """
         bundle = self.layout.bundle(container_id)
         with spanned("conmon", container_id), RUNC_SECONDS.labels("create").time():
@@ -108,12 +108,16 @@ class Conmon:
                         _, complaint = await process.communicate()
             except TimeoutError as error:
                 raise failure.creation_hangs(bundle.container_id, _CREATE_LIMIT_S) from error
+            except (ProcessLookupError, BrokenPipeError) as error:
+                raise failure.supervisor_killed(bundle.container_id) from error
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()  # only what did not even fork yet: else it has ended by itself
                 await process.wait()
+        if not answer and not complaint:
+            raise failure.supervisor_killed(bundle.container_id)
         if not answer:
-            return {"message": complaint.decode(errors="replace") or "conmon gave no answer"}
+            return {"message": complaint.decode(errors="replace")}
         return dict(json.loads(answer))
 
     async def _spawn(
@@ -147,10 +151,7 @@ class Conmon:
         init = identify(pid)
         conmon = _identify(bundle.conmon_pid_file)
         if init is None or conmon is None:
-            raise errdefs.Internal(
-                f"container {bundle.container_id} or its supervisor ended as soon as it was "
-                "created; look for who kills processes here, and start it again"
-            )
+            raise failure.supervisor_killed(bundle.container_id)
         return init, conmon
 
 

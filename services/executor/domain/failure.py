@@ -86,6 +86,17 @@ def not_created(
     )
 
 
+def supervisor_killed(container_id: str) -> errdefs.Unavailable:
+    """Return the error of a container that somebody killed while it was made, or its supervisor.
+
+    No fault of its own, so it may be started again.
+    """
+    return errdefs.Unavailable(
+        f"container {container_id} or its supervisor was killed while it was created; look for "
+        "who kills processes here, and start it again"
+    )
+
+
 def creation_hangs(container_id: str, limit_s: float) -> errdefs.DeadlineExceeded:
     """Return the error for a container that runc did not come to an end with."""
     return errdefs.DeadlineExceeded(

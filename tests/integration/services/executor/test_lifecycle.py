@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 import socket
 from pathlib import Path
@@ -276,3 +277,23 @@ async def test_a_stop_interrupts_a_start(node: ExecutorNode) -> None:
     with pytest.raises(errdefs.Error, match="exited with code 0"):
         await starting
     await refused(node, "c-1")
+
+
+@pytest.mark.parametrize(
+    "dies", ["kill -9 $$", "head -c 1 </dev/fd/$_OCI_STARTPIPE >/dev/null; kill -9 $$"]
+)
+async def test_a_supervisor_that_is_killed_early_is_no_fault_of_its_container(
+    node: ExecutorNode, tmp_path: Path, dies: str
+) -> None:
+    """The start may be tried again: nothing is wrong with what was to run, and nothing is left."""
+    killed = tmp_path / "conmon"
+    killed.write_text(f"#!/bin/sh\n{dies}\n")
+    killed.chmod(0o755)
+    await node.executor.close()
+    node.config = dataclasses.replace(node.config, conmon=str(killed))
+    await node.begin()
+
+    with pytest.raises(errdefs.Unavailable, match="was killed while it was created"):
+        await node.start("c-1")
+
+    assert not node.bundle("c-1").exists()
