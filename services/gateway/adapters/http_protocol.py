@@ -126,7 +126,8 @@ class HijackableProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        self.transport.write(_OK + self._date() + answer)
+        # Not joined: a long answer would be copied.
+        self.transport.writelines((_OK + self._date(), answer))
         return True
 
     def _date(self) -> bytes:
