@@ -198,6 +198,9 @@ class Batch(Value):
     fetched: int = 0
     #: Whether nothing more happens, and nothing is under way.
     is_over: bool = False
+    #: How long the rest takes at the pace of the plugins that have had their turn; None: it is
+    #: not known yet, or nothing goes on.
+    left_s: float | None = None
 
 
 class BatchReply(Message):

@@ -103,6 +103,7 @@ def test_clients_see_services_tasks_and_nodes(fleet: Fleet, remote: str) -> None
     assert listed == "s global 1/1"
     tasks = node.docker("service", "ps", "s", "--format", "{{.Node}} {{.CurrentState}}")
     assert tasks.startswith(f"{manager.name} Running")
+    assert f"{remote}:v1" in node.docker("service", "ps", "s")
     (shown,) = json.loads(node.docker("service", "inspect", "s"))
     assert shown["Spec"]["TaskTemplate"]["PluginSpec"]["remote"] == f"{remote}:v1"
     nodes = node.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}} {{.ManagerStatus}}")

@@ -11,7 +11,13 @@ from services.cli.domain.upgrade import Change, Upgrade, UpgradedPlugin
 from shared import errdefs
 
 
-def upgrade(state: str = "updating", **counts: int) -> Upgrade:
+def upgrade(
+    state: str = "updating",
+    *,
+    left_s: float | None = None,
+    warnings: Sequence[str] = (),
+    **counts: int,
+) -> Upgrade:
     """Return an upgrade with so many plugins in which state."""
     return Upgrade.from_json(
         {
@@ -19,6 +25,8 @@ def upgrade(state: str = "updating", **counts: int) -> Upgrade:
             "request": {"target": {"tag": "v2"}},
             "state": state,
             "counts": counts,
+            "left_s": left_s,
+            "warnings": warnings,
             "created_at_ns": 10**9,
             "is_over": state in ("completed", "cancelled", "rollback_completed", "planned"),
         }

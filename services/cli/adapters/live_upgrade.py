@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,11 +22,16 @@ class LiveUpgradeDisplay:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._plugins: dict[int, UpgradedPlugin] = {}
+        self._warned: set[str] = set()
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
 
     def show(self, upgrade: Upgrade, plugins: Sequence[UpgradedPlugin]) -> None:
         """Show it as it is now, with the plugins that have changed."""
+        for text in upgrade.warnings:
+            if text not in self._warned:
+                self._warned.add(text)
+                self._console.print(f"warning: {text}", markup=False)
         for plugin in plugins:
             before = self._plugins.get(plugin.number)
             if plugin.state.endswith("failed") and (before is None or before.state != plugin.state):
@@ -38,7 +42,7 @@ class LiveUpgradeDisplay:
         lines: list[RenderableType] = [_table(shown)] if shown else []
         if len(moving) > len(shown):
             lines.append(Text(f"and {len(moving) - len(shown)} more"))
-        summary = Text(upgrade.summary(time.time_ns()))
+        summary = Text(upgrade.summary())
         message = [Text(upgrade.message)] if upgrade.message else []
         self._live.update(Group(*lines, summary, *message), refresh=True)
 

@@ -13,10 +13,15 @@ class PlainUpgradeDisplay:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._state = ""
+        self._warned: set[str] = set()
         self._ended: dict[int, str] = {}
 
     def show(self, upgrade: Upgrade, plugins: Sequence[UpgradedPlugin]) -> None:
         """Show it as it is now, with the plugins that have changed."""
+        for text in upgrade.warnings:
+            if text not in self._warned:
+                self._warned.add(text)
+                self._say(f"warning: {text}")
         for plugin in plugins:
             if plugin.has_ended and self._ended.get(plugin.number) != plugin.state:
                 self._ended[plugin.number] = plugin.state

@@ -117,6 +117,7 @@ class Upgrade:
     created_at_ns: int
     ended_at_ns: int | None
     is_over: bool
+    left_s: float | None
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> Self:
@@ -134,6 +135,7 @@ class Upgrade:
             created_at_ns=shown["created_at_ns"],
             ended_at_ns=shown.get("ended_at_ns"),
             is_over=shown["is_over"],
+            left_s=shown.get("left_s"),
         )
 
     @property
@@ -169,7 +171,7 @@ class Upgrade:
         status = EXIT_STATUSES.get(self.state, 1)
         return EXIT_SOME_FAILED if status == 0 and self.failed else status
 
-    def summary(self, now_ns: int) -> str:
+    def summary(self) -> str:
         """Return a line about all of it."""
         counts = ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items()))
         parts = [f"upgrade {self.upgrade_id} to {self.target}: {self.state}"]
@@ -177,16 +179,9 @@ class Upgrade:
             parts.append(f"{self.fetched} of {self.fetches} versions fetched")
         if counts:
             parts.append(f"{self.done} of {self.total} done: {counts}")
-        if self.state in ("updating", "rollback_started") and (left := self._left_s(now_ns)):
-            parts.append(f"about {duration(left)} left")
+        if self.left_s is not None:
+            parts.append(f"about {duration(max(1, round(self.left_s)))} left")
         return "; ".join(parts)
-
-    def _left_s(self, now_ns: int) -> int:
-        """Return how long the rest takes at the pace until now; 0 while nobody can tell."""
-        done = self.counts.get("upgraded", 0) + self.counts.get("failed", 0)
-        left = self.total - self.done
-        took_s = (now_ns - self.created_at_ns) / _NS
-        return int(took_s / done * left) if done and left else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

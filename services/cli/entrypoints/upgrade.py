@@ -130,6 +130,8 @@ def watch(ctx: click.Context, upgrade_id: str) -> None:
     """Watch an upgrade that goes on; exits as `wherry upgrade` does."""
     parts: Parts = ctx.obj
     found = parts.upgrades(_warn).api.upgrade(upgrade_id).upgrade
+    if found.is_at_rest:
+        click.echo(found.summary())
     ctx.exit(_watched(parts, found).exit_status)
 
 
@@ -213,7 +215,7 @@ def _show(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
         plugins = [_shown(one) for one in found.plugins]
         click.echo(_json({**_shown(found.upgrade), "plugins": plugins}))
         return
-    click.echo(found.upgrade.summary(time.time_ns()))
+    click.echo(found.upgrade.summary())
     if found.upgrade.message:
         click.echo(found.upgrade.message)
     click.echo(found.plan())
@@ -221,7 +223,7 @@ def _show(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
 
 def _steer(parts: Parts, upgrade_id: str, verb: str) -> None:
     found = parts.upgrades(_warn).api.steer_upgrade(upgrade_id, verb)
-    click.echo(found.summary(time.time_ns()))
+    click.echo(found.summary())
 
 
 def _body(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from services.controller.domain import pace
 from shared.contracts.batch import Batch, BatchRequest, BatchState, ItemState, PlannedPlugin
 from shared.contracts.job import Sealed
 from shared.contracts.message import Value
@@ -53,6 +54,11 @@ class BatchRecord(Value):
     def is_over(self) -> bool:
         """Tell whether nothing more happens by itself."""
         return self.state in OVER
+
+    @property
+    def was_begun(self) -> bool:
+        """Tell whether it was more than a plan: there may be something to put back."""
+        return self.planned_at_ns is not None and not self.request.dry_run
 
     def now(self, state: BatchState, message: str, now_ns: int) -> BatchRecord:
         """Return it in another state, and why; over, it keeps nothing that was sealed."""
@@ -157,4 +163,5 @@ def shown(
         fetches=len(fetches),
         fetched=sum(fetch.state in over for fetch in fetches),
         is_over=record.is_over and not any(item.state in UNDER_WAY for item in items),
+        left_s=pace.left_s(record.state, record.request.update, [one.planned for one in items]),
     )

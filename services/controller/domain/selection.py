@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from shared import errdefs
 from shared.contracts import plugin as plugins
-from shared.contracts.batch import Selector, Target
+from shared.contracts.batch import BatchRequest, PrivilegePolicy, Selector, Target
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import provides
 from shared.oci import reference
 
 
-def require_sound(selector: Selector, target: Target) -> None:
+def require_sound(request: BatchRequest) -> None:
     """Raise InvalidArgument for what can't be meant."""
+    selector, target = request.selector, request.target
     if bool(target.reference) == bool(target.tag):
         raise errdefs.InvalidArgument(
             "the target is either a reference, for all plugins, or a tag of each plugin's own "
@@ -28,6 +29,11 @@ def require_sound(selector: Selector, target: Target) -> None:
         raise errdefs.InvalidArgument(
             "nothing says which plugins: name some, or give a filter; enabled=true fits all that "
             "are enabled"
+        )
+    if request.privileges and request.policy is not PrivilegePolicy.GRANT_LISTED:
+        raise errdefs.InvalidArgument(
+            f"privileges are listed, and the policy {request.policy} looks at none of them: choose "
+            "the policy grant-listed, or list none"
         )
 
 
@@ -49,6 +55,21 @@ def selected(selector: Selector, found: Iterable[Plugin]) -> tuple[Plugin, ...]:
     named = _named(selector.names, known)
     chosen = (one for one in known if named is None or one.plugin_id in named)
     return tuple(sorted((p for p in chosen if _fits(selector, p)), key=lambda p: p.name))
+
+
+def unmet(
+    selector: Selector, nodes: Container[str], found: Sequence[Sequence[Plugin]]
+) -> Iterator[str]:
+    """Yield what is said of nodes and plugins that are named and are not there.
+
+    *found* is what each node has that was asked.
+    """
+    for name in selector.nodes:
+        if name not in nodes:
+            yield f"there is no node {name}: `wherry node ls` shows them"
+    for name in selector.names:
+        if not any(_named((name,), known) for known in found):
+            yield f"no plugin is called {name} on the nodes that were asked"
 
 
 def _named(names: Iterable[str], known: Iterable[Plugin]) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,12 @@ _GATHER_S: Final = 0.15
 _PAUSABLE = frozenset({BatchState.PLANNING, BatchState.PREFETCHING, BatchState.UPDATING})
 #: From these nothing can be put back: nothing was done, or all is put back already.
 _NOT_ROLLED_BACK = frozenset({BatchState.PLANNED, BatchState.FAILED, BatchState.ROLLBACK_COMPLETED})
+#: What may be done instead.
+_HINTS: Final[Mapping[BatchState, str]] = {
+    BatchState.PLANNED: "; it is a plan alone: begin another one that is no dry run",
+    BatchState.ROLLBACK_STARTED: "; wait until it is rolled back",
+    BatchState.ROLLBACK_PAUSED: "; roll it back again to try those that could not be put back",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +51,7 @@ class Batches:
         """Keep a batch and begin to plan it; a repeat finds it."""
         known = self.book.get(command.batch_id)
         if known is None:
-            selection.require_sound(command.request.selector, command.request.target)
+            selection.require_sound(command.request)
             known = BatchRecord(
                 batch_id=command.batch_id,
                 request=command.request,
@@ -173,7 +179,8 @@ class Batches:
 
 
 def _refused(record: BatchRecord, verb: str) -> errdefs.Conflict:
+    hint = _HINTS.get(record.state, "")
     return errdefs.Conflict(
-        f"upgrade {record.batch_id} is {record.state}: it can't be {verb}",
+        f"upgrade {record.batch_id} is {record.state}: it can't be {verb}{hint}",
         detail={"upgrade": record.batch_id, "state": record.state},
     )

@@ -25,7 +25,7 @@ from shared.telemetry import lasting
 
 log = structlog.get_logger()
 
-#: Batches that are kept once they are over; the oldest go first.
+#: Batches that are kept once they are over, and as many plans alone; the oldest go first.
 _KEPT = 20
 
 _Run = Callable[[str, int], Awaitable[None]]
@@ -204,5 +204,7 @@ class Engine:
 
     async def _prune(self) -> None:
         over = [record for record in self._book.all() if record.is_over]
-        for record in over[:-_KEPT]:
-            await self._book.drop(record.batch_id)
+        for was_begun in (True, False):
+            alike = [record for record in over if record.was_begun is was_begun]
+            for record in alike[:-_KEPT]:
+                await self._book.drop(record.batch_id)

@@ -59,13 +59,18 @@ class Planner:
             and selection.fits_node(selector, node.name, node.labels)
         ]
         asked = await asyncio.gather(*(self._inventory(node, slots) for node in chosen))
-        found_on = [
-            (node, selection.selected(selector, said))
+        answered = [
+            (node, said)
             for node, said in zip(chosen, asked, strict=True)
             if not isinstance(said, str)
         ]
-        left_out_nodes = tuple(said for said in asked if isinstance(said, str))
-        warnings = (*left_out_nodes, *_of_services(found_on))
+        found_on = [(node, selection.selected(selector, said)) for node, said in answered]
+        known = {node.name for node in self._nodes.all()}
+        warnings = (
+            *(said for said in asked if isinstance(said, str)),
+            *selection.unmet(selector, known, [said for _, said in answered]),
+            *_of_services(found_on),
+        )
         planned = list(self._items(batch, found_on))
         if not planned:
             left_out = f" ({'; '.join(warnings)})" if warnings else ""
@@ -142,7 +147,7 @@ def _of_services(found_on: Iterable[tuple[Node, tuple[Plugin, ...]]]) -> tuple[s
     """Return what is said of plugins that a service wishes: it would undo what a batch does."""
     return tuple(
         f"plugin {plugin.name} on {node.name} is left out: it is of service "
-        f"{plugin.swarm_service_id}; update that with `docker service update`"
+        f"{plugin.swarm_service_id}; update that with `wherry service update`"
         for node, found in found_on
         for plugin in found
         if plugin.swarm_service_id

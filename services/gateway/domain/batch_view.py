@@ -35,11 +35,8 @@ ITEM_TONES: Final[Mapping[ItemState, Tone]] = {
 }
 _WAITING: Final = (ItemState.PENDING, ItemState.UPGRADING, ItemState.ROLLING_BACK)
 _GOES_ON: Final = frozenset({BatchState.PLANNING, BatchState.PREFETCHING, BatchState.UPDATING})
-_HALTED: Final = frozenset({BatchState.PAUSED, BatchState.ROLLBACK_PAUSED})
 _NEVER_BEGUN: Final = frozenset({BatchState.PLANNING, BatchState.PLANNED, BatchState.FAILED})
-_ROLLED_BACK: Final = frozenset(
-    {BatchState.ROLLBACK_STARTED, BatchState.ROLLBACK_PAUSED, BatchState.ROLLBACK_COMPLETED}
-)
+_ROLLED_BACK: Final = frozenset({BatchState.ROLLBACK_STARTED, BatchState.ROLLBACK_COMPLETED})
 
 
 def words(state: str) -> str:
@@ -82,9 +79,12 @@ def controls(batch: Batch) -> tuple[str, ...]:
     offered = {
         "begin": batch.state is BatchState.PLANNED,
         "pause": batch.state in _GOES_ON,
-        "resume": batch.state in _HALTED,
+        "resume": batch.state is BatchState.PAUSED,
         "cancel": batch.state in _GOES_ON or batch.state is BatchState.PAUSED,
-        "rollback": batch.state not in _NEVER_BEGUN | _ROLLED_BACK
-        and bool(batch.counts.get(ItemState.UPGRADED, 0)),
+        "rollback": batch.state is BatchState.ROLLBACK_PAUSED
+        or (
+            batch.state not in _NEVER_BEGUN | _ROLLED_BACK
+            and bool(batch.counts.get(ItemState.UPGRADED, 0))
+        ),
     }
     return tuple(name for name, is_offered in offered.items() if is_offered)

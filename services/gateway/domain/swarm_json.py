@@ -49,7 +49,8 @@ def task_object(task: Task) -> dict[str, Any]:
         "ID": task.task_id,
         **_meta(task.version, task.created_at_ns, task.updated_at_ns),
         "Labels": {},
-        "Spec": _task_spec(task.spec),
+        # `docker service ps` looks at the container of each task, and crashes without one.
+        "Spec": {"ContainerSpec": _container(task.spec.plugin), **_task_spec(task.spec)},
         "ServiceID": task.service_id,
         "NodeID": task.node_id,
         "Status": _task_status(task.status),
@@ -132,6 +133,10 @@ def _task_spec(spec: ServiceSpec, *, with_defaults: bool = False) -> dict[str, A
     elif with_defaults:
         shown["Placement"] = {}
     return {**shown, "ForceUpdate": spec.force_update, "Runtime": "plugin"}
+
+
+def _container(plugin: PluginSpec) -> dict[str, Any]:
+    return _filled({"Image": plugin.remote, "Env": list(plugin.env)})
 
 
 def _plugin(plugin: PluginSpec) -> dict[str, Any]:

@@ -259,7 +259,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Task": struct(
         {
             **_META,
-            "Spec": _TASK_SPEC,
+            "Spec": {
+                **_TASK_SPEC,
+                "properties": {
+                    **_TASK_SPEC["properties"],
+                    "ContainerSpec": struct({}, Image=STRING, Env=_STRINGS),
+                },
+            },
             "ServiceID": STRING,
             "NodeID": STRING,
             "Status": struct(

@@ -193,6 +193,13 @@ def test_steering(verb: str) -> None:
     assert parts.fake.steered == [("u1", verb)]
 
 
+def test_watch_of_one_that_is_over() -> None:
+    """It says how it ended."""
+    parts = _Parts(fake=FakeUpgradeApi(shown=[_change(upgrade("completed", upgraded=1))]))
+
+    assert "upgrade u1 to v2: completed" in _run(parts, "watch", "u1").output
+
+
 def test_list() -> None:
     """A row for each, with how much of it is done."""
     lines = listed([upgrade("updating", upgraded=1, failed=1, pending=2)], 61 * 10**9)
@@ -201,10 +208,11 @@ def test_list() -> None:
 
 
 def test_summary_tells_what_is_left() -> None:
-    """The rest takes as long as what was done took."""
-    shown = upgrade("updating", upgraded=2, pending=2)
+    """About how long the rest takes is said where it is known."""
+    shown = upgrade("updating", left_s=9.6, upgraded=2, pending=2)
 
-    assert shown.summary(now_ns=11 * 10**9).endswith("about 10s left")
+    assert shown.summary().endswith("about 10s left")
+    assert "left" not in upgrade("updating", pending=2).summary()
 
 
 def test_plain_lines() -> None:
@@ -213,10 +221,11 @@ def test_plain_lines() -> None:
     display = PlainUpgradeDisplay(said.append)
     failed = plugin(0, "failed", error={"message": "it ends"})
     for _ in range(2):
-        display.show(upgrade("updating", failed=1, pending=1), [failed])
+        display.show(upgrade("updating", warnings=["w"], failed=1, pending=1), [failed])
     display.show(upgrade("completed", failed=1, upgraded=1), [plugin(1, "upgraded")])
 
     assert said == [
+        "warning: w",
         "1/2 n1/p0: failed: it ends",
         "upgrade u1: updating",
         "2/2 n1/p1: upgraded",
@@ -228,10 +237,13 @@ def test_live_table() -> None:
     """On a terminal the plugins that move are a table, above the totals."""
     out = io.StringIO()
     display = LiveUpgradeDisplay(Console(file=out, force_terminal=True, width=100, height=20))
-    display.show(upgrade("updating", upgrading=1, pending=1), [plugin(0)])
+    for _ in range(2):
+        shown = upgrade("updating", warnings=["n9 is away"], upgrading=1, pending=1)
+        display.show(shown, [plugin(0)])
     display.close()
 
     text = out.getvalue()
+    assert text.count("warning: n9 is away") == 1
     assert "PHASE" in text
     assert "Stopping" in text
     assert "0 of 2 done" in text

@@ -6,7 +6,7 @@ import pytest
 
 from services.controller.domain import selection
 from shared import errdefs
-from shared.contracts.batch import Selector, Target
+from shared.contracts.batch import BatchRequest, PrivilegePolicy, Selector, Target
 from tests.support.batch import installed
 
 _REX = installed("rex", config={"Interface": {"Types": ["docker.volumedriver/1.0"]}})
@@ -78,4 +78,27 @@ def test_target(target: Target, remote: str) -> None:
 def test_unsound(selector: Selector, target: Target) -> None:
     """What can't be meant is refused before anything is asked."""
     with pytest.raises(errdefs.InvalidArgument):
-        selection.require_sound(selector, target)
+        selection.require_sound(BatchRequest(selector=selector, target=target))
+
+
+def test_privileges_that_no_policy_looks_at() -> None:
+    """Who lists privileges means grant-listed: another policy would pass over them in silence."""
+    request = BatchRequest(
+        selector=Selector(enabled=True),
+        target=Target(tag="v2"),
+        privileges=({"Name": "network", "Value": ["host"]},),
+    )
+    with pytest.raises(errdefs.InvalidArgument, match="require-same looks at none of them"):
+        selection.require_sound(request)
+    selection.require_sound(request.model_copy(update={"policy": PrivilegePolicy.GRANT_LISTED}))
+
+
+def test_names_that_nothing_has() -> None:
+    """What is named and is on no node is said: it may be a slip of the pen."""
+    selector = Selector(names=("rex", "of", "nobody"), nodes=("n1", "n9"))
+    said = list(selection.unmet(selector, {"n1"}, [(_REX,), (_OFF,)]))
+    assert said == [
+        "there is no node n9: `wherry node ls` shows them",
+        "no plugin is called of on the nodes that were asked",
+        "no plugin is called nobody on the nodes that were asked",
+    ]

@@ -129,6 +129,36 @@ async def test_nothing_selected(world: ControllerWorld, stores: FakeStores) -> N
     assert not stores.begun
 
 
+async def test_a_name_that_nothing_has(world: ControllerWorld, stores: FakeStores) -> None:
+    """The others are upgraded, and the plan says what was not found."""
+    await _create(world, selector=Selector(names=("a1", "nobody")))
+
+    shown = await _settled(world, "completed")
+
+    assert shown.counts == {"upgraded": 1}
+    assert shown.warnings == ("no plugin is called nobody on the nodes that were asked",)
+
+
+async def test_plans_push_out_no_upgrade(world: ControllerWorld, stores: FakeStores) -> None:
+    """However many plans follow, what was upgraded can still be put back."""
+    await _create(world)
+    await _settled(world, "completed")
+
+    for number in range(25):
+        plan = _request(dry_run=True)
+        await world.ask(contracts.CreateBatch(batch_id=f"d{number}", request=plan))
+        await _until(partial(_is_planned, world, f"d{number}"))
+    await _until(lambda: ("batch", "d4") not in world.records.rows)
+
+    await world.ask(contracts.RollBackBatch(batch_id="b"))
+    await _settled(world, "rollback_completed")
+
+
+def _is_planned(world: ControllerWorld, batch_id: str) -> bool:
+    row = world.records.rows["batch", batch_id]
+    return row.body is not None and row.body["state"] == "planned"
+
+
 async def test_a_node_that_is_away_is_left_out(world: ControllerWorld, stores: FakeStores) -> None:
     """The plan says which nodes are not in it."""
     await world.ask(Heartbeat(node="n3", version="1"))

@@ -41,7 +41,7 @@ def test_every_state_has_a_tone() -> None:
         (BatchState.COMPLETED, 0, ()),
         (BatchState.CANCELLED, 1, ("rollback",)),
         (BatchState.ROLLBACK_STARTED, 1, ()),
-        (BatchState.ROLLBACK_PAUSED, 1, ("resume",)),
+        (BatchState.ROLLBACK_PAUSED, 0, ("rollback",)),
         (BatchState.FAILED, 0, ()),
     ],
 )

@@ -369,6 +369,8 @@ async def test_inspect_a_task(fleet: AppWorld) -> None:
             "ExitCode": 0,
         }
         assert (task["DesiredState"], task["Volumes"]) == ("running", None)
+        assert task["Spec"]["PluginSpec"]["remote"] == "a/p:v1"
+        assert task["Spec"]["ContainerSpec"] == {"Image": "a/p:v1", "Env": ["A=1"]}
     assert (await fleet.get("/tasks/x")).status_code == 404
 
 
