@@ -4,6 +4,6 @@ Owns: event.db (the feed's events, and how far each epoch of its sources was tak
 socket of the node's metrics, which it gives to plugins that collect them.
 Consumes: store.plugin.changed and volume.volume.changed, each in order; event.feed.read;
 store.handler.call.
-Emits: event.feed.published, once per event; its stream id is the event's number.
+Emits: event.feed.published, each event once; its stream id is the last event's number.
 Never: drops an event silently, numbers one twice, changes one that was published.
 """

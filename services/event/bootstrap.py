@@ -30,6 +30,10 @@ from shared.version import VERSION
 _KEEP_FOR_NS = 7 * 24 * 3600 * 1_000_000_000
 #: Nobody waits for the audit, and most requests are told of twice within it: one commit for both.
 _AUDIT_LINGER_S = 0.2
+#: Events that are published as one message, at most: while many are, they travel together.
+_TOGETHER = 32
+#: Messages that the stream keeps: who has missed more reads the feed.
+_STREAM_LENGTH = 4_000
 
 
 async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None:
@@ -48,10 +52,16 @@ async def _serve(
     feed: FeedDb, audit: AuditService, config: EventConfig, bus: RedisBus, stop: asyncio.Event
 ) -> None:
     async def read_after(seq: int, limit: int) -> Sequence[tuple[int, Written]]:
-        return [(seq, _published(event)) for seq, event in await feed.after(seq, limit)]
+        events = await feed.after(seq, limit)
+        firsts = range(0, len(events), _TOGETHER)
+        return [_published(events[first : first + _TOGETHER]) for first in firsts]
 
     relay = Relay(
-        bus=bus, epoch=await feed.epoch(), read_after=read_after, last_number=feed.last_seq
+        bus=bus,
+        epoch=await feed.epoch(),
+        read_after=read_after,
+        last_number=feed.last_seq,
+        length=_STREAM_LENGTH,
     )
     retention = Retention(
         feed=feed, clock=time.time_ns, keep=config.events_keep, keep_for_ns=_KEEP_FOR_NS
@@ -83,9 +93,11 @@ async def _serve(
         await bus.close()
 
 
-def _published(event: bytes) -> Written:
-    """Return the message of an event that is JSON already."""
-    return Written(type=EventPublished.TYPE, body=b'{"event":%b}' % event)
+def _published(events: Sequence[tuple[int, bytes]]) -> tuple[int, Written]:
+    """Return the message of events that are JSON already, and its number: the last one's."""
+    first, *later = (event for _, event in events)
+    body = b'{"event":%b,"later":[%b]}' % (first, b",".join(later))
+    return events[-1][0], Written(type=EventPublished.TYPE, body=body)
 
 
 @asynccontextmanager

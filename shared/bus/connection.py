@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
+from hiredis import pack_command
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
@@ -66,7 +67,8 @@ class Link:
             raise DisconnectedError("not connected to Redis")
         try:
             async with asyncio.timeout(self._answer_s + wait_s):
-                packed = self._connection.pack_commands(commands)
+                # Not the connection's own packer, which is Python and takes ten times as long.
+                packed = b"".join(map(_packed, commands))
                 await self._connection.send_packed_command(packed, check_health=False)
                 return [await self._answer() for _ in commands]
         except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
@@ -97,6 +99,11 @@ class Link:
             raise RedisConnectionError(str(error)) from error
         except ResponseError as error:
             return error
+
+
+def _packed(command: Words) -> bytes:
+    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type] # of any length
+    return packed
 
 
 class Backoff:

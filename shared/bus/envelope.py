@@ -16,6 +16,10 @@ M = TypeVar("M", bound=Message)
 Fields = Mapping[bytes, bytes]
 
 
+#: What each entry has.
+_NEEDED = frozenset({b"id", b"type", b"body"})
+
+
 class UnreadableError(ValueError):
     """An entry of a stream is not an envelope."""
 
@@ -68,9 +72,9 @@ class Envelope:
 
 def decode(fields: Fields) -> Envelope:
     """Read an entry; raises UnreadableError."""
-    missing = [name for name in ("id", "type", "body") if name.encode() not in fields]
-    if missing:
-        raise UnreadableError(f"the entry has no field {', '.join(missing)}")
+    if not fields.keys() >= _NEEDED:
+        missing = ", ".join(sorted(name.decode() for name in _NEEDED - fields.keys()))
+        raise UnreadableError(f"the entry has no field {missing}")
     try:
         return Envelope(
             message_id=fields[b"id"].decode(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,8 +73,10 @@ def timed_together(seconds: Histogram, message_types: Sequence[str]) -> Iterator
     began = time.perf_counter()
     yield
     share = (time.perf_counter() - began) / max(1, len(message_types))
-    for message_type in message_types:
-        seconds.labels(message_type, outcome(None)).observe(share)
+    for message_type, count in Counted(message_types).items():
+        observed = seconds.labels(message_type, outcome(None))
+        for _ in range(count):
+            observed.observe(share)
 
 
 def outcome(error: Exception | None) -> str:

@@ -71,8 +71,11 @@ class Relay:
         epoch: str,
         read_after: Callable[[int, int], Awaitable[Sequence[Row]]],
         last_number: Callable[[], Awaitable[int]],
+        length: int | None = None,
     ) -> None:
+        """Keep about *length* entries in the stream, or as many as the bus's settings say."""
         self._bus = bus
+        self._length = length or bus.settings.changes_length
         self._epoch = epoch
         self._read_after = read_after
         self._last_number = last_number
@@ -124,7 +127,7 @@ class Relay:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""
         words = [word for row in rows for word in self._words(*row)]
         head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
-        (answer,) = await link.call((*head, self._bus.settings.changes_length, *words))
+        (answer,) = await link.call((*head, self._length, *words))
         if isinstance(answer, Exception) and _NOT_OURS in str(answer):
             return False
         _raise_first([answer])

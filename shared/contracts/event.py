@@ -57,7 +57,7 @@ class FeedFilter(Value):
 
     def matches(self, event: FeedEvent) -> bool:
         """Tell whether the event passes; unknown keys are ignored, as dockerd does."""
-        return (
+        return not self.terms or (
             self._one_of("type", event.type)
             and self._one_of("scope", event.scope)
             and self._action(event.action)
@@ -110,11 +110,18 @@ def _untagged(name: str) -> str:
 
 
 class EventPublished(Message):
-    """A new event of the feed; its stream id is its sequence number."""
+    """New events of the feed, one behind the other; its stream id is the last one's number."""
 
     TYPE: ClassVar[str] = "event.feed.published.v1"
 
     event: FeedEvent
+    #: Those behind it that were published with it, while many are.
+    later: tuple[FeedEvent, ...] = ()
+
+    @property
+    def events(self) -> tuple[FeedEvent, ...]:
+        """Return all of them, in order."""
+        return (self.event, *self.later)
 
 
 class FeedPage(Message):

@@ -94,10 +94,11 @@ class EventService:
         except errdefs.ResourceExhausted as error:
             # The bus buries what fails again and again, but never what waits for a part to return.
             raise errdefs.Unavailable(error.message) from error
-        for event in events:
-            self._note(event)
+        self._count(events)
         self.added(len(events))
-        await self.reached.advance(*map(_position, changes))
+        # In order: the last of an epoch is its newest.
+        newest = {change.epoch: change for change in changes}
+        await self.reached.advance(*map(_position, newest.values()))
 
     async def read_feed(self, query: ReadFeed, delivery: Delivery) -> FeedPage:
         """Answer with a page of the feed, once it has reached what the query asks for.
@@ -120,13 +121,17 @@ class EventService:
             database = Check(name="database", ok=False, message=error.message)
         return database, Check(name="position", ok=True, message=str(self.reached))
 
-    def _note(self, event: FeedEvent) -> None:
-        metrics.EVENTS.inc()
-        metrics.LAST_SEQ.set(event.seq)
-        metrics.LAG_SECONDS.observe(max(0.0, (self.clock() - event.time_ns) / 1e9))
-        if (event.type, event.action) == (LOST_TYPE, LOST_ACTION):
-            metrics.LOST.inc()
-            log.error("events lost", epoch=event.epoch, **event.attributes)
+    def _count(self, events: Sequence[FeedEvent]) -> None:
+        if not events:
+            return
+        metrics.EVENTS.inc(len(events))
+        metrics.LAST_SEQ.set(events[-1].seq)
+        now_ns = self.clock()
+        for event in events:
+            metrics.LAG_SECONDS.observe(max(0.0, (now_ns - event.time_ns) / 1e9))
+            if (event.type, event.action) == (LOST_TYPE, LOST_ACTION):
+                metrics.LOST.inc()
+                log.error("events lost", epoch=event.epoch, **event.attributes)
 
     def _patience_s(self, delivery: Delivery) -> float:
         if delivery.deadline_ns is None:

@@ -35,9 +35,9 @@ class StreamChanges:
                 yield Lost()
                 continue
             envelope, arrival = item
-            revision, _ = order(arrival.stream_id)
             if envelope.message_type != self.model.TYPE:
                 continue
+            revision, _ = order(arrival.stream_id)
             if not self.is_known(envelope.epoch, revision):
                 try:
                     yield envelope.read(self.model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from shared.contracts.event import FeedEvent
 from shared.contracts.plugin import Plugin
 
@@ -62,4 +64,5 @@ def event_line(event: FeedEvent) -> bytes:
         "Actor": {"ID": event.actor_id, "Attributes": event.attributes},
     }
     lower = {"scope": event.scope, "time": event.time_ns // _NS, "timeNano": event.time_ns}
-    return encode(shown | {key: value for key, value in lower.items() if value})
+    # Not by encode: an event came as JSON, has no odd text, and there are many.
+    return to_json(shown | {key: value for key, value in lower.items() if value}) + b"\n"

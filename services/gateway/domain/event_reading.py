@@ -51,11 +51,10 @@ class Reading:
 
     def _is_news(self, event: FeedEvent) -> bool:
         # What the client could see before it asked is the past, however late it is published.
-        is_known = any(
+        return self.has_history or not any(
             event.epoch == known.epoch and event.revision <= known.revision
             for known in self.positions
         )
-        return self.has_history or not is_known
 
     def _is_in_time(self, event: FeedEvent) -> bool:
         since_ns, until_ns = self.window.since_ns, self.window.until_ns

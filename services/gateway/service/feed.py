@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -74,7 +74,9 @@ class Feed:
         async for message in self._changes.tail():
             match message:
                 case EventPublished():
-                    self._publish(message.event)
+                    self._publish(message.events)
+                    # Readers take what there is before more comes: none falls behind by this.
+                    await asyncio.sleep(0)
                 case ports.Lost():
                     self._mark_behind()
 
@@ -114,11 +116,11 @@ class Feed:
                 while self._told.get(position.epoch, 0) < position.revision:
                     await self._moved.wait()
 
-    def _publish(self, event: FeedEvent) -> None:
-        self._last_seq = event.seq
+    def _publish(self, events: Sequence[FeedEvent]) -> None:
+        self._last_seq = events[-1].seq
         for subscription in self._subscriptions:
-            subscription.offer(event)
-        self._told[event.epoch] = event.revision
+            subscription.offer(events)
+        self._told.update({event.epoch: event.revision for event in events})
         self._moved.set()
         self._moved = asyncio.Event()
 

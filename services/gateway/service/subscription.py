@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,12 +37,12 @@ class Subscription:
         self._is_behind = False
         self.is_closed = False
 
-    def offer(self, event: FeedEvent) -> None:
-        """Add an event, or note that the reader is too slow for it."""
-        if len(self._waiting) >= WAITING_LIMIT:
+    def offer(self, events: Sequence[FeedEvent]) -> None:
+        """Add events, or note that the reader is too slow for them."""
+        if len(self._waiting) + len(events) > WAITING_LIMIT:
             self.mark_behind()
         elif not self._is_behind:
-            self._waiting.append(event)
+            self._waiting.extend(events)
         self._wake.set()
 
     def mark_behind(self) -> None:

@@ -170,6 +170,16 @@ async def test_lost(world: _World) -> None:
     await batches.aclose()
 
 
+async def test_events_that_were_published_together(world: _World) -> None:
+    """Each reaches the reader once, in order, also when some of them came before."""
+    batches = await world.open()
+    world.publish(event(1), event(2))
+    assert await _take(batches, 2) == [1, 2]
+    world.changes.put(EventPublished(event=event(2), later=(event(3), event(4))))
+    assert await _take(batches, 2) == [3, 4]
+    await batches.aclose()
+
+
 async def test_event_service_away(world: _World) -> None:
     """A reader that misses something waits until the event service answers again."""
     batches = await world.open()
@@ -177,7 +187,7 @@ async def test_event_service_away(world: _World) -> None:
     assert await _take(batches, 1) == [1]
     asked = len(world.kept.queries)
     world.kept.error = errdefs.Unavailable("away")
-    world.publish(event(2))
+    world.kept.append(event(2))
     world.changes.put(Lost())
     waiting = asyncio.create_task(_take(batches, 1))
     await eventually(lambda: len(world.kept.queries) > asked + 2)
