@@ -107,7 +107,7 @@ class ContainerNotRunning(WrongState):
     """The container's init process has ended, or was never started."""
 
 
-# First match wins. Wordings of runc 1.0 to 1.3, where `…` stands for an id:
+# First match wins. Wordings of runc 1.0 to 1.3, where `…` stands for an id, and of crun 1.8:
 _WORDINGS: tuple[tuple[re.Pattern[str], type[RuncError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
@@ -125,6 +125,12 @@ _WORDINGS: tuple[tuple[re.Pattern[str], type[RuncError]], ...] = tuple(
         (r"cannot delete container .* that is not stopped", WrongState),
         (r"container init still running|cannot (checkpoint|restore|pause) .*container",
          WrongState),
+        # crun names the files that it misses
+        (r"error opening file .*/status.: no such file|cannot open directory '.*': no such file",
+         ContainerNotFound),
+        (r"container \S+ already exists", ContainerExists),
+        (r"container \S+ is not in .created. or .stopped. state", WrongState),
+        (r"cannot open .*/exec\.fifo.: no such file", WrongState),
         (r"no help topic for|flag provided but not defined", Unsupported),
         (r"operation not permitted|permission denied", PermissionDenied),
     )

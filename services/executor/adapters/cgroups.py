@@ -32,22 +32,33 @@ class HostCgroups:
     def admit_supervisor(self, pid: int) -> None:
         """Move a supervisor out of our own cgroup, so that who stops us does not stop it.
 
-        Raises Unavailable, and ProcessLookupError where it is gone.
+        One that is gone is no error. Raises Unavailable.
         """
         for hierarchy in self._hierarchies:
-            cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
-            try:
-                cgroup.mkdir(parents=True, exist_ok=True)
-                for name in _CPUSET_FILES:
-                    _inherit(hierarchy, cgroup, name)
+            self._admit(pid, hierarchy)
+
+    def admit_stray(self, container_id: str, pid: int) -> None:
+        """Do the same with a container's process where the runtime made no cgroup for it.
+
+        A hierarchy that it does not know, say; raises Unavailable.
+        """
+        for hierarchy in self._hierarchies:
+            if not (hierarchy / self.layout.cgroup_of(container_id).lstrip("/")).exists():
+                self._admit(pid, hierarchy)
+
+    def _admit(self, pid: int, hierarchy: Path) -> None:
+        cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
+        try:
+            cgroup.mkdir(parents=True, exist_ok=True)
+            for name in _CPUSET_FILES:
+                _inherit(hierarchy, cgroup, name)
+            with contextlib.suppress(ProcessLookupError):
                 (cgroup / "cgroup.procs").write_text(str(pid))
-            except ProcessLookupError:
-                raise
-            except OSError as error:
-                raise errdefs.Unavailable(
-                    f"cannot move a supervisor to {cgroup}: {error.strerror}; the executor runs "
-                    "as root and needs /sys/fs/cgroup writable"
-                ) from error
+        except OSError as error:
+            raise errdefs.Unavailable(
+                f"cannot move a supervisor to {cgroup}: {error.strerror}; the executor runs "
+                "as root and needs /sys/fs/cgroup writable"
+            ) from error
 
     def is_frozen(self, container_id: str) -> bool:
         """Tell whether the container is paused."""

@@ -96,9 +96,8 @@ class Conmon:
         with open_pipe() as sync, open_pipe() as start:
             with spanned("conmon start", bundle.container_id):
                 process = await self._spawn(bundle, sync.write_end, start.read_end)
+            moving = asyncio.create_task(self._move(bundle.container_id, process))
             try:
-                with spanned("conmon cgroup", bundle.container_id):
-                    self.cgroups.admit_supervisor(process.pid)
                 async with asyncio.timeout(_CREATE_LIMIT_S):
                     with spanned("runc create", bundle.container_id):
                         os.write(start.write_end, b"\0")
@@ -106,19 +105,31 @@ class Conmon:
                         answer = await read_line(sync.read_end)
                     with spanned("conmon detach", bundle.container_id):
                         _, complaint = await process.communicate()
+                        await moving
             except TimeoutError as error:
                 raise failure.creation_hangs(bundle.container_id, _CREATE_LIMIT_S) from error
-            except (ProcessLookupError, BrokenPipeError) as error:
+            except BrokenPipeError as error:
                 raise failure.supervisor_killed(bundle.container_id) from error
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()  # only what did not even fork yet: else it has ended by itself
-                await process.wait()
+                await asyncio.gather(process.wait(), moving, return_exceptions=True)
         if not answer and not complaint:
             raise failure.supervisor_killed(bundle.container_id)
         if not answer:
             return {"message": complaint.decode(errors="replace")}
         return dict(json.loads(answer))
+
+    async def _move(self, container_id: str, launched: asyncio.subprocess.Process) -> None:
+        """Move the supervisor to its cgroup once it has forked, while runc creates.
+
+        The kernel lets who moves a process wait, and runc, which moves the container's, with it.
+        """
+        await launched.wait()
+        supervisor = self.find(container_id)
+        if supervisor is not None:
+            with spanned("conmon cgroup", container_id):
+                await asyncio.to_thread(self.cgroups.admit_supervisor, supervisor.pid)
 
     async def _spawn(
         self, bundle: Bundle, sync_fd: int, start_fd: int
@@ -148,6 +159,7 @@ class Conmon:
         ]
 
     def _created(self, bundle: Bundle, pid: int) -> tuple[Process, Process]:
+        self.cgroups.admit_stray(bundle.container_id, pid)
         init = identify(pid)
         conmon = _identify(bundle.conmon_pid_file)
         if init is None or conmon is None:

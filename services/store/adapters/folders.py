@@ -143,7 +143,7 @@ class DiskFolders:
             path.rename(grave)
         except FileNotFoundError:
             return
-        await asyncio.to_thread(disk.sync_file, path.parent)
+        # Not synced: a folder that is back after a loss of power is moved aside by the next sweep.
         self._delete_soon(grave)
 
     def _install(self, work_id: str, plugin_id: str, rootfs: str) -> None:

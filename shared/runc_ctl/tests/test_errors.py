@@ -36,6 +36,13 @@ WORDINGS = {
     ),
     "cannot delete container c1 that is not stopped: running": runc_ctl.WrongState,
     "container init still running": runc_ctl.WrongState,
+    "error opening file `/run/crun/c1/status`: No such file or directory": (
+        runc_ctl.ContainerNotFound
+    ),
+    "cannot open directory '/run/crun/c1': No such file or directory": runc_ctl.ContainerNotFound,
+    "container `c1` already exists": runc_ctl.ContainerExists,
+    "the container `c1` is not in `created` or `stopped` state": runc_ctl.WrongState,
+    "cannot open `/run/crun/c1/exec.fifo`: No such file or directory": runc_ctl.WrongState,
     "No help topic for 'features'": runc_ctl.Unsupported,
     "flag provided but not defined: -cgroup": runc_ctl.Unsupported,
     "unable to apply caps: operation not permitted": runc_ctl.PermissionDenied,

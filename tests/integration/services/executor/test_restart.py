@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 
+from services.executor.adapters.cgroups import HostCgroups
+from services.executor.adapters.conmon import Conmon
 from services.executor.adapters.pidfd import PidfdProcesses, identify
+from services.executor.bootstrap import build
 from services.executor.domain.record import Phase
 from shared import errdefs
 from shared.contracts.executor import (
@@ -151,6 +156,74 @@ async def test_half_made_containers_are_removed(node: ExecutorNode) -> None:
     assert node.host.bundles.container_ids() == ["c-1"]
     assert identify(created) is None
     assert node.publisher.published == [ExecutorStarted()]
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["runs", "killed"])
+async def test_a_supervisor_that_stands_in_our_cgroup_is_of_a_start_that_is_undone(
+    node: ExecutorNode, killed: bool
+) -> None:
+    """An executor that died before it moved one, alone or with its cgroup, leaves nothing."""
+    await node.start_listening("c-1")
+    assert isinstance(node.host.supervisor, Conmon)
+    still = dataclasses.replace(node.host.supervisor, cgroups=_Unmoved(layout=node.config.layout))
+    host, node.host = node.host, dataclasses.replace(node.host, supervisor=still)
+    created = identify(await _created_only(node, "c-2"))
+    node.host = host
+    conmon = identify(node.supervisor_pid("c-2"))
+    assert created is not None
+    assert conmon is not None
+    assert "/conmon" not in Path(f"/proc/{conmon.pid}/cgroup").read_text()
+    if killed:
+        host.processes.send(conmon, signal.SIGKILL)
+        await host.processes.ended(conmon)
+
+    await node.restart()
+
+    assert [container.container_id for container in await node.containers()] == ["c-1"]
+    assert not host.processes.is_alive(created)
+    assert not host.processes.is_alive(conmon)
+
+
+async def test_a_start_is_done_only_once_its_supervisor_was_moved(node: ExecutorNode) -> None:
+    """However long the kernel takes for it: the folder says until then that it is half-made."""
+    gate = threading.Event()
+    assert isinstance(node.host.supervisor, Conmon)
+    held = _Held(layout=node.config.layout, gate=gate)
+    slow = dataclasses.replace(node.host.supervisor, cgroups=held)
+    await node.executor.close()
+    node.host = dataclasses.replace(node.host, supervisor=slow)
+    node.executor = build(node.config, node.host, node.publisher)
+    starting = asyncio.create_task(node.start_listening("c-1"))
+    await eventually(lambda: (node.bundle("c-1") / "pid").exists(), "runc has created it")
+
+    record = node.host.bundles.load("c-1")
+    assert record is not None
+    assert record.phase is Phase.PREPARING
+    assert not starting.done()
+    gate.set()
+    await starting
+
+    conmon = Path(f"/proc/{node.supervisor_pid('c-1')}/cgroup").read_text().splitlines()
+    assert {line.rpartition(":")[2] for line in conmon} == {f"/wherry/{node.name}/conmon"}
+
+
+class _Unmoved(HostCgroups):
+    """Moves nothing, as one that died before."""
+
+    def admit_supervisor(self, pid: int) -> None:
+        """Do nothing."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Held(HostCgroups):
+    """Moves a supervisor when it may."""
+
+    gate: threading.Event
+
+    def admit_supervisor(self, pid: int) -> None:
+        """Wait, then move it."""
+        assert self.gate.wait(timeout=60)
+        super().admit_supervisor(pid)
 
 
 async def _created_only(node: ExecutorNode, container_id: str) -> int:
