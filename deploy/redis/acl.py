@@ -105,7 +105,8 @@ def _telling(service: Service, node: str) -> Iterator[str]:
         yield f"+xadd ~{changes}"
     if service.relays:
         epoch = names.epoch(node, service.name)
-        yield f"+eval +xadd +xinfo|stream +del +get +set ~{changes} ~{epoch}"
+        relayed = "+xadd +xinfo|stream +exists +xinfo|groups +xpending +xtrim +del +get +set"
+        yield f"+eval {relayed} ~{changes} ~{epoch}"
     if service.tells_progress:
         yield f"+xadd +expire ~{names.progress(node, '*')}"
     if service.reads_progress:

@@ -54,6 +54,7 @@ async def _serve(
         epoch=await records.epoch(),
         read_after=records.published_after,
         last_number=records.last_revision,
+        readers=("event",),
     )
     lease = RedisLease(bus, ttl_s=config.lease_s)
     controller = Controller(

@@ -104,6 +104,7 @@ async def _relay(bus: RedisBus, records: SqliteRecords) -> Relay:
         epoch=(await records.load()).epoch,
         read_after=records.published_after,
         last_number=records.last_revision,
+        readers=("event", "volume"),
     )
 
 

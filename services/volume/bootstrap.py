@@ -57,6 +57,7 @@ async def _serve(
         epoch=(await records.load()).position.epoch,
         read_after=records.published_after,
         last_number=records.last_revision,
+        readers=("event",),
     )
     service = VolumeService(
         catalog=Catalog(records, committed=relay.wake),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from shared.bus.connection import Link, Words, keep_running
 from shared.bus.envelope import Envelope
 from shared.bus.position import ask_ends, order, read_ends
 from shared.bus.redis_bus import RedisBus
+from shared.bus.trimming import trim
 from shared.contracts.message import Message
 
 log = structlog.get_logger()
@@ -62,6 +63,10 @@ class Relay:
     Its only cursor is the stream's last id, so that a crash between any two steps is harmless:
     Redis refuses a number that it has had. Rows of another *epoch*, or beyond the outbox's
     last, mean that the database was replaced: the stream is deleted and filled anew.
+
+    Where *readers* are named, the services that subscribe, what all of them have settled leaves
+    the stream, but for the newest *kept*: those who follow it without a group may be so far
+    behind before they have to take a new snapshot.
     """
 
     def __init__(
@@ -72,6 +77,8 @@ class Relay:
         read_after: Callable[[int, int], Awaitable[Sequence[Row]]],
         last_number: Callable[[], Awaitable[int]],
         length: int | None = None,
+        readers: Collection[str] = (),
+        kept: int = 1024,
     ) -> None:
         """Keep about *length* entries in the stream, or as many as the bus's settings say."""
         self._bus = bus
@@ -79,6 +86,8 @@ class Relay:
         self._epoch = epoch
         self._read_after = read_after
         self._last_number = last_number
+        self._readers = readers
+        self._kept = kept
         self._stream = names.changes(bus.node, bus.service)
         self._epoch_key = names.epoch(bus.node, bus.service)
         self._news = asyncio.Event()
@@ -113,6 +122,7 @@ class Relay:
 
     async def _pump(self, link: Link, after: int) -> None:
         """Publish rows until the stream must be looked at again."""
+        trimmed_at = 0
         while not self._must_align:
             self._news.clear()
             rows = await self._read_after(after, _BATCH)
@@ -120,8 +130,17 @@ class Relay:
                 await self._news.wait()
             elif await self._publish(link, rows):
                 after = rows[-1][0]
+                if self._readers and after - trimmed_at >= _BATCH:
+                    trimmed_at = after
+                    await self._trim(link, after)
             else:
                 return
+
+    async def _trim(self, link: Link, last: int) -> None:
+        (answer,) = await link.call(trim(self._stream, last - self._kept, self._readers))
+        if isinstance(answer, Exception):
+            # It only grows, up to its length.
+            log.warning("changes stream not trimmed", reason=str(answer))
 
     async def _publish(self, link: Link, rows: Sequence[Row]) -> bool:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""

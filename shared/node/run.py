@@ -20,6 +20,7 @@ from shared.metrics.node import service_socket
 from shared.node.config import NodeConfig
 from shared.node.folders import make_roots
 from shared.node.lock import ServiceLock
+from shared.node.rest import give_back_at_rest
 from shared.node.service_manager import told_by_loop
 
 C = TypeVar("C")
@@ -102,5 +103,9 @@ async def _until_told(service: str, node: NodeConfig, config: C, serve: Serve[C]
         told_by_loop(os.environ, os.getpid()) as tell_ready,
     ):
         bus.server.on_change(tell_ready)
-        await serve(config, bus, stop)
+        resting = asyncio.create_task(give_back_at_rest())
+        try:
+            await serve(config, bus, stop)
+        finally:
+            resting.cancel()
     log.info("stopped", service=service)

@@ -42,9 +42,21 @@ class Outbox:
 
 
 @asynccontextmanager
-async def relaying(bus: RedisBus, outbox: Outbox, epoch: str = "e1") -> AsyncIterator[Relay]:
+async def relaying(
+    bus: RedisBus,
+    outbox: Outbox,
+    epoch: str = "e1",
+    *,
+    readers: tuple[str, ...] = (),
+    kept: int = 1024,
+) -> AsyncIterator[Relay]:
     relay = Relay(
-        bus=bus, epoch=epoch, read_after=outbox.read_after, last_number=outbox.last_number
+        bus=bus,
+        epoch=epoch,
+        read_after=outbox.read_after,
+        last_number=outbox.last_number,
+        readers=readers,
+        kept=kept,
     )
     task = asyncio.create_task(relay.run())
     try:
