@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -12,7 +14,7 @@ from isal import isal_zlib
 
 from shared import errdefs
 from shared.oci.digest import Digest, Digester
-from shared.oci.tar_header import BLOCK, Entry, EntryType
+from shared.oci.tar_header import BLOCK, Entry, EntryType, checksum
 
 #: isal's levels go from 0 to 3; 2 packs at ten times zlib's speed
 DEFAULT_LEVEL: Final = 2
@@ -22,6 +24,8 @@ _MAX_OCTAL_SIZE: Final = 0o77777777777
 _MAX_OCTAL_ID: Final = 0o7777777
 _NAME_LENGTH: Final = 100
 _PREFIX_LENGTH: Final = 155
+#: name, mode with owner, size, time, checksum, type, target, magic, device numbers, prefix
+_USTAR: Final = struct.Struct("100s 24s 12s 12s 8s c 100s 8s 64x 16s 155s 12x")
 
 
 class Writer(Protocol):
@@ -136,15 +140,17 @@ def tee(content: Iterable[memoryview], write: Callable[[memoryview], None]) -> I
 
 def encode_header(entry: Entry) -> bytes:
     """Return the ustar header of *entry*, with a PAX one before it where ustar falls short."""
-    prefix, name = _split_name(_name_bytes(entry))
-    records = _pax_records(entry, fits=name is not None)
-    short = (name or _name_bytes(entry)[:_NAME_LENGTH], prefix)
-    header = _block(entry, short, entry.type.value.encode(), entry.size)
+    whole = _name_bytes(entry)
+    link = entry.link.encode("utf-8", "surrogateescape")
+    prefix, name = _split_name(whole)
+    records = _pax_records(entry, b"" if name else whole, link)
+    short = name or whole[:_NAME_LENGTH]
+    header = _block(entry, short, prefix, entry.type.value.encode(), link, entry.size)
     if not records:
         return header
     body = b"".join(_pax_record(key, value) for key, value in records)
-    pax_name = b"PaxHeaders.0/" + short[0].rstrip(b"/").rpartition(b"/")[2]
-    pax_header = _block(Entry(name=""), (pax_name[:_NAME_LENGTH], b""), b"x", len(body))
+    pax_name = b"PaxHeaders.0/" + short.rstrip(b"/").rpartition(b"/")[2]
+    pax_header = _block(Entry(name=""), pax_name, b"", b"x", b"", len(body))
     return pax_header + body + bytes(-len(body) % BLOCK) + header
 
 
@@ -164,22 +170,25 @@ def _split_name(name: bytes) -> tuple[bytes, bytes | None]:
     return (name[:at], name[at + 1 :]) if 0 < at <= _PREFIX_LENGTH else (b"", None)
 
 
-def _pax_records(entry: Entry, *, fits: bool) -> list[tuple[str, bytes]]:
-    link = entry.link.encode("utf-8", "surrogateescape")
+def _pax_records(entry: Entry, path: bytes, link: bytes) -> list[tuple[str, bytes]]:
+    """Return what ustar can't say; *path* is empty where it can say the name."""
+    records: list[tuple[str, bytes]] = []
+    if path:
+        records.append(("path", path))
+    if len(link) > _NAME_LENGTH or not link.isascii():
+        records.append(("linkpath", link))
+    if entry.size > _MAX_OCTAL_SIZE:
+        records.append(("size", b"%d" % entry.size))
+    if entry.uid > _MAX_OCTAL_ID:
+        records.append(("uid", b"%d" % entry.uid))
+    if entry.gid > _MAX_OCTAL_ID:
+        records.append(("gid", b"%d" % entry.gid))
     seconds, nanoseconds = divmod(entry.mtime_ns, 10**9)
-    candidates = {
-        "path": (not fits, _name_bytes(entry)),
-        "linkpath": (len(link) > _NAME_LENGTH or not link.isascii(), link),
-        "size": (entry.size > _MAX_OCTAL_SIZE, b"%d" % entry.size),
-        "uid": (entry.uid > _MAX_OCTAL_ID, b"%d" % entry.uid),
-        "gid": (entry.gid > _MAX_OCTAL_ID, b"%d" % entry.gid),
-        "mtime": (
-            nanoseconds > 0 or seconds > _MAX_OCTAL_SIZE,
-            (b"%d.%09d" % (seconds, nanoseconds)).rstrip(b"0").rstrip(b"."),
-        ),
-    }
-    xattrs = [(f"SCHILY.xattr.{key}", value) for key, value in sorted(entry.xattrs.items())]
-    return [(key, value) for key, (needed, value) in candidates.items() if needed] + xattrs
+    if nanoseconds or seconds > _MAX_OCTAL_SIZE:
+        time = (b"%d.%09d" % (seconds, nanoseconds)).rstrip(b"0").rstrip(b".")
+        records.append(("mtime", time))
+    records += [(f"SCHILY.xattr.{key}", value) for key, value in sorted(entry.xattrs.items())]
+    return records
 
 
 def _pax_record(key: str, value: bytes) -> bytes:
@@ -190,26 +199,26 @@ def _pax_record(key: str, value: bytes) -> bytes:
     return str(length).encode() + rest
 
 
-def _block(entry: Entry, name: tuple[bytes, bytes], typeflag: bytes, size: int) -> bytes:
-    link = entry.link.encode("utf-8", "surrogateescape")[:_NAME_LENGTH]
-    block = bytearray(BLOCK)
-    block[0 : len(name[0])] = name[0]
-    block[100:108] = _octal(entry.mode, 8)
-    block[108:116] = _octal(entry.uid, 8)
-    block[116:124] = _octal(entry.gid, 8)
-    block[124:136] = _octal(size, 12)
-    block[136:148] = _octal(entry.mtime_ns // 10**9, 12)
-    block[148:156] = b" " * 8
-    block[156:157] = typeflag
-    block[157 : 157 + len(link)] = link
-    block[257:265] = b"ustar\x0000"
-    block[329:337] = _octal(entry.major, 8)
-    block[337:345] = _octal(entry.minor, 8)
-    block[345 : 345 + len(name[1])] = name[1]
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
+def _block(
+    entry: Entry, name: bytes, prefix: bytes, typeflag: bytes, link: bytes, size: int
+) -> bytes:
+    # Values longer than their field are cut; the checksum counts its own field as blank.
+    block = _USTAR.pack(
+        name,
+        _octal(entry.mode, 8) + _octal(entry.uid, 8) + _octal(entry.gid, 8),
+        _octal(size, 12),
+        _octal(entry.mtime_ns // 10**9, 12),
+        b" " * 8,
+        typeflag,
+        link,
+        b"ustar\x0000",
+        _octal(entry.major, 8) + _octal(entry.minor, 8),
+        prefix,
+    )
+    return block[:148] + b"%06o\0 " % checksum(block) + block[156:]
 
 
+@lru_cache(maxsize=1024)  # modes, owners and often times are the same from entry to entry
 def _octal(number: int, width: int) -> bytes:
     """Return a field, 0 where the number does not fit: then a PAX record holds it."""
     digits = b"%0*o" % (width - 1, number)

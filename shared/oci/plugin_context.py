@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -123,11 +123,11 @@ def _rerooted(entry: Entry, name: str) -> Entry:
     """Take ``rootfs/`` off the name and off a hard link's target, in any case there (Docker)."""
     inside = name[len(_ROOTFS) + 1 :] or "./"
     if entry.type is not EntryType.HARD_LINK:
-        return replace(entry, name=inside)
+        return entry._replace(name=inside)
     target = tar.clean(entry.link)
     if target.lower().startswith(f"{_ROOTFS}/"):
         target = target[len(_ROOTFS) + 1 :]
-    return replace(entry, name=inside, link=target)
+    return entry._replace(name=inside, link=target)
 
 
 def _read_config(entry: Entry, chunks: Iterator[memoryview]) -> bytes:

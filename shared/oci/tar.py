@@ -7,7 +7,7 @@ blocks, keeps no list, and seeks nowhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from shared import errdefs
@@ -18,6 +18,7 @@ from shared.oci.tar_header import BLOCK, Entry, EntryType, Header, TarError, par
 _READ_SIZE: Final = 1 << 20  # bytes
 _MAX_EXTENSION: Final = 1 << 20  # bytes of PAX and long-name records before one entry
 _ZERO_BLOCK: Final = bytes(BLOCK)
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 
 
 class TarReader:
@@ -37,20 +38,26 @@ class TarReader:
 
     def __next__(self) -> Entry:
         self._skip_content()
+        header = self._header()
+        if header is None:
+            raise StopIteration
+        return self._extended(header) if header.is_extension else self._entry(header, {})
+
+    def _extended(self, header: Header | None) -> Entry:
+        """Return the entry behind *header* and other records that describe it."""
         overrides: dict[str, bytes] = {}
         extended = 0
-        while True:
-            header = self._header()
-            if header is None:
-                if overrides:
-                    raise TarError("unexpected EOF")
-                raise StopIteration
-            if not header.is_extension:
-                return self._entry(header, overrides)
+        while header is not None and header.is_extension:
             extended += header.size
             if extended > _MAX_EXTENSION:
                 raise TarError(f"invalid tar header: extensions of {extended} bytes are too long")
             overrides |= self._extension(header)
+            header = self._header()
+        if header is not None:
+            return self._entry(header, overrides)
+        if overrides:
+            raise TarError("unexpected EOF")
+        raise StopIteration
 
     @property
     def content_offset(self) -> int | None:
@@ -63,11 +70,17 @@ class TarReader:
     def chunks(self) -> Iterator[memoryview]:
         """Yield the content of the entry last returned; raises TarError where it is cut off.
 
-        The holes of a sparse file come as zeros that ``tar_sparse.is_hole`` tells apart.
+        To be asked for once. The holes of a sparse file come as zeros that
+        ``tar_sparse.is_hole`` tells apart.
         """
-        if self._sparse is None:
+        if self._sparse is not None:
+            return tar_sparse.content(self._sparse, self._stored)
+        start, end = self._at, self._at + self._left
+        if end > len(self._buffer):
             return self._stored(self._left)
-        return tar_sparse.content(self._sparse, self._stored)
+        # Most files lie in what was read already: no generator for them.
+        self._at, self._left = end, 0
+        return iter((memoryview(self._buffer)[start:end],) if start < end else ())
 
     def drain(self) -> Iterator[memoryview]:
         """Yield what the stream still holds behind the last entry, to its very end."""
@@ -86,7 +99,7 @@ class TarReader:
         self._left -= sparse.map_size
         if entry.type is not EntryType.REGULAR or self._left != sparse.stored:
             raise TarError("invalid tar header: a sparse map that is not that of the content")
-        return replace(entry, name=sparse.name or entry.name, size=sparse.size)
+        return entry._replace(name=sparse.name or entry.name, size=sparse.size)
 
     def _stored(self, count: int) -> Iterator[memoryview]:
         while count:
@@ -117,7 +130,8 @@ class TarReader:
             if self._at == len(self._buffer):
                 return None
             raise TarError("unexpected EOF")
-        block = self._exactly(BLOCK)
+        block = self._buffer[self._at : self._at + BLOCK]
+        self._at += BLOCK
         if block != _ZERO_BLOCK:
             return parse_block(block)
         if self._has(BLOCK) and self._exactly(BLOCK) != _ZERO_BLOCK:
@@ -167,15 +181,28 @@ def clean(name: str) -> str:
 
     The root itself is the empty string. Raises InvalidArgument for a name that climbs out.
     """
+    folder, _, last = name.rpartition("/")
+    is_plain = last not in _NO_NAMES
+    cleaned = _clean(folder if is_plain else name)
+    if cleaned is None:
+        raise errdefs.InvalidArgument(
+            f"entry {name!r} is outside of the root: its name climbs above it with '..'",
+            detail={"entry": name},
+        )
+    if not is_plain:
+        return cleaned
+    return f"{cleaned}/{last}" if cleaned else last
+
+
+@lru_cache(maxsize=64)  # one entry after the other lies in the same folder
+def _clean(name: str) -> str | None:
+    """Return *name* relative to the root, None where it climbs out."""
     parts: list[str] = []
     for part in name.split("/"):
-        if part == "..":
-            if not parts:
-                raise errdefs.InvalidArgument(
-                    f"entry {name!r} is outside of the root: its name climbs above it with '..'",
-                    detail={"entry": name},
-                )
-            parts.pop()
-        elif part not in ("", "."):
+        if part not in _NO_NAMES:
             parts.append(part)
+        elif part == "..":
+            if not parts:
+                return None
+            parts.pop()
     return "/".join(parts)

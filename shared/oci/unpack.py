@@ -22,6 +22,7 @@ from shared.oci.whiteout import Whiteouts
 
 _T = TypeVar("_T")
 
+_REGULAR: Final = EntryType.REGULAR
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: null, zero, full, random, urandom, tty, console, ptmx: those a container has anyway
@@ -186,20 +187,22 @@ class Unpacker:
             raise errdefs.InvalidArgument(
                 f"the archive's files are more than {self._limits.size} bytes"
             )
-        if len(os.fsencode(path)) > self._limits.path:
+        # No character takes more than four bytes.
+        if 4 * len(path) > self._limits.path and len(os.fsencode(path)) > self._limits.path:
             raise errdefs.InvalidArgument(
                 f"entry {path[:80]!r}… has a path of more than {self._limits.path} bytes"
             )
 
     def _write(self, path: str, entry: Entry, content: Iterable[memoryview]) -> None:
+        if entry.type is _REGULAR and path:
+            self._write_file(path, entry, content)
+            return
         if entry.type is EntryType.DIRECTORY:
             self._write_folder(path, entry)
             return
         if not path:
             raise _refused(entry, "it would replace the root itself")
         match entry.type:
-            case EntryType.REGULAR:
-                self._write_file(path, entry, content)
             case EntryType.HARD_LINK:
                 self._write_hard_link(path, entry)
             case EntryType.SYMLINK:
@@ -238,11 +241,12 @@ class Unpacker:
         return os.open(name, _FOLDER, dir_fd=fd)
 
     def _write_file(self, path: str, entry: Entry, content: Iterable[memoryview]) -> None:
-        fd = self._place(path, lambda parent, name: os.open(name, _NEW_FILE, 0o600, dir_fd=parent))
+        mode, time_ns = entry.mode & 0o777, entry.mtime_ns
+        fd = self._place(path, lambda parent, name: os.open(name, _NEW_FILE, mode, dir_fd=parent))
         try:
             _write_content(fd, content)
             self._set_metadata(fd, entry)
-            os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+            os.utime(fd, ns=(time_ns, time_ns))
         finally:
             os.close(fd)
 
@@ -289,8 +293,13 @@ class Unpacker:
             return make(self._root.make_folder(parent), name)
 
     def _set_metadata(self, fd: int, entry: Entry) -> None:
-        os.fchown(fd, entry.uid, entry.gid)
-        os.fchmod(fd, entry.mode)  # after chown, which clears set-id bits
+        # Mostly the kernel made it as it is to be, and looking costs a quarter of setting.
+        is_now = os.fstat(fd)
+        is_others = is_now.st_uid != entry.uid or is_now.st_gid != entry.gid
+        if is_others:
+            os.fchown(fd, entry.uid, entry.gid)
+        if is_others or stat.S_IMODE(is_now.st_mode) != entry.mode:
+            os.fchmod(fd, entry.mode)  # after chown, which clears set-id bits
         for key, value in entry.xattrs.items():
             if key != "security.capability" and not key.startswith("user."):
                 self._skip(entry, key, "only security.capability and user.* are carried over")

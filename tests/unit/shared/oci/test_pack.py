@@ -115,8 +115,11 @@ def test_plain_entries_need_no_pax_header() -> None:
         mode=st.integers(0, 0o7777),
         uid=st.integers(0, 2**32 - 2),
         gid=st.integers(0, 2**32 - 2),
+        size=st.just(0),
         mtime_ns=st.integers(0, 2**63 - 1),
         link=st.just("") | NAMES,
+        major=st.just(0),
+        minor=st.just(0),
         xattrs=st.dictionaries(TEXT.filter(lambda key: "=" not in key), st.binary(min_size=1)),
     )
 )

@@ -94,6 +94,16 @@ def test_files_folders_and_metadata_are_made(root: Path) -> None:
     assert (result.entries, result.size) == (3, 6)
 
 
+def test_a_folder_that_hands_on_its_group_does_not_change_the_archives(root: Path) -> None:
+    """Below a set-group-id folder files and folders have the group that the archive says."""
+    shared = Entry(name="d", type=DIRECTORY, mode=0o2775, gid=7)
+    lay(root, (shared, b""), file("d/f"), folder("d/sub"), file("d/g", gid=7))
+
+    found = {name: (root / "d" / name).stat() for name in ("f", "sub", "g")}
+    assert {name: status.st_gid for name, status in found.items()} == {"f": 0, "sub": 0, "g": 7}
+    assert stat.S_IMODE(found["sub"].st_mode) == 0o755
+
+
 def test_modes_do_not_depend_on_the_umask(root: Path) -> None:
     """A strict umask changes neither files nor folders nor implied parents."""
     before = os.umask(0o077)
