@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,11 +50,15 @@ class HostCgroups:
     def _admit(self, pid: int, hierarchy: Path) -> None:
         cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
         try:
-            cgroup.mkdir(parents=True, exist_ok=True)
-            for name in _CPUSET_FILES:
-                _inherit(hierarchy, cgroup, name)
             with contextlib.suppress(ProcessLookupError):
-                (cgroup / "cgroup.procs").write_text(str(pid))
+                try:
+                    _write_pid(cgroup, pid)
+                except OSError as error:
+                    # The first one of this node; or its making was cut short.
+                    if error.errno not in {errno.ENOENT, errno.ENOSPC}:
+                        raise
+                    _make(hierarchy, cgroup)
+                    _write_pid(cgroup, pid)
         except OSError as error:
             raise errdefs.Unavailable(
                 f"cannot move a supervisor to {cgroup}: {error.strerror}; the executor runs "
@@ -150,6 +155,22 @@ class HostCgroups:
 def _mounts() -> list[MountPoint]:
     table = mount_table.parse(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
     return [mount for mount in table if mount.filesystem in {"cgroup", "cgroup2"}]
+
+
+def _write_pid(cgroup: Path, pid: int) -> None:
+    """Move a process to a cgroup."""
+    file = os.open(f"{cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, b"%d" % pid)
+    finally:
+        os.close(file)
+
+
+def _make(hierarchy: Path, cgroup: Path) -> None:
+    """Make a cgroup that takes processes."""
+    cgroup.mkdir(parents=True, exist_ok=True)
+    for name in _CPUSET_FILES:
+        _inherit(hierarchy, cgroup, name)
 
 
 def _inherit(hierarchy: Path, cgroup: Path, name: str) -> None:

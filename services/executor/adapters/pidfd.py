@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -24,8 +25,7 @@ def identify(pid: int) -> Process | None:
         return None
     start_ticks = stat.rpartition(")")[2].split()[_START_TIME]
     # Ticks count from the boot, and an exec root may outlive one.
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return Process(pid=pid, birth=f"{boot}:{start_ticks}")
+    return Process(pid=pid, birth=f"{_boot_id()}:{start_ticks}")
 
 
 class PidfdProcesses:
@@ -59,6 +59,11 @@ class PidfdProcesses:
             except ProcessLookupError:
                 return False
             return True
+
+
+@functools.cache
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 @contextlib.contextmanager

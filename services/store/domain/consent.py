@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from services.store.domain.plugin_config import config_of, settings_of
 from shared import errdefs
 from shared.contracts.plugin import Consent, Granted, Plugin
 from shared.oci import privileges
 from shared.oci.plugin_config import PluginConfig
 from shared.oci.privileges import PluginPrivilege
-from shared.oci.settings import Settings
 
 Privileges = tuple[PluginPrivilege, ...]
 
 
 def asked(plugin: Plugin) -> Privileges:
     """Return what a plugin needs with its present settings."""
-    return privileges.compute(
-        PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings)
-    )
+    return privileges.compute(config_of(plugin), settings_of(plugin))
 
 
 def granted(consented: Iterable[PluginPrivilege], how: Consent, at_ns: int) -> tuple[Granted, ...]:
@@ -103,7 +101,7 @@ def filled(plugin: Plugin, at_ns: int) -> Plugin:
     """Return a record from before grants were kept with all that it could have until now."""
     if plugin.grant is not None:
         return plugin
-    config = PluginConfig.from_go(plugin.config)
+    config = config_of(plugin)
     had = (*privileges.compute(config), *asked(plugin))
     return plugin.model_copy(update={"grant": granted(had, Consent.KEPT, at_ns)})
 

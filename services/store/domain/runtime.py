@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.store.domain import secret
+from services.store.domain.plugin_config import config_of, settings_of
 from shared import errdefs
 from shared.contracts.executor import (
     ContainerConfig,
@@ -18,7 +19,6 @@ from shared.contracts.executor import (
 from shared.contracts.plugin import Plugin
 from shared.oci import networks
 from shared.oci.plugin_config import PluginConfig, PluginMount
-from shared.oci.settings import Settings
 
 
 def container_config(
@@ -34,8 +34,8 @@ def container_config(
     Raises InvalidArgument in dockerd's words when a setting that it needs is missing, and
     Unimplemented for a network that the node does not have.
     """
-    config = PluginConfig.from_go(plugin.config)
-    settings = Settings.from_go(plugin.settings)
+    config = config_of(plugin)
+    settings = settings_of(plugin)
     networks.require_available(config, plugin.name)
     return ContainerConfig(
         rootfs=rootfs,
@@ -66,7 +66,7 @@ def _gains_nothing(config: PluginConfig, wish: NoNewPrivileges) -> bool:
 
 def ready(plugin: Plugin, deadline_s: float) -> Ready:
     """Return when the plugin counts as ready: its socket accepts a connection."""
-    socket = PluginConfig.from_go(plugin.config).interface.socket
+    socket = config_of(plugin).interface.socket
     if not socket:
         raise errdefs.InvalidArgument(
             f"plugin {plugin.name} names no socket (Interface.Socket in its config.json), so "
@@ -79,7 +79,7 @@ def ready(plugin: Plugin, deadline_s: float) -> Ready:
 def health_check(plugin: Plugin) -> HealthCheck | None:
     """Return how its container is asked whether it still works; None when it is not."""
     health = plugin.supervised.health
-    socket = PluginConfig.from_go(plugin.config).interface.socket
+    socket = config_of(plugin).interface.socket
     ways: dict[str, Any]
     match health.test:
         case ("CONNECT",):

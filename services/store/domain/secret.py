@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from services.store.domain.plugin_config import config_of, settings_of
 from shared import errdefs
 from shared.contracts.plugin import Plugin
 from shared.contracts.sealed import SealedSecret
 from shared.contracts.secret import Secret
-from shared.oci.plugin_config import PluginConfig
 from shared.oci.settings import Settings, initial_settings
 
 #: Where a plugin finds its secrets, as a service of swarm does.
@@ -45,7 +45,7 @@ def placed(text: str) -> str:
 
 def named(plugin: Plugin) -> tuple[str, ...]:
     """Return the secrets that a plugin's settings name, each once."""
-    return _in(Settings.from_go(plugin.settings))
+    return _in(settings_of(plugin))
 
 
 def required(plugin: Plugin) -> tuple[str, ...]:
@@ -53,8 +53,8 @@ def required(plugin: Plugin) -> tuple[str, ...]:
 
     Raises PermissionDenied for one that the plugin's author named: only who sets it gives it.
     """
-    settings = Settings.from_go(plugin.settings)
-    authors = initial_settings(PluginConfig.from_go(plugin.config))
+    settings = settings_of(plugin)
+    authors = initial_settings(config_of(plugin))
     own = {*authors.env, *authors.args}
     asked = [text for text in (*settings.env, *settings.args) if text in own]
     for text in asked:

@@ -19,6 +19,7 @@ from services.store.domain import (
 )
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit
+from services.store.domain.plugin_config import config_of, settings_of
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -27,7 +28,7 @@ from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.store import Changed
 from shared.oci import go_json, networks, settings_merge
 from shared.oci.plugin_config import PluginConfig
-from shared.oci.settings import Settings, initial_settings, with_env
+from shared.oci.settings import initial_settings, with_env
 from shared.tasks.lanes import Lanes
 
 
@@ -153,9 +154,7 @@ def _upgraded(plugin: Plugin, record: JobRecord, command: CommitPlugin, now_ns: 
     config = _parse(command.config, plugin.name)
     if record.request.restore is not None:
         return _restored(plugin, record, command, config)
-    merged = settings_merge.merge(
-        PluginConfig.from_go(plugin.config), Settings.from_go(plugin.settings), config
-    )
+    merged = settings_merge.merge(config_of(plugin), settings_of(plugin), config)
     if record.request.swarm_service_id:
         # What a service no longer names is as the config has it.
         merged = merged.model_copy(update={"env": initial_settings(config).env})

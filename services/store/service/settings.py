@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from services.store import ports
 from services.store.domain import consent, status
 from services.store.domain.operation import Change, Unit
+from services.store.domain.plugin_config import config_of, settings_of
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Changed, LimitPlugin, SetPlugin
 from shared.oci import settings
-from shared.oci.plugin_config import PluginConfig
 from shared.tasks.lanes import Lanes
 
 
@@ -62,6 +62,6 @@ class SettingsChange:
 
 
 def _applied(plugin: Plugin, args: tuple[str, ...]) -> Plugin:
-    config = PluginConfig.from_go(plugin.config)
-    overlay = settings.apply(config, settings.Settings.from_go(plugin.settings), args)
+    config = config_of(plugin)
+    overlay = settings.apply(config, settings_of(plugin), args)
     return plugin.model_copy(update={"settings": overlay.to_dict()})

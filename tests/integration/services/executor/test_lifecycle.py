@@ -242,6 +242,19 @@ async def test_a_supervisor_is_in_no_cgroup_of_ours(node: ExecutorNode) -> None:
     assert all(line.rpartition(":")[2].startswith(below) for line in init)
 
 
+async def test_a_cgroup_whose_making_was_cut_short_takes_supervisors(node: ExecutorNode) -> None:
+    """One that is there without what a cpuset needs is put right."""
+    name = f"wherry/{node.name}/conmon"
+    for hierarchy in Path("/sys/fs/cgroup").glob("*/"):
+        if (hierarchy / "cgroup.procs").exists():
+            (hierarchy / name).mkdir(parents=True)
+
+    await node.start_listening("c-1")
+
+    conmon = Path(f"/proc/{node.supervisor_pid('c-1')}/cgroup").read_text().splitlines()
+    assert {line.rpartition(":")[2] for line in conmon} == {f"/{name}"}
+
+
 async def test_children_in_the_host_pid_namespace_end_with_the_container(
     node: ExecutorNode,
 ) -> None:
