@@ -255,6 +255,7 @@ class Gateway:
         admission = Admission(
             places=self.config.changes_in_hand,
             waiting=self.config.changes_waiting,
+            patience_s=self.config.changes_patience_s,
             clock=time.monotonic,
         )
         metrics.describe_admission(lambda: admission.in_hand, lambda: admission.waiting)

@@ -23,6 +23,7 @@ _CONTEXT_LIMIT: Final = 16 * 2**30
 _RATE_LIMIT: Final = 200.0
 _CHANGES_IN_HAND: Final = 256
 _CHANGES_WAITING: Final = 1024
+_CHANGES_PATIENCE_S: Final = 120.0
 _MOST_CHANGES: Final = 1_000_000
 
 
@@ -62,6 +63,8 @@ class GatewayConfig:
     #: Changes that are made at a time, and that may wait for their turn besides.
     changes_in_hand: int = _CHANGES_IN_HAND
     changes_waiting: int = _CHANGES_WAITING
+    #: Nobody waits longer: a node that takes so long has more than it can do.
+    changes_patience_s: float = _CHANGES_PATIENCE_S
     #: What is only shown: `key=value` labels, and how dockerd's words were meant.
     labels: tuple[str, ...] = ()
     is_experimental: bool = False
@@ -106,6 +109,7 @@ class GatewayConfig:
             rate_limit=_rate_limit(env),
             changes_in_hand=_count(env, "WHERRY_CHANGES_IN_HAND", _CHANGES_IN_HAND, least=1),
             changes_waiting=_count(env, "WHERRY_CHANGES_WAITING", _CHANGES_WAITING, least=0),
+            changes_patience_s=_seconds(env, "WHERRY_CHANGES_PATIENCE_S", _CHANGES_PATIENCE_S),
             labels=_words(env, "WHERRY_LABELS"),
             is_experimental=form.is_true(env.get("WHERRY_EXPERIMENTAL", "")),
             is_live_restore=form.is_true(env.get("WHERRY_LIVE_RESTORE") or "true"),

@@ -28,8 +28,6 @@ log = structlog.get_logger()
 #: Batches that are kept once they are over, and as many plans alone; the oldest go first.
 _KEPT = 20
 
-_Run = Callable[[str, int], Awaitable[None]]
-
 
 class Engine:
     """A task for each batch that goes on, and one for each job that one has under way."""
@@ -125,26 +123,39 @@ class Engine:
     async def _advance(self, batch_id: str) -> int | None:
         """Do what is to be done now; return when something is due by itself."""
         async with self._lanes.hold(batch_id):
-            record = self._book.require(batch_id)
-            items, fetches = self._book.items(batch_id), self._book.fetches(batch_id)
-            todo = stepping.step(record, items, fetches, self._clock())
-            await self._commit(record, todo)
-        for fetch in self._book.fetches(batch_id):
-            if fetch.state is FetchState.RUNNING:
-                self._fetch(fetch)
-        for item in self._book.items(batch_id):
-            self._run(item)
+            todo = await self._step(self._book.require(batch_id))
+        self._go(batch_id)
         return todo.due_ns
 
-    async def _commit(self, record: BatchRecord, todo: Step) -> None:
+    async def _step(
+        self, record: BatchRecord, ended: ItemRecord | None = None, fetch: FetchRecord | None = None
+    ) -> Step:
+        """Commit what is next, together with what has just *ended*; called in the batch's lane."""
+        items = {one.planned.number: one for one in self._book.items(record.batch_id)}
+        fetches = {one.number: one for one in self._book.fetches(record.batch_id)}
+        if ended is not None:
+            items[ended.planned.number] = ended
+        if fetch is not None:
+            fetches[fetch.number] = fetch
+        todo = stepping.step(record, tuple(items.values()), tuple(fetches.values()), self._clock())
+        await self._commit(record, todo, ended, fetch)
+        return todo
+
+    async def _commit(
+        self, record: BatchRecord, todo: Step, ended: ItemRecord | None, fetch: FetchRecord | None
+    ) -> None:
         items = [
+            *([ended] if ended else []),
             *(self._begun(record, one, ItemState.UPGRADING) for one in todo.upgrade),
             *(self._begun(record, one, ItemState.ROLLING_BACK) for one in todo.roll_back),
             *todo.settle,
         ]
         fetches = [
-            one.model_copy(update={"state": FetchState.RUNNING, "attempt": one.attempt + 1})
-            for one in todo.fetch
+            *([fetch] if fetch else []),
+            *(
+                one.model_copy(update={"state": FetchState.RUNNING, "attempt": one.attempt + 1})
+                for one in todo.fetch
+            ),
         ]
         changed = None
         if todo.state is not None and todo.state is not record.state:
@@ -164,28 +175,42 @@ class Engine:
             state, attempt=attempt, job_id=job_id, began_at_ns=now_ns, ended_at_ns=None
         ).model_copy(update={"span": span})
 
-    def _run(self, item: ItemRecord) -> None:
-        batch_id, number = item.batch_id, item.planned.number
-        match item.state:
-            case ItemState.UPGRADING:
-                self._ensure(item.planned.job_id, self._upgrades.upgrade, batch_id, number)
-            case ItemState.ROLLING_BACK:
-                self._ensure(item.planned.job_id, self._upgrades.roll_back, batch_id, number)
+    def _go(self, batch_id: str) -> None:
+        """See to it that each job that is committed as begun is run."""
+        for fetch in self._book.fetches(batch_id):
+            if fetch.state is FetchState.RUNNING:
+                job_id = batch.job_id(batch_id, "f", fetch.number, fetch.attempt)
+                self._ensure(job_id, partial(self._fetch, fetch))
+        for item in self._book.items(batch_id):
+            if item.state in batch.UNDER_WAY:
+                self._ensure(item.planned.job_id, partial(self._run, item))
 
-    def _fetch(self, fetch: FetchRecord) -> None:
-        job_id = batch.job_id(fetch.batch_id, "f", fetch.number, fetch.attempt)
-        self._ensure(job_id, self._upgrades.fetch, fetch.batch_id, fetch.number)
-
-    def _ensure(self, job_id: str, run: _Run, batch_id: str, number: int) -> None:
+    def _ensure(self, job_id: str, run: Callable[[], Awaitable[None]]) -> None:
         if job_id not in self._running:
             self._running.add(job_id)
-            self._jobs.ensure(job_id, self._one(job_id, partial(run, batch_id, number)))
+            self._jobs.ensure(job_id, self._one(job_id, run))
 
     async def _one(self, job_id: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
             await until_done(run)
         finally:
             self._running.discard(job_id)
+
+    async def _fetch(self, fetch: FetchRecord) -> None:
+        ended = await self._upgrades.fetch(fetch.batch_id, fetch.number)
+        async with self._lanes.hold(fetch.batch_id):
+            await self._step(self._book.require(fetch.batch_id), fetch=ended)
+        self._go(fetch.batch_id)
+
+    async def _run(self, item: ItemRecord) -> None:
+        batch_id, number = item.batch_id, item.planned.number
+        is_upgrade = item.state is ItemState.UPGRADING
+        run = self._upgrades.upgrade if is_upgrade else self._upgrades.roll_back
+        ended = await run(batch_id, number)
+        async with self._lanes.hold(batch_id):
+            await self._step(self._book.require(batch_id), ended)
+        spans.plugin_ended(item, ended, self._clock())
+        self._go(batch_id)
 
     def _is_settled(self, batch_id: str) -> bool:
         """Tell whether nothing more happens of a batch until somebody says something."""

@@ -10,7 +10,6 @@ import structlog
 from services.controller import ports
 from services.controller.domain import batch
 from services.controller.domain.batch import BatchRecord, FetchRecord, FetchState, ItemRecord
-from services.controller.service import spans
 from services.controller.service.board import Board
 from services.controller.service.book import Book
 from services.controller.service.job_runs import Ended, InDoubtError, JobRuns
@@ -33,50 +32,48 @@ _PASSING = frozenset({errdefs.Unavailable.code, errdefs.DeadlineExceeded.code})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrades:
-    """Runs the jobs of batches; each method is safe to repeat, and goes on with the same job."""
+    """Runs the jobs of batches; each method is safe to repeat, and goes on with the same job.
+
+    Each returns what has become of it, which is to be committed.
+    """
 
     book: Book
     board: Board
     runs: JobRuns
     clock: ports.Clock
 
-    async def fetch(self, batch_id: str, number: int) -> None:
+    async def fetch(self, batch_id: str, number: int) -> FetchRecord:
         """Have something fetched that the plugins of a node become."""
         record, fetch = self.book.require(batch_id), self.book.fetch(batch_id, number)
         job_id = batch.job_id(batch_id, "f", number, fetch.attempt)
         error = await self._error_of(fetch.node, job_id, _prefetch(record, fetch))
         if error is None:
-            ended = fetch.model_copy(update={"state": FetchState.DONE})
-        elif error["code"] in _PASSING and fetch.attempt < _MAX_ATTEMPTS:
-            again = {"state": FetchState.PENDING, "error": error}
-            ended = fetch.model_copy(update=again)
-        else:
-            ended = fetch.model_copy(update={"state": FetchState.FAILED, "error": error})
-        await self.book.commit(fetches=[ended])
+            return fetch.model_copy(update={"state": FetchState.DONE})
+        if error["code"] in _PASSING and fetch.attempt < _MAX_ATTEMPTS:
+            return fetch.model_copy(update={"state": FetchState.PENDING, "error": error})
+        return fetch.model_copy(update={"state": FetchState.FAILED, "error": error})
 
-    async def upgrade(self, batch_id: str, number: int) -> None:
+    async def upgrade(self, batch_id: str, number: int) -> ItemRecord:
         """Upgrade a plugin that is upgrading."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
         ended, in_doubt = await self._run(item, _upgrade(record, item))
         if ended.error is None:
-            await self._end(item, item.now(ItemState.UPGRADED))
-        elif _is_to_be_tried_again(item, ended):
-            await self._try_again(item, ItemState.PENDING, ended.error)
-        else:
-            failed = item.now(ItemState.FAILED, error=ended.error)
-            await self._end(item, failed.model_copy(update={"in_doubt": in_doubt}))
+            return self._over(item.now(ItemState.UPGRADED, error=None))
+        if _is_to_be_tried_again(item, ended):
+            return self._again(item, ItemState.PENDING, ended.error)
+        failed = item.now(ItemState.FAILED, error=ended.error)
+        return self._over(failed.model_copy(update={"in_doubt": in_doubt}))
 
-    async def roll_back(self, batch_id: str, number: int) -> None:
+    async def roll_back(self, batch_id: str, number: int) -> ItemRecord:
         """Put a plugin back that is rolling back."""
         record, item = self.book.require(batch_id), self.book.item(batch_id, number)
         before = self.book.before(item)
         ended, _ = await self._run(item, _rollback(record, item, before))
         if ended.error is None:
-            await self._end(item, item.now(ItemState.ROLLED_BACK))
-        elif _is_to_be_tried_again(item, ended):
-            await self._try_again(item, ItemState.UPGRADED, ended.error)
-        else:
-            await self._end(item, item.now(ItemState.ROLLBACK_FAILED, error=ended.error))
+            return self._over(item.now(ItemState.ROLLED_BACK, error=None))
+        if _is_to_be_tried_again(item, ended):
+            return self._again(item, ItemState.UPGRADED, ended.error)
+        return self._over(item.now(ItemState.ROLLBACK_FAILED, error=ended.error))
 
     async def _run(self, item: ItemRecord, request: JobRequest) -> tuple[Ended, bool]:
         """Return how the job ended, and whether that leaves doubt."""
@@ -102,21 +99,14 @@ class Upgrades:
         except errdefs.Error as error:
             return error.to_wire()
 
-    async def _try_again(self, item: ItemRecord, state: ItemState, error: dict[str, Any]) -> None:
+    def _again(self, item: ItemRecord, state: ItemState, error: dict[str, Any]) -> ItemRecord:
         log.info("plugin tried again", plugin=item.planned.name, reason=error.get("message"))
         due_ns = self.clock() + int(_PAUSE_S * 1e9)
-        again = item.now(state, error=error).model_copy(update={"due_ns": due_ns})
-        await self._commit(item, again)
+        return item.now(state, error=error).model_copy(update={"due_ns": due_ns, "span": None})
 
-    async def _end(self, item: ItemRecord, ended: ItemRecord) -> None:
+    def _over(self, ended: ItemRecord) -> ItemRecord:
         planned = ended.planned.model_copy(update={"ended_at_ns": self.clock()})
-        if ended.state in (ItemState.UPGRADED, ItemState.ROLLED_BACK):
-            planned = planned.model_copy(update={"error": None})
-        await self._commit(item, ended.model_copy(update={"planned": planned}))
-
-    async def _commit(self, item: ItemRecord, ended: ItemRecord) -> None:
-        await self.book.commit(items=[ended.model_copy(update={"span": None})])
-        spans.plugin_ended(item, ended, self.clock())
+        return ended.model_copy(update={"planned": planned, "span": None})
 
     def _tell(self, item: ItemRecord, said: JobProgress) -> None:
         before = self.board.live(item.batch_id, item.planned.number)

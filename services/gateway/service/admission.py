@@ -14,8 +14,6 @@ from shared import errdefs
 
 #: Of all places, what one client may have: the next of another one finds one free.
 _SHARE: Final = 0.75
-#: Nobody waits longer; a node that takes so long has more than it can do.
-_PATIENCE_S: Final = 120.0
 #: Between these a client is told to come again.
 _SOONEST_S: Final = 1
 _LATEST_S: Final = 60
@@ -53,7 +51,7 @@ class Admission:
         places: int,
         waiting: int,
         clock: Callable[[], float],
-        patience_s: float = _PATIENCE_S,
+        patience_s: float,
     ) -> None:
         """Have *places* changes in hand and *waiting* others wait, each for *patience_s*."""
         self._places = places

@@ -118,6 +118,14 @@ def test_changes_in_hand() -> None:
     assert (_load().changes_in_hand, _load().changes_waiting) == (256, 1024)
 
 
+def test_how_long_changes_wait() -> None:
+    """Two minutes, unless another time is said."""
+    assert _load().changes_patience_s == 120
+    assert _load(WHERRY_CHANGES_PATIENCE_S="1.5").changes_patience_s == 1.5
+    with pytest.raises(errdefs.InvalidArgument, match="WHERRY_CHANGES_PATIENCE_S=0: must be"):
+        _load(WHERRY_CHANGES_PATIENCE_S="0")
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1000001", "²"])
 def test_bad_numbers_of_changes_are_refused(value: str) -> None:
     """The text names the variable and what may be said."""

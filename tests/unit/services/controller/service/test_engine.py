@@ -106,6 +106,39 @@ async def test_all_are_upgraded(world: ControllerWorld, stores: FakeStores) -> N
     assert all(one.batch_id == "b" for one in requests)
 
 
+def _states(world: ControllerWorld) -> list[dict[str, str]]:
+    """Return the states of plugins that each commit of a batch's brought, by name."""
+    commits = [
+        [row.body["planned"] for row in change.rows if row.kind == "batch-plugin" and row.body]
+        for change in world.records.published
+    ]
+    return [{one["name"]: one["state"] for one in planned} for planned in commits if planned]
+
+
+async def test_the_end_of_one_and_the_beginning_of_the_next_are_one_commit(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """Each turn costs one commit, the first one more; the last is the batch's end, too."""
+    await _create(world, selector=Selector(nodes=("n1",)), update={"parallelism": 1})
+
+    await _settled(world, "completed")
+
+    _planned, *turns = _states(world)
+    assert turns == [
+        {"a0:latest": "upgrading"},
+        {"a0:latest": "upgraded", "a1:latest": "upgrading"},
+        {"a1:latest": "upgraded", "a2:latest": "upgrading"},
+        {"a2:latest": "upgraded", "a3:latest": "upgrading"},
+        {"a3:latest": "upgraded"},
+    ]
+    completed = [
+        [row.kind for row in change.rows]
+        for change in world.records.published
+        if any(row.body and row.body.get("state") == "completed" for row in change.rows)
+    ]
+    assert completed[0] == ["batch-plugin", "batch"]
+
+
 async def test_dry_run(world: ControllerWorld, stores: FakeStores) -> None:
     """The plan is made and kept, and nothing is begun."""
     await _create(world, dry_run=True)

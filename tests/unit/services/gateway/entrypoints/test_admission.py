@@ -25,7 +25,7 @@ class Api:
     """An API of one place and one that may wait; each change ends when it is let go."""
 
     admission: Admission = field(
-        default_factory=lambda: Admission(places=1, waiting=1, clock=lambda: 0.0)
+        default_factory=lambda: Admission(places=1, waiting=1, clock=lambda: 0.0, patience_s=60)
     )
     begun: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -187,7 +187,7 @@ async def test_who_hangs_up_while_waiting_is_not_served() -> None:
 
 async def test_a_failed_change_gives_its_place_back() -> None:
     """However it ends."""
-    admission = Admission(places=1, waiting=1, clock=lambda: 0.0)
+    admission = Admission(places=1, waiting=1, clock=lambda: 0.0, patience_s=60)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         raise OSError("broken")
