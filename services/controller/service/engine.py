@@ -48,9 +48,11 @@ class Engine:
         self._clock = clock
         self._batches, self._jobs = Tasks(), Tasks()
         self._running: set[str] = set()
+        self._is_closed = False
 
     def resume_all(self) -> None:
-        """Go on with all batches where they are."""
+        """Go on with all batches where they are, after *close* as well."""
+        self._is_closed = False
         for record in self._book.all():
             self.resume(record.batch_id)
 
@@ -60,6 +62,8 @@ class Engine:
 
     async def close(self) -> None:
         """Stop; jobs that were begun go on at their nodes."""
+        # What is cancelled may be at the end of one job, and about to begin the next.
+        self._is_closed = True
         await self._batches.cancel_all()
         await self._jobs.cancel_all()
         self._running.clear()
@@ -186,7 +190,7 @@ class Engine:
                 self._ensure(item.planned.job_id, partial(self._run, item))
 
     def _ensure(self, job_id: str, run: Callable[[], Awaitable[None]]) -> None:
-        if job_id not in self._running:
+        if job_id not in self._running and not self._is_closed:
             self._running.add(job_id)
             self._jobs.ensure(job_id, self._one(job_id, run))
 

@@ -263,6 +263,25 @@ async def test_pause_resume(world: ControllerWorld, stores: FakeStores) -> None:
     assert shown.counts == {"failed": 1, "upgraded": 7}
 
 
+async def test_who_stands_down_begins_nothing() -> None:
+    """At the end of a job, about to begin the next, a controller that stops leaves no task."""
+    for turns in range(8):
+        async with ControllerWorld("n1") as world:
+            for node in ("n1", "n2"):
+                await world.ask(Heartbeat(node=node, version="1", seal_key="k"))
+            stores = FakeStores(world, _NODES)
+            stores.hold()
+            await _create(world)
+            await _until(lambda: len(stores.under_way) == 2)  # noqa: B023 - awaited here
+            stores.release()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            await world.crash()
+            names = {task.get_name() for task in asyncio.all_tasks()}
+            assert not {name for name in names if name.startswith("b-")}, turns
+
+
 async def test_cancel(world: ControllerWorld, stores: FakeStores) -> None:
     """What is under way ends, the rest does not begin."""
     stores.hold()
