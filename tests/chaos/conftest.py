@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import Node, running_node
+from tests.support.node import Node, eventually, running_node
 from tests.support.plugin_context import Contexts
 from tests.support.quota_volume import SOURCE
 
@@ -48,3 +48,36 @@ def quota_volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("quota-volume")
     subprocess.run(["make", "--silent", "-C", SOURCE, "context", f"OUT={out}"], check=True)
     return out
+
+
+@pytest.fixture(scope="module")
+def fuzzed(contexts: Contexts) -> Iterator[Node]:
+    """Run a node that reaches no registry, with a plugin and a volume; nothing is left of it."""
+    unreachable = {
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+        "WHERRY_PULL_LIMITS": "attempts=1,dial_s=2",
+        "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
+        "WHERRY_STOP_GRACE_S": "1",
+    }
+    with running_node(unreachable) as node, node.log_shown():
+        node.create("p", contexts.tar())
+        yield node
+        _take_away_what_succeeded(node)
+        node.shut_down()
+        assert not node.leftovers()
+
+
+def _take_away_what_succeeded(node: Node) -> None:
+    """Remove all that some request made; what was begun comes to its end."""
+    ended = ("done", "failed")
+    jobs = "/wherry/v1/jobs"
+    eventually(
+        lambda: all(job["state"] in ended for job in node.get(jobs)["jobs"]), "jobs are over"
+    )
+    for service in node.get("/services", filters='{"runtime":["plugin"]}'):
+        assert node.http.delete(f"/services/{service['ID']}").status_code == 200
+    for secret in node.get("/wherry/v1/secrets")["secrets"]:
+        assert node.http.delete(f"/wherry/v1/secrets/{secret['name']}").status_code == 204
+    node.remove_all()
+    node.wait_for_files(set())

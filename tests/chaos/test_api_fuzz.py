@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
@@ -17,8 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from services.gateway.domain.docker_openapi.document import document as describe_docker
 from tests.support.api_fuzz import Call, Said, calls, send
-from tests.support.node import Node, eventually, running_node
-from tests.support.plugin_context import Contexts
+from tests.support.node import Node
 
 _EXAMPLES: Final = int(os.environ.get("WHERRY_EXAMPLES", "0"))
 _USUALLY: Final = 5
@@ -41,24 +40,6 @@ _ELSEWHERE: Final = (501, 503, 504)
 _OLD: Final = re.compile(r"/v1(\.1)?(/|\?|$)")
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def fuzzed(contexts: Contexts) -> Iterator[Node]:
-    """Run a node that reaches no registry, with a plugin and a volume; nothing is left of it."""
-    unreachable = {
-        "HTTP_PROXY": "http://127.0.0.1:1",
-        "HTTPS_PROXY": "http://127.0.0.1:1",
-        "WHERRY_PULL_LIMITS": "attempts=1,dial_s=2",
-        "WHERRY_VOLUME_LIST_TIMEOUT_S": "0.5",
-        "WHERRY_STOP_GRACE_S": "1",
-    }
-    with running_node(unreachable) as node, node.log_shown():
-        node.create("p", contexts.tar())
-        yield node
-        _take_away_what_succeeded(node)
-        node.shut_down()
-        assert not node.leftovers()
 
 
 def test_docker_s_routes_bear_anything(fuzzed: Node) -> None:
@@ -117,18 +98,3 @@ def _is_ours(call: Call, said: Said) -> bool:
     # Health says of each service how it is, and so answers 503 with that.
     is_refusal = set(told) == {"code", "message", "detail"} and bool(told["message"])
     return is_refusal and (said.status < 500 or said.status in _ELSEWHERE)
-
-
-def _take_away_what_succeeded(node: Node) -> None:
-    """Remove all that some request made; what was begun comes to its end."""
-    ended = ("done", "failed")
-    jobs = "/wherry/v1/jobs"
-    eventually(
-        lambda: all(job["state"] in ended for job in node.get(jobs)["jobs"]), "jobs are over"
-    )
-    for service in node.get("/services", filters='{"runtime":["plugin"]}'):
-        assert node.http.delete(f"/services/{service['ID']}").status_code == 200
-    for secret in node.get("/wherry/v1/secrets")["secrets"]:
-        assert node.http.delete(f"/wherry/v1/secrets/{secret['name']}").status_code == 204
-    node.remove_all()
-    node.wait_for_files(set())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Final
 from urllib.parse import parse_qsl
 
 import structlog
 
 from services.gateway.entrypoints import metrics, tracing
 from services.gateway.entrypoints.access import identity_of
-from services.gateway.entrypoints.errors import docker_refusal
+from services.gateway.entrypoints.errors import FAULT, docker_refusal
 from services.gateway.entrypoints.exchange import CLIENT_GONE, Exchange, send_answer
 from services.gateway.entrypoints.http import (
     Application,
@@ -20,9 +19,6 @@ from services.gateway.entrypoints.http import (
     Send,
 )
 from services.gateway.entrypoints.router import Route
-from shared import errdefs
-
-_FAULT: Final = errdefs.Internal("the gateway failed on this request; its log says why")
 
 log = structlog.get_logger()
 
@@ -71,7 +67,7 @@ class App:
 async def _admit_fault(exchange: Exchange, receive: Receive) -> None:
     """Answer 500; an answer that has begun is cut, so that nobody takes it for a whole one."""
     if not exchange.status:
-        await send_answer(docker_refusal(_FAULT, ""), receive, exchange.send)
+        await send_answer(docker_refusal(FAULT, ""), receive, exchange.send)
 
 
 def _plugin(scope: Scope, route: str) -> str:

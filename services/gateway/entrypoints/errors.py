@@ -22,6 +22,9 @@ _DOCKER: Final = {
 #: What dockerd answers 500, and our own API can say.
 _WHERRY: Final = _DOCKER | {"resource_exhausted": _TOO_MANY, "deadline_exceeded": 504}
 
+#: An error that nobody foresaw: nothing of it is told.
+FAULT: Final = errdefs.Internal("the gateway failed on this request; its log says why")
+
 
 def docker_status(error: errdefs.Error) -> int:
     """Return the status that dockerd answers an error with; of too much, which it has not, 429."""

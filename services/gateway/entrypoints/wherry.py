@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +18,7 @@ from services.gateway.domain.event_time import Window
 from services.gateway.domain.host import Host
 from services.gateway.entrypoints import event_format
 from services.gateway.entrypoints import wherry_models as models
-from services.gateway.entrypoints.errors import retry_after, wherry_status
+from services.gateway.entrypoints.errors import FAULT, retry_after, wherry_status
 from services.gateway.entrypoints.wherry_archives import ArchiveExtension
 from services.gateway.entrypoints.wherry_audit import AuditExtension
 from services.gateway.entrypoints.wherry_diff import DiffExtension
@@ -30,6 +30,7 @@ from services.gateway.entrypoints.wherry_node import NodeExtension
 from services.gateway.entrypoints.wherry_references import ReferenceExtension
 from services.gateway.entrypoints.wherry_rights import RightsExtension
 from services.gateway.entrypoints.wherry_secrets import SecretExtension
+from services.gateway.entrypoints.wherry_stream import JSON_LINES, SERVER_SENT, STREAMED
 from services.gateway.entrypoints.wherry_supervision import SupervisionExtension
 from services.gateway.entrypoints.wherry_traces import TraceExtension
 from services.gateway.entrypoints.wherry_upgrades import UpgradeExtension
@@ -46,8 +47,6 @@ from shared.contracts.recovery import RecoveryReport
 from shared.contracts.reference import provides
 from shared.version import VERSION
 
-_SERVER_SENT: Final = "text/event-stream"
-_JSON_LINES: Final = "application/x-ndjson"
 Capability = Annotated[
     str, Query(description="only enabled plugins that have it, such as `volumedriver`")
 ]
@@ -96,6 +95,7 @@ class Extension:
         app.add_exception_handler(errdefs.Error, _refuse)
         app.add_exception_handler(RequestValidationError, _refuse_parameters)
         app.add_exception_handler(HTTPException, _refuse_route)
+        app.add_exception_handler(Exception, _admit_fault)
         return app
 
     def _router(self) -> APIRouter:
@@ -123,7 +123,8 @@ class Extension:
         self.traces.add_to(router)
         self.upgrades.add_to(router)
         router.get("/plugins/{name:path}")(self.get_plugin)
-        router.get("/events", response_class=StreamingResponse)(self.stream_events)
+        events = router.get("/events", response_class=StreamingResponse, responses=STREAMED)
+        events(self.stream_events)
         return router
 
     async def get_health(self, response: Response) -> models.Health:
@@ -202,11 +203,11 @@ class Extension:
             positions=self.feed.positions(),
         )
         batches = await self.feed.open(reading)
-        if _SERVER_SENT in accept:
+        if SERVER_SENT in accept:
             written = event_format.formatted(batches, event_format.server_sent)
-            return StreamingResponse(written, media_type=_SERVER_SENT)
+            return StreamingResponse(written, media_type=SERVER_SENT)
         written = event_format.formatted(batches, event_format.json_line)
-        return StreamingResponse(written, media_type=_JSON_LINES)
+        return StreamingResponse(written, media_type=JSON_LINES)
 
     async def _health(self) -> models.Health:
         reports = await self.health.check()
@@ -234,6 +235,10 @@ async def _refuse_route(_request: Request, error: Exception) -> Response:
     if error.status_code in (404, 405):
         return _problem(404, errdefs.NotFound("page not found"))
     return _problem(error.status_code, errdefs.Error(str(error.detail)))
+
+
+async def _admit_fault(_request: Request, _error: Exception) -> Response:
+    return _problem(500, FAULT)
 
 
 def _problem(status: int, error: errdefs.Error) -> Response:

@@ -14,7 +14,12 @@ from services.gateway.domain.auth_config import AuthConfig
 from services.gateway.entrypoints import job_format
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.http import Stream, meta_headers
-from services.gateway.entrypoints.wherry_stream import StreamResponse
+from services.gateway.entrypoints.wherry_stream import (
+    JSON_LINES,
+    SERVER_SENT,
+    STREAMED,
+    StreamResponse,
+)
 from services.gateway.service.job_watch import JobWatch
 from services.gateway.service.jobs import Jobs
 from services.gateway.service.registries import Registries
@@ -22,8 +27,6 @@ from services.gateway.service.replica import Replica
 from shared.contracts.job import Job, JobKind, JobRequest
 from shared.oci import reference
 
-_SERVER_SENT: Final = "text/event-stream"
-_JSON_LINES: Final = "application/x-ndjson"
 _POSITION: Final = r"^(\d{1,20}-\d{1,20})?$"
 _AUTH: Final = "base64url of Docker's AuthConfig as JSON; what can't be read is anonymous"
 
@@ -45,7 +48,7 @@ class JobExtension:
     def add_to(self, router: APIRouter) -> None:
         """Add the routes."""
         begun: dict[int | str, dict[str, Any]] = {
-            200: {"content": {_JSON_LINES: {}, _SERVER_SENT: {}}},
+            **STREAMED,
             202: {"model": Job, "description": "with `detach`: the job as it was queued"},
         }
         for path, handler in (("pull", self.pull), ("push", self.push), ("upgrade", self.upgrade)):
@@ -55,7 +58,10 @@ class JobExtension:
         router.get("/jobs")(self.list_jobs)
         router.get("/jobs/{job_id}")(self.get_job)
         router.delete("/jobs/{job_id}")(self.cancel_job)
-        router.get("/jobs/{job_id}/progress", response_class=Response)(self.stream_progress)
+        progress = router.get(
+            "/jobs/{job_id}/progress", response_class=Response, responses=STREAMED
+        )
+        progress(self.stream_progress)
 
     async def get_privileges(
         self, request: Request, remote: str, auth: Auth = ""
@@ -160,10 +166,10 @@ class JobExtension:
         return StreamResponse(dataclasses.replace(stream, abandoned=abandon))
 
     def _stream(self, request: Request, job_id: str, after: str) -> Stream:
-        is_sent = _SERVER_SENT in request.headers.get("accept", "")
+        is_sent = SERVER_SENT in request.headers.get("accept", "")
         write = job_format.server_sent if is_sent else job_format.json_line
         return Stream(
             chunks=job_format.formatted(self.jobs, job_id, self.watch.follow(job_id, after), write),
-            content_type=(_SERVER_SENT if is_sent else _JSON_LINES).encode(),
+            content_type=(SERVER_SENT if is_sent else JSON_LINES).encode(),
             headers=((b"wherry-job-id", job_id.encode()),),
         )

@@ -12,11 +12,10 @@ from fastapi.responses import JSONResponse, Response
 from services.gateway.domain.event_time import Window
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.http import Stream
-from services.gateway.entrypoints.wherry_stream import StreamResponse
+from services.gateway.entrypoints.wherry_stream import JSON_LINES, StreamResponse
 from services.gateway.service.logs import PluginLogs
 from shared import errdefs
 
-_JSON_LINES: Final = "application/x-ndjson"
 _DEFAULT_TAIL: Final = 100
 _LONGEST_TAIL: Final = 10_000
 
@@ -36,7 +35,7 @@ class LogExtension:
     def add_to(self, router: APIRouter) -> None:
         """Add the routes."""
         answers: dict[int | str, dict[str, Any]] = {
-            200: {"model": models.Logs, "content": {_JSON_LINES: {}}}
+            200: {"model": models.Logs, "content": {JSON_LINES: {}}}
         }
         path = "/plugins/{name:path}/logs"
         router.get(path, response_class=Response, responses=answers)(self.read_logs)
@@ -56,7 +55,7 @@ class LogExtension:
         and how it ended.
         """
         window = Window.parse(since, until)
-        if follow or _JSON_LINES in accept:
+        if follow or JSON_LINES in accept:
             entries = await self.logs.open(
                 name,
                 since_ns=window.since_ns,
@@ -65,7 +64,7 @@ class LogExtension:
                 follow=follow,
             )
             return StreamResponse(
-                Stream(chunks=_or_problem(entries), content_type=_JSON_LINES.encode())
+                Stream(chunks=_or_problem(entries), content_type=JSON_LINES.encode())
             )
         wanted = int(tail) if tail.isdecimal() else _LONGEST_TAIL if tail else _DEFAULT_TAIL
         lines = await self.logs.last(

@@ -35,8 +35,10 @@ class LookExtension:
     def add_to(self, router: APIRouter) -> None:
         """Add the routes."""
         router.get("/plugins/{name:path}/top")(self.list_processes)
-        router.get("/plugins/{name:path}/stats", response_class=Response)(self.get_stats)
-        router.get("/stats", response_class=Response)(self.get_all_stats)
+        told: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
+        one = router.get("/plugins/{name:path}/stats", response_class=Response, responses=told)
+        one(self.get_stats)
+        router.get("/stats", response_class=Response, responses=told)(self.get_all_stats)
 
     async def list_processes(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -502,6 +501,6 @@ class SecretRequest(BaseModel):
         """Return the secret itself; raises InvalidArgument, quoting nothing of it."""
         try:
             return base64.b64decode(self.data, validate=True)
-        except binascii.Error:
+        except ValueError:  # letters that are not ASCII are no binascii.Error
             # Never `from error`: nothing of what was sent is to be told.
             raise errdefs.InvalidArgument("the secret's data is not base64") from None

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from fastapi.responses import Response
 
 from services.gateway.entrypoints.exchange import send_stream
 from services.gateway.entrypoints.http import Receive, Scope, Send, Stream
+
+SERVER_SENT: Final = "text/event-stream"
+JSON_LINES: Final = "application/x-ndjson"
+#: How OpenAPI has an answer that is either, as the client accepts.
+STREAMED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {JSON_LINES: {}, SERVER_SENT: {}}}
+}
 
 
 class StreamResponse(Response):

@@ -13,13 +13,16 @@ from fastapi.responses import Response
 from services.gateway.domain.auth_config import AuthConfig
 from services.gateway.entrypoints import wherry_models as models
 from services.gateway.entrypoints.http import Stream
-from services.gateway.entrypoints.wherry_stream import StreamResponse
+from services.gateway.entrypoints.wherry_stream import (
+    JSON_LINES,
+    SERVER_SENT,
+    STREAMED,
+    StreamResponse,
+)
 from services.gateway.service.upgrades import Upgrades
 from shared import errdefs
 from shared.contracts.batch import Batch, BatchChanges
 
-_SERVER_SENT: Final = "text/event-stream"
-_JSON_LINES: Final = "application/x-ndjson"
 _POSITION: Final = r"^([0-9a-f]{8}-\d{1,20})?$"
 
 Auth = Annotated[
@@ -41,7 +44,10 @@ class UpgradeExtension:
         router.post("/upgrades", status_code=202)(self.create)
         router.get("/upgrades")(self.list)
         router.get("/upgrades/{upgrade_id}")(self.get)
-        router.get("/upgrades/{upgrade_id}/progress", response_class=Response)(self.progress)
+        progress = router.get(
+            "/upgrades/{upgrade_id}/progress", response_class=Response, responses=STREAMED
+        )
+        progress(self.progress)
         router.post("/upgrades/{upgrade_id}/pause")(self.pause)
         router.post("/upgrades/{upgrade_id}/resume")(self.resume)
         router.post("/upgrades/{upgrade_id}/cancel")(self.cancel)
@@ -69,12 +75,12 @@ class UpgradeExtension:
     ) -> Response:
         """Stream what changes of an upgrade until it is over; hanging up changes nothing."""
         await self.upgrades.require(upgrade_id)
-        is_sent = _SERVER_SENT in request.headers.get("accept", "")
+        is_sent = SERVER_SENT in request.headers.get("accept", "")
         told = self.upgrades.follow(upgrade_id, after or last_event_id)
         return StreamResponse(
             Stream(
                 chunks=_formatted(told, is_sent=is_sent),
-                content_type=(_SERVER_SENT if is_sent else _JSON_LINES).encode(),
+                content_type=(SERVER_SENT if is_sent else JSON_LINES).encode(),
             )
         )
 

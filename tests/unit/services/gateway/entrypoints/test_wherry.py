@@ -39,6 +39,23 @@ def _health(*checks: Check) -> ServiceHealth:
     )
 
 
+@pytest.mark.parametrize("data", ["%", "a", "ô"])
+async def test_a_secret_that_is_not_base64(world: AppWorld, data: str) -> None:
+    """What is no base64, whatever it is, is refused without being told."""
+    response = await world.client.post("/wherry/v1/secrets", json={"name": "s", "data": data})
+    assert response.status_code == 400
+    assert response.json()["message"] == "the secret's data is not base64"
+
+
+async def test_a_fault_is_admitted_as_a_problem(world: AppWorld) -> None:
+    """An error that nobody foresaw is 500, in the API's own form, and tells nothing of itself."""
+    world.sender.answers[CheckHealth] = RuntimeError("told to nobody")
+    response = await world.get("/wherry/v1/health")
+    assert response.status_code == 500
+    assert response.json()["code"] == "internal"
+    assert "its log says why" in response.json()["message"]
+
+
 async def test_healthy(world: AppWorld) -> None:
     """Every service is asked by name, and the node is healthy when all are."""
     world.sender.answers[CheckHealth] = _health(Check(name="database", ok=True))
