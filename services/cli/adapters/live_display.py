@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rich import filesize
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
@@ -11,7 +16,6 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Column
 from rich.text import Text
@@ -19,6 +23,8 @@ from rich.text import Text
 from services.cli.domain.job import Phases, Step
 
 _BAR_WIDTH = 30
+#: Steps come in bursts: a rate over a moment would say nothing.
+_RATE_AFTER_S: Final = 0.5
 
 
 class _WhileMoving(ProgressColumn):
@@ -33,18 +39,34 @@ class _WhileMoving(ProgressColumn):
         return self._column.render(task) if task.total else Text()
 
 
+class _Rate(ProgressColumn):
+    """Bytes a second, since the row's phase was first seen."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing before there is one to tell."""
+        took_s = (task.finished_time if task.finished else task.elapsed) or 0.0
+        moved = task.completed - task.fields["began_with"]
+        if not task.total or moved <= 0 or took_s < _RATE_AFTER_S:
+            return Text()
+        shown = filesize.decimal(int(moved / took_s))
+        return Text(f"{shown}/s", style="progress.data.speed")
+
+
 class LiveDisplay:
     """Rows that change in place; lines about no layer stay above them."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         bar = BarColumn(bar_width=_BAR_WIDTH, table_column=Column(width=_BAR_WIDTH))
         self._progress = Progress(
             TextColumn("{task.fields[about]}", markup=False),
             TextColumn("{task.description}", markup=False),
             _WhileMoving(bar),
             _WhileMoving(DownloadColumn()),
-            _WhileMoving(TransferSpeedColumn()),
+            _Rate(),
             console=console or Console(highlight=False),
+            get_time=clock,
         )
         self._rows: dict[str, TaskID] = {}
         self._phases = Phases()
@@ -59,14 +81,21 @@ class LiveDisplay:
         before = self._phases.of(step.about)
         if not self._phases.advance(step):
             return
+        done = step.current or 0
         if step.about not in self._rows:
-            added = self._progress.add_task(step.status, total=0, about=step.about)
+            added = self._progress.add_task(step.status, total=0, about=step.about, began_with=done)
             self._rows[step.about] = added
         elif before != step.status:
-            # A rate over two phases would say nothing.
-            self._progress.reset(self._rows[step.about], total=0, description=step.status)
+            # A rate over two phases would say nothing. What is not named is dropped.
+            self._progress.reset(
+                self._rows[step.about],
+                total=0,
+                description=step.status,
+                about=step.about,
+                began_with=done,
+            )
         row = self._rows[step.about]
-        self._progress.update(row, total=step.total or 0, completed=step.current or 0)
+        self._progress.update(row, total=step.total or 0, completed=done)
 
     def note(self, text: str) -> None:
         """Show a line of our own."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Callable
 
 from rich.console import Console
 
@@ -37,10 +39,25 @@ def test_plain_lines_say_what_changes() -> None:
     ]
 
 
-def _screen() -> tuple[LiveDisplay, io.StringIO]:
+def _screen(clock: Callable[[], float] = time.monotonic) -> tuple[LiveDisplay, io.StringIO]:
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=120, color_system=None)
-    return LiveDisplay(console), written
+    return LiveDisplay(console, clock), written
+
+
+def test_a_rate_is_that_of_the_whole_phase() -> None:
+    """Steps that arrive at once make no rate; later it is what has moved since the first."""
+    now_s = 100.0
+    display, written = _screen(lambda: now_s)
+    display.show(step(1, "Downloading", _L1, current=1_000_000, total=9_000_000))
+    now_s += 0.001
+    display.show(step(2, "Downloading", _L1, current=3_000_000, total=9_000_000))
+    display.note("at once")
+    assert "/s" not in written.getvalue()
+    now_s = 102.0
+    display.show(step(3, "Downloading", _L1, current=5_000_000, total=9_000_000))
+    display.close()
+    assert "2.0 MB/s" in written.getvalue().rsplit(_L1, 1)[1]
 
 
 def test_a_terminal_has_a_row_per_layer() -> None:
