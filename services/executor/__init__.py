@@ -6,8 +6,8 @@ Owns      `<exec root>/c` (a folder per container), `<exec root>/runc` (runc's s
           its own: what runs is what runc and conmon hold, and a restart takes it up again.
 Consumes  StartContainer, StopContainer, SignalContainer, DeleteContainer, DiscardContainer,
           GetContainer, ListContainers, DeleteLog, ListProcesses, MeasureContainers, UnmountTree,
-          ReleaseNode; GetExec, ResizeExec, SignalExec; at its socket, FollowLog, CreateExec,
-          StartExec.
+          ClearLeftovers, ReleaseNode; GetExec, ResizeExec, SignalExec; at its socket, FollowLog,
+          CreateExec, StartExec.
 Emits     ContainerExited (until the container is deleted), ContainerObserved, ExecutorStarted.
 Never     decides whether a container should run, starts one again, deletes what nobody ordered
           it to delete, or stops a container because it stops itself.

@@ -525,6 +525,15 @@ class UnmountTree(Command[Done]):
     path: str
 
 
+class ClearLeftovers(Command[Done]):
+    """Unmount as UnmountTree does, then delete a log as DeleteLog does; safe to repeat."""
+
+    TYPE: ClassVar[str] = "executor.leftovers.clear.v1"
+
+    path: str
+    log_name: str
+
+
 class ReleaseNode(Command[Done]):
     """Undo the executor's shared mounts and cgroups; refused while a container is left."""
 

@@ -85,7 +85,7 @@ class _Executor:
             executor.GetContainer,
             executor.ListContainers,
             executor.UnmountTree,
-            executor.DeleteLog,
+            executor.ClearLeftovers,
         )
         bus.serve(dict.fromkeys(commands, self._answer))
 

@@ -89,7 +89,7 @@ class FakeExecutor:
                 return self._reply(command.container_id)
             case executor.ListContainers():
                 return executor.ContainerList(containers=tuple(self.containers.values()))
-            case executor.UnmountTree() | executor.DeleteLog():
+            case executor.UnmountTree() | executor.ClearLeftovers():
                 return Done()
             case secret.RotateExecutorKey() | secret.ResealSecrets():
                 return self._key(command)

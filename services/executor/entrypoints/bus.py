@@ -30,6 +30,7 @@ def commands(executor: Executor) -> Mapping[type[Command[Any]], CommandHandler]:
         messages.ResizeExec: executor.execs.resize_exec,
         messages.SignalExec: executor.execs.signal_exec,
         messages.UnmountTree: executor.unmount_tree,
+        messages.ClearLeftovers: executor.clear_leftovers,
         secret.RotateExecutorKey: executor.secret_key.rotate,
         secret.ResealSecrets: executor.secret_key.reseal,
         messages.ReleaseNode: executor.release_node,

@@ -22,6 +22,7 @@ from shared import errdefs
 from shared.bus.ports import Delivery, Publisher
 from shared.contracts.executor import (
     CheckContainer,
+    ClearLeftovers,
     Container,
     ContainerList,
     ContainerReply,
@@ -167,6 +168,11 @@ class Executor:
         """Unmount what lies below a folder of the data root; a repeat finds nothing mounted."""
         self._host.mounts.unmount_data(command.path)
         return Done()
+
+    async def clear_leftovers(self, command: ClearLeftovers, delivery: Delivery) -> Done:
+        """Unmount below a folder, then delete a log; a repeat goes on, or finds nothing."""
+        await self.unmount_tree(UnmountTree(path=command.path), delivery)
+        return await self.delete_log(DeleteLog(log_name=command.log_name), delivery)
 
     async def release_node(self, _command: ReleaseNode, _: Delivery) -> Done:
         """Undo the node's mounts, cgroups and folders; a repeat finds them undone."""

@@ -123,9 +123,11 @@ class Containers:
         command = executor.UnmountTree(path=str(self.folders.home(plugin_id)))
         await self.sender.send(command, timeout_s=_MARGIN_S)
 
-    async def delete_log(self, plugin_id: str) -> None:
-        """Delete what a plugin's containers left of their output; none is success."""
-        await self.sender.send(executor.DeleteLog(log_name=plugin_id), timeout_s=_MARGIN_S)
+    async def clear_leftovers(self, plugin_id: str) -> None:
+        """Unmount what a plugin mounted, and delete its containers' output; none is success."""
+        path = str(self.folders.home(plugin_id))
+        command = executor.ClearLeftovers(path=path, log_name=plugin_id)
+        await self.sender.send(command, timeout_s=_MARGIN_S)
 
     async def unmount_trash(self) -> None:
         """Unmount what keeps leftovers from being deleted; nothing there is success."""

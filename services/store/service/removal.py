@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,10 +66,7 @@ class Removal:
         """Stop, unmount, move the files aside and commit; safe to repeat."""
         if operation.container_id is not None:
             await self.containers.discard(operation.container_id)
-        await asyncio.gather(
-            self.containers.unmount(operation.plugin_id),
-            self.containers.delete_log(operation.plugin_id),
-        )
+        await self.containers.clear_leftovers(operation.plugin_id)
         await self.folders.bury(operation.plugin_id)
         plugin = self.inventory.require(operation.plugin_id, operation.plugin_id)
         committed = await self.inventory.commit(

@@ -10,6 +10,7 @@ import pytest
 
 from services.executor.service.executor import Executor
 from shared.contracts.executor import (
+    ClearLeftovers,
     ContainerConfig,
     DeleteContainer,
     DeleteLog,
@@ -132,6 +133,15 @@ async def test_followed_up_to_a_time(scene: Scene) -> None:
     scene.host.logs.output(await scene.start(1)).write(1, "1")
     now_ns = scene.host.clock.now_ns()
     assert await scene.shown(follow=True, until_ns=max(now_ns, 10**9) + 1) == ["c-1:", "1"]
+
+
+async def test_leftovers_of_a_plugin(scene: Scene) -> None:
+    """What is mounted below its folder is unmounted, and of its log nothing is left."""
+    await scene.run(1, 1)
+    command = ClearLeftovers(path="/data/plugins/p", log_name="log")
+    await scene.executor.clear_leftovers(command, delivery())
+    assert scene.host.mounts.unmounted == ["/data/plugins/p"]
+    assert await scene.shown() == []
 
 
 async def test_deleted_log(scene: Scene) -> None:

@@ -157,7 +157,7 @@ async def test_remove_whose_unmount_fails_is_finished_later() -> None:
     """A busy mount is told to the client; the plugin goes as soon as it is free."""
     store = StoreUnderTest()
     plugin = await store.install()
-    store.executor.refusals[executor.UnmountTree] = errdefs.Conflict("busy")
+    store.executor.refusals[executor.ClearLeftovers] = errdefs.Conflict("busy")
     with pytest.raises(errdefs.Conflict, match="busy"):
         await store.removal.remove(RemovePlugin(name="p"), delivery())
 
