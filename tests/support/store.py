@@ -237,6 +237,8 @@ class FakeFolders:
         #: Root file systems by plugin, in the order of their coming.
         self.rootfs_of: dict[str, list[str]] = {}
         self.contexts: dict[Path, bytes | errdefs.Error] = {}
+        #: What an install ends with when half of it is done.
+        self.refusal: errdefs.Error | None = None
 
     def home(self, plugin_id: str) -> Path:
         """Return the folder of a plugin."""
@@ -263,6 +265,8 @@ class FakeFolders:
         """Move a plugin, or another version of it, into place."""
         self.staged.discard(work_id)
         self.installed.add(plugin_id)
+        if self.refusal is not None:
+            raise self.refusal
         self.rootfs_of.setdefault(plugin_id, []).append(rootfs)
 
     async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:

@@ -90,15 +90,16 @@ class Installation:
             created_at_ns=now_ns,
             swarm_service_id=record.request.swarm_service_id,
         )
-        await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
         unit = Unit(
             changes=(Change.of(plugin, job.pulled(record, self.clock())),),
             job=job.done(record, self.clock()),
             answers=message_id,
         )
         try:
+            await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
             committed = await self.inventory.commit(unit)
         except BaseException:
+            # A full disk may have refused the half of it.
             if self.inventory.get(plugin_id) is None:
                 await self.folders.bury(plugin_id)
             raise
@@ -109,8 +110,8 @@ class Installation:
         plugin = self.inventory.require(record.job.plugin_id or "", record.job.name)
         upgraded = _upgraded(plugin, record, command, self.clock())
         unit = (self._hand_over if plugin.enabled else self._replace)(record, plugin, upgraded)
-        await self.folders.install(command.job_id, plugin.plugin_id, upgraded.rootfs)
         try:
+            await self.folders.install(command.job_id, plugin.plugin_id, upgraded.rootfs)
             committed = await self.inventory.commit(dataclasses.replace(unit, answers=message_id))
         except BaseException:
             # A commit that was cut short may have happened all the same: then its files stay.

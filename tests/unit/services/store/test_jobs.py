@@ -466,13 +466,15 @@ async def test_worker_that_fails_a_job_which_was_ended_leaves_no_file() -> None:
     assert not store.fake_folders.staged
 
 
-async def test_install_that_the_disk_refuses_leaves_no_files() -> None:
-    """A pull whose last commit fails is an error, and nothing lies in the plugin's place."""
+@pytest.mark.parametrize("refusing", ["records", "fake_folders"])
+async def test_install_that_the_disk_refuses_leaves_no_files(refusing: str) -> None:
+    """A pull whose last commit fails, or whose move does half-way, leaves nothing in its place."""
     store = StoreUnderTest()
     await begin(store, "j")
     taken = await take(store, "j")
     store.fake_folders.staged.add("j")
-    store.records.refusal = errdefs.ResourceExhausted("the disk is full")
+    full = errdefs.ResourceExhausted("the disk is full")
+    getattr(store, refusing).refusal = full
 
     with pytest.raises(errdefs.ResourceExhausted):
         await store.installation.commit(commit("j", taken.token), delivery())
