@@ -13,13 +13,15 @@ from services.event.adapters.collector import PluginCollector
 from services.event.adapters.feed_db import MIGRATIONS, FeedDb
 from services.event.config import EventConfig
 from services.event.domain import collector
+from services.event.domain.feed import has_facts
 from services.event.entrypoints import bus as tables
 from services.event.service.audit import AuditService
 from services.event.service.collectors import Collectors
 from services.event.service.feed import EventService, Reached, Retention
+from services.event.service.origins import Origins
 from shared.bus.redis_bus import RedisBus
 from shared.bus.relay import Relay, Written
-from shared.contracts.event import EventPublished
+from shared.contracts.event import EventPublished, FeedEvent
 from shared.metrics import endpoint
 from shared.metrics.node import NodeMetrics
 from shared.plugins.registrar import CapabilityHandler, Registrar
@@ -28,8 +30,9 @@ from shared.version import VERSION
 
 #: All events of the last week are kept, and more when there were few.
 _KEEP_FOR_NS = 7 * 24 * 3600 * 1_000_000_000
-#: Nobody waits for the audit, and most requests are told of twice within it: one commit for both.
-_AUDIT_LINGER_S = 0.2
+#: Nobody waits for the audit, nor for changes without events, and most requests make two of each
+#: within it: one commit for both.
+_LINGER_S = 0.2
 #: Events that are published as one message, at most: while many are, they travel together.
 _TOGETHER = 32
 #: Messages that the stream keeps: who has missed more reads the feed.
@@ -51,10 +54,12 @@ async def serve(config: EventConfig, bus: RedisBus, stop: asyncio.Event) -> None
 async def _serve(
     feed: FeedDb, audit: AuditService, config: EventConfig, bus: RedisBus, stop: asyncio.Event
 ) -> None:
+    origins = Origins()
+
     async def read_after(seq: int, limit: int) -> Sequence[tuple[int, Written]]:
         events = await feed.after(seq, limit)
         firsts = range(0, len(events), _TOGETHER)
-        return [_published(events[first : first + _TOGETHER]) for first in firsts]
+        return [_published(events[first : first + _TOGETHER], origins) for first in firsts]
 
     relay = Relay(
         bus=bus,
@@ -62,14 +67,16 @@ async def _serve(
         read_after=read_after,
         last_number=feed.last_seq,
         length=_STREAM_LENGTH,
+        is_traced=True,
     )
     retention = Retention(
         feed=feed, clock=time.time_ns, keep=config.events_keep, keep_for_ns=_KEEP_FOR_NS
     )
 
-    def added(count: int) -> None:
+    def added(events: Sequence[FeedEvent]) -> None:
+        origins.note(events)
         relay.wake()
-        retention.added(count)
+        retention.added(len(events))
 
     service = EventService(
         feed=feed, reached=Reached(await feed.positions()), clock=time.time_ns, added=added
@@ -78,9 +85,17 @@ async def _serve(
     commands = {**tables.commands(service, audit), **registrar.commands()}
     bus.serve(commands, checks=service.checks, version=VERSION)
     for source, handlers in tables.facts(service).items():
-        bus.subscribe(source, handlers, together=service.take_in_all)
-    audited = tables.audited(audit)
-    bus.subscribe("gateway", audited, together=audit.take_in_all, linger_s=_AUDIT_LINGER_S)
+        bus.subscribe(
+            source, handlers, together=service.take_in_all, linger_s=_LINGER_S, tells=has_facts
+        )
+    # Each record is a line of its own, and lies in the trace of its request.
+    bus.subscribe(
+        "gateway",
+        tables.audited(audit),
+        together=audit.take_in_all,
+        linger_s=_LINGER_S,
+        tells=lambda _: False,
+    )
     await bus.open()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -93,11 +108,12 @@ async def _serve(
         await bus.close()
 
 
-def _published(events: Sequence[tuple[int, bytes]]) -> tuple[int, Written]:
+def _published(events: Sequence[tuple[int, bytes]], origins: Origins) -> tuple[int, Written]:
     """Return the message of events that are JSON already, and its number: the last one's."""
     first, *later = (event for _, event in events)
     body = b'{"event":%b,"later":[%b]}' % (first, b",".join(later))
-    return events[-1][0], Written(type=EventPublished.TYPE, body=body)
+    last = events[-1][0]
+    return last, Written(type=EventPublished.TYPE, body=body, traceparent=origins.of(last))
 
 
 @asynccontextmanager

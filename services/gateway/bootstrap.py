@@ -100,7 +100,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             is_known=lambda epoch, revision: replica.inventory.contains(epoch, revision),
         )
         replica = Replica(sender=bus, changes=changes)
-        published = StreamChanges(bus=bus, owner="event", model=EventPublished)
+        published = StreamChanges(bus=bus, owner="event", model=EventPublished, is_traced=True)
         volumes = Volumes(
             sender=bus,
             create_timeout_s=config.volume_create_timeout_s,

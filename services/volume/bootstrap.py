@@ -75,7 +75,8 @@ async def _serve(
         checks=lambda: _checks(records),
         version=VERSION,
     )
-    bus.subscribe("store", messages.facts_of_store(service))
+    # Whatever changes of plugins: what this service does about it is a command of its own.
+    bus.subscribe("store", messages.facts_of_store(service), tells=lambda _: False)
     bus.on_reconnect(service.renewals.renew_soon)
     await service.start()
     await bus.open()

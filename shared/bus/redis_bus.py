@@ -257,6 +257,7 @@ class RedisBus:
         order: Literal["serial"] = "serial",
         together: FactsHandler | None = None,
         linger_s: float = 0.0,
+        tells: Callable[[Any], bool] | None = None,
     ) -> None:
         """Handle another service's facts in order, each once it returned settled for good.
 
@@ -264,6 +265,9 @@ class RedisBus:
         fact is buried; Unavailable is tried for ever. *together*, where it is given, is handed
         facts that came together, all at once; when it raises they go to their handlers. What need
         not be handled at once may wait *linger_s* for more to come.
+
+        Where *tells* is given, only facts that it says nothing of wait, and of those nothing is
+        told: no span, and a line at level debug unless they fail.
         """
         assert order == "serial"
         stream = names.changes(self.node, self._serving(owner))
@@ -275,6 +279,7 @@ class RedisBus:
             handlers=handlers,
             together=together,
             linger_s=linger_s,
+            tells=tells,
         )
         self._subscriptions.append(subscription)
         if self._answering:

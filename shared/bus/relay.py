@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from shared.bus import names
+from shared.bus import names, tracing
 from shared.bus.connection import Link, Words, keep_running
 from shared.bus.envelope import Envelope
 from shared.bus.position import ask_ends, order, read_ends
 from shared.bus.redis_bus import RedisBus
 from shared.bus.trimming import trim
 from shared.contracts.message import Message
+from shared.telemetry import context
 
 log = structlog.get_logger()
 
@@ -79,9 +81,14 @@ class Relay:
         length: int | None = None,
         readers: Collection[str] = (),
         kept: int = 1024,
+        is_traced: bool = False,
     ) -> None:
-        """Keep about *length* entries in the stream, or as many as the bus's settings say."""
+        """Keep about *length* entries in the stream, or as many as the bus's settings say.
+
+        With *is_traced* publishing is a span, below what the rows came from.
+        """
         self._bus = bus
+        self._is_traced = is_traced
         self._length = length or bus.settings.changes_length
         self._epoch = epoch
         self._read_after = read_after
@@ -144,23 +151,30 @@ class Relay:
 
     async def _publish(self, link: Link, rows: Sequence[Row]) -> bool:
         """Append the rows; tell whether the stream is still ours, for a flush may come between."""
-        words = [word for row in rows for word in self._words(*row)]
+        written = [(number, _written(message)) for number, message in rows]
         head = ("EVAL", _ADD_IF_OURS, 2, self._stream, self._epoch_key, self._epoch)
-        (answer,) = await link.call((*head, self._length, *words))
+        with self._publishing([message for _, message in written]):
+            words = [word for row in written for word in self._words(*row)]
+            (answer,) = await link.call((*head, self._length, *words))
         if isinstance(answer, Exception) and _NOT_OURS in str(answer):
             return False
         _raise_first([answer])
         return True
 
-    def _words(self, number: int, message: Message | Written) -> Words:
-        written = message if isinstance(message, Written) else _written(message)
+    def _publishing(self, written: Sequence[Written]) -> AbstractContextManager[object]:
+        if not self._is_traced:
+            return nullcontext()
+        causes = [message.traceparent for message in written]
+        return tracing.relaying(self._stream, written[0].type, causes)
+
+    def _words(self, number: int, written: Written) -> Words:
         envelope = Envelope(
             message_id=f"{self._epoch}-{number}",
             message_type=written.type,
             node=self._bus.node,
             source=self._bus.process,
             epoch=self._epoch,
-            traceparent=written.traceparent,
+            traceparent=context.traceparent() if self._is_traced else written.traceparent,
             body=written.body,
         )
         words = envelope.encode()
@@ -171,7 +185,9 @@ class Relay:
         self._news.set()
 
 
-def _written(message: Message) -> Written:
+def _written(message: Message | Written) -> Written:
+    if isinstance(message, Written):
+        return message
     return Written(type=message.TYPE, body=message.model_dump_json().encode())
 
 

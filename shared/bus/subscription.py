@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -39,7 +40,8 @@ class Subscription:
 
     Facts of types without a handler are passed over. Where *together* is given, facts that came
     together, or within *linger_s* of the first, are handled by it; if it raises, they are handled
-    one by one, for one of them may have to be buried.
+    one by one, for one of them may have to be buried. What *tells* says nothing of is handled
+    without a span and a line, and only such facts are lingered for.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Subscription:
         handlers: Mapping[type[Message], FactHandler],
         together: FactsHandler | None = None,
         linger_s: float = 0.0,
+        tells: Callable[[Any], bool] | None = None,
     ) -> None:
         self._server = server
         self._writer = writer
@@ -58,6 +61,7 @@ class Subscription:
         self._handlers = {model.TYPE: (model, handler) for model, handler in handlers.items()}
         self._together = together
         self._linger_s = linger_s
+        self._tells = tells
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -84,17 +88,36 @@ class Subscription:
                 await ensure_group(link, self._group.stream, self._group.name)
                 continue
             arrived = stream_entries(answer)
-            if arrived and self._linger_s:
+            if arrived and self._linger_s and self._may_wait(arrived):
                 arrived += await self._linger(link)
             await self._handle_all([Claimed(entry=entry, attempt=1) for entry in arrived])
 
+    def _may_wait(self, arrived: Sequence[Entry]) -> bool:
+        """Tell whether nothing of what arrived is to be handled at once."""
+        if self._tells is None:
+            return True
+        try:
+            facts = (self._read(Claimed(entry=entry, attempt=1))[1] for entry in arrived)
+            return not any(fact is not None and self._tells(fact) for fact in facts)
+        except (UnreadableError, ValidationError):
+            return False  # to be buried
+
     async def _linger(self, link: Link) -> list[Entry]:
-        """Return what comes within a moment; what was read before is pending meanwhile."""
-        if await self._stops_within(self._linger_s):
-            return []
-        read = self._group.read(count=self._server.settings.read_count, block_s=0.0)
-        (answer,) = await link.call(read)
-        return [] if is_groupless(answer) else stream_entries(answer)
+        """Return what comes within a moment, the first that may not wait with it the last.
+
+        What was read is pending meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        until, come = loop.time() + self._linger_s, list[Entry]()
+        while not self._stopping.is_set() and (left_s := until - loop.time()) > 0:
+            read = self._group.read(count=self._server.settings.read_count, block_s=left_s)
+            (answer,) = await link.call(read, wait_s=left_s)
+            if is_groupless(answer) or not (new := stream_entries(answer)):
+                break
+            come += new
+            if not self._may_wait(new):
+                break
+        return come
 
     async def _take_pending(self, link: Link) -> None:
         """Take up what was read and not settled, one at a time: claiming counts as a delivery."""
@@ -131,9 +154,10 @@ class Subscription:
         try:
             read = [self._read(claimed) for claimed in batch]
             known = [(envelope, fact, arrival) for envelope, fact, arrival in read if fact]
+            told = [envelope for envelope, fact, _ in known if self._is_told(fact)]
             with (
-                tracing.handling_facts(self._group.stream, [envelope for envelope, _, _ in known]),
-                lines.told("facts", count=len(known)),
+                tracing.handling_facts(self._group.stream, told),
+                lines.told("facts", is_quiet=not told, count=len(known)),
                 metrics.timed_together(metrics.FACT_SECONDS, [fact.TYPE for _, fact, _ in known]),
             ):
                 await self._together([(fact, arrival) for _, fact, arrival in known])
@@ -141,6 +165,9 @@ class Subscription:
             log.info("facts not handled together, so one by one", error=repr(error))
             return False
         return True
+
+    def _is_told(self, fact: Message) -> bool:
+        return self._tells is None or self._tells(fact)
 
     def _read(self, claimed: Claimed) -> tuple[Envelope, Message | None, Delivery]:
         """Read a fact, None for one without a handler; raises for one that can't be read."""
@@ -196,11 +223,11 @@ class Subscription:
     ) -> Exception | None:
         if arrival.attempt > 1:
             metrics.REDELIVERED.inc()
-        about = subject.of(fact)
+        about, is_told = subject.of(fact), self._is_told(fact)
         with (
-            tracing.handling_fact(self._group.stream, envelope, about) as span,
+            tracing.handling_fact(self._group.stream, envelope, about, is_told=is_told) as span,
             bound_contextvars(**about),
-            lines.told("fact") as line,
+            lines.told("fact", is_quiet=not is_told) as line,
             metrics.timed(metrics.FACT_SECONDS, fact.TYPE) as timing,
         ):
             try:

@@ -6,18 +6,21 @@ at registries.
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _W3C: Final = TraceContextTextMapPropagator()
 #: What the context is called in headers.
 FIELDS: Final = frozenset({"traceparent", "tracestate"})
+#: The span that a task was started in which outlives it.
+_origin: Final = contextvars.ContextVar("origin", default=trace.INVALID_SPAN_CONTEXT)
 
 
 def carrier() -> dict[str, str]:
@@ -65,6 +68,24 @@ def cause(header: str) -> SpanContext:
 def below(header: str) -> Context:
     """Return the context of what is below the span that a traceparent of ours names."""
     return trace.set_span_in_context(NonRecordingSpan(cause(header)), Context())
+
+
+def apart() -> contextvars.Context:
+    """Return a context for a task that outlives what starts it: no trace, and no words for logs.
+
+    What the task sends is a trace of its own, with a link to what started it.
+    """
+    made = contextvars.Context()
+    made.run(_origin.set, trace.get_current_span().get_span_context())
+    return made
+
+
+def links_to_origin() -> list[Link]:
+    """Return the link of a trace that begins in a task apart; none anywhere else."""
+    origin = _origin.get()
+    if not origin.is_valid or trace.get_current_span().get_span_context().is_valid:
+        return []
+    return [Link(origin)]
 
 
 @contextmanager

@@ -61,6 +61,8 @@ def trace_mark(prefix: str) -> bytes:
     return f'"{prefix}'.encode()
 
 
+#: What stands in the line of a span with links.
+LINKED_MARK = b'"links":["'
 #: What stands in the line of a root.
 ROOT_MARK = b'"parent_id":""'
 

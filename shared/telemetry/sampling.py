@@ -18,6 +18,8 @@ _BACKGROUND: Final = frozenset({SpanKind.PRODUCER, SpanKind.CLIENT})
 class _Asked(Sampler):
     """Follows the span above; of traces that begin here, drops what services do by themselves.
 
+    What a recorded trace led to, by a link, is no such thing.
+
     The SDK's own, of which one asks another, cost twice as much, with each span.
     """
 
@@ -39,7 +41,7 @@ class _Asked(Sampler):
         if above.is_valid:
             is_kept = above.trace_flags.sampled
         else:
-            is_kept = self._has_background or kind not in _BACKGROUND
+            is_kept = self._has_background or kind not in _BACKGROUND or _is_caused(links)
         if not is_kept:
             return SamplingResult(Decision.DROP, None, above.trace_state)
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, above.trace_state)
@@ -47,6 +49,10 @@ class _Asked(Sampler):
     def get_description(self) -> str:
         """Name it."""
         return "Asked"
+
+
+def _is_caused(links: Sequence[Link] | None) -> bool:
+    return any(link.context.trace_flags.sampled for link in links or ())
 
 
 def foreground() -> Sampler:

@@ -148,6 +148,10 @@ def test_a_crash_is_a_trace_that_ends_in_the_restart(watched: Watched) -> None:
     (cause,) = [span for span in spans if span.span_id == link[1]]
     assert (cause.service, cause.kind) == ("wherry-executor", "producer")
     assert cause.trace_id != root.trace_id
+    # It is no part of the request that had started the container, only linked to it.
+    assert cause.parent_id == ""
+    ((_, start),) = cause.links
+    assert start in {span.span_id for span in spans if span.service == "wherry-executor"}
 
 
 def test_an_upgrade_is_one_trace_and_its_failure_another(watched: Watched) -> None:
@@ -230,6 +234,33 @@ def test_events_are_linked_to_what_happened(watched: Watched) -> None:
     led_here = [span for span in taken_in if root.trace_id in {link[0] for link in span.links}]
     assert led_here
     assert root.trace_id not in {span.trace_id for span in led_here}
+
+
+def test_events_are_linked_to_where_they_were_published(watched: Watched) -> None:
+    """The event service publishes below what took the change in; who reads it is linked to that."""
+    spans = watched.collector.spans
+    known = {span.span_id: span for span in spans}
+    published = sent("event.feed.published.v1", spans)
+    read = [
+        span
+        for span in spans
+        if (span.service, span.name) == ("wherry-gateway", "process event.feed.published.v1")
+    ]
+
+    assert published
+    assert read
+    assert {known[span.parent_id].name for span in published} <= {
+        "process store.plugin.changed.v1",
+        "process wherry:{node}:store:changes",
+        "process volume.volume.changed.v1",
+        "process wherry:{node}:volume:changes",
+        "process controller.row.changed.v1",
+        "process wherry:{node}:controller:changes",
+    }
+    for span in read:
+        ((_, cause),) = span.links
+        assert span.parent_id == ""
+        assert known[cause] in published
 
 
 def test_a_clients_trace_goes_on(watched: Watched) -> None:

@@ -34,9 +34,14 @@ def source_of(change: Change) -> str:
     return owner_of(change.TYPE)
 
 
-def tells(change: Change) -> bool:
+def has_facts(change: Change) -> bool:
+    """Tell whether a change says that something happened."""
+    return bool(change.facts)
+
+
+def is_kept(change: Change) -> bool:
     """Tell whether a change is to be taken in: a controller's may be about rows alone."""
-    return bool(change.facts) or not isinstance(change, RowsChanged)
+    return has_facts(change) or not isinstance(change, RowsChanged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.event.domain.feed import LOST_ACTION, LOST_TYPE, Change, source_of, tells
+from services.event.domain.feed import LOST_ACTION, LOST_TYPE, Change, is_kept, source_of
 from services.event.ports import Clock, Feed
 from services.event.service import metrics
 from shared import errdefs
@@ -73,8 +73,8 @@ class EventService:
     feed: Feed
     reached: Reached
     clock: Clock
-    #: Called with the number of events that were added: they wait to be published.
-    added: Callable[[int], None]
+    #: Called with the events that were added: they wait to be published.
+    added: Callable[[Sequence[FeedEvent]], None]
 
     async def take_in(self, change: Change, delivery: Delivery) -> None:
         """Take a change of a service in; see take_in_all."""
@@ -86,7 +86,7 @@ class EventService:
         A redelivered change adds nothing. Raises Unavailable while the disk is full or fails:
         the bus then keeps the changes, and those behind them, and delivers them again.
         """
-        changes = [change for change, _ in arrived if tells(change)]
+        changes = [change for change, _ in arrived if is_kept(change)]
         if not changes:
             return
         try:
@@ -95,7 +95,7 @@ class EventService:
             # The bus buries what fails again and again, but never what waits for a part to return.
             raise errdefs.Unavailable(error.message) from error
         self._count(events)
-        self.added(len(events))
+        self.added(events)
         # In order: the last of an epoch is its newest.
         newest = {change.epoch: change for change in changes}
         await self.reached.advance(*map(_position, newest.values()))

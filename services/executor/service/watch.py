@@ -16,6 +16,7 @@ from shared import errdefs
 from shared.bus.ports import Publisher
 from shared.contracts.executor import ContainerExited, ContainerObserved, Exit, HealthStatus
 from shared.contracts.message import Message
+from shared.telemetry import context
 
 log = structlog.get_logger()
 
@@ -104,8 +105,9 @@ class Watch:
         self.arrival = asyncio.Event()
 
     def spawn(self, held: Held, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a task for as long as the container is held."""
-        task = asyncio.create_task(work, name=f"follow {held.container_id}")
+        """Run a task for as long as the container is held: no part of the request that began it."""
+        name = f"follow {held.container_id}"
+        task = asyncio.create_task(work, name=name, context=context.apart())
         held.tasks.add(task)
         task.add_done_callback(held.tasks.discard)
         task.add_done_callback(_log_failure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,8 +23,16 @@ class FolderTraces:
         return await asyncio.to_thread(self._with, kept.ROOT_MARK)
 
     async def about(self, trace_id: str) -> tuple[KeptSpan, ...]:
-        """Return the spans of traces whose ids begin so, and those that they led to."""
-        return await asyncio.to_thread(self._with, kept.trace_mark(trace_id))
+        """Return the spans of traces whose ids begin so, what they led to, and what that did."""
+        return await asyncio.to_thread(self._about, trace_id)
+
+    def _about(self, trace_id: str) -> tuple[KeptSpan, ...]:
+        found = self._with(kept.trace_mark(trace_id))
+        known = {span.span_id for span in found}
+        led_to = {span.trace_id for span in found if not span.trace_id.startswith(trace_id)}
+        marks = [kept.trace_mark(one) for one in led_to]
+        read = (_read(line) for line in self._lines() if _is_linked_to(line, marks))
+        return (*found, *(span for span in read if span and span.span_id not in known))
 
     def _with(self, mark: bytes) -> tuple[KeptSpan, ...]:
         read = (_read(line) for line in self._lines() if mark in line)
@@ -37,6 +45,10 @@ class FolderTraces:
             except FileNotFoundError:
                 continue  # begun anew a moment ago
             yield from content.split(b"\n")
+
+
+def _is_linked_to(line: bytes, marks: Sequence[bytes]) -> bool:
+    return kept.LINKED_MARK in line and any(mark in line for mark in marks)
 
 
 def _read(line: bytes) -> KeptSpan | None:

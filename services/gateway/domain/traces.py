@@ -16,7 +16,7 @@ _REQUEST: Final = "server"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One trace, and the first spans of those that it led to."""
+    """One trace, and the first spans of those that it led to, and that these did."""
 
     trace_id: str
     spans: tuple[KeptSpan, ...]
@@ -48,10 +48,11 @@ def chosen(found: Iterable[KeptSpan], prefix: str) -> Trace:
     if len(ids) > 1:
         raise errdefs.InvalidArgument(f"{prefix} is the beginning of several traces: {_said(ids)}")
     (trace_id,) = ids
+    led_to = {trace_id, *(span.trace_id for span in spans if trace_id in span.links)}
     return Trace(
         trace_id=trace_id,
         spans=tuple(span for span in spans if span.trace_id == trace_id),
-        linked=tuple(span for span in spans if trace_id in span.links),
+        linked=tuple(span for span in spans if not led_to.isdisjoint(span.links)),
     )
 
 

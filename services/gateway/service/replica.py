@@ -88,14 +88,13 @@ class Replica:
 
     async def settle(self, reply: Changed) -> None:
         """Take in what a verb has changed, and return when its revision is part of the picture."""
-        with opened(_tracer, "apply changes"):
-            await self._settle(reply)
-
-    async def _settle(self, reply: Changed) -> None:
         for change in reply.changes:
             self._apply(change)
-        if self._has(reply):
-            return
+        if not self._has(reply):
+            with opened(_tracer, "await changes"):
+                await self._catch_up_with(reply)
+
+    async def _catch_up_with(self, reply: Changed) -> None:
         if reply.epoch != self._inventory.epoch:
             self._is_stale.set()
         if not await self._until(lambda: self._has(reply)):

@@ -115,6 +115,31 @@ async def test_facts_that_come_within_the_linger_are_handled_together(
     await eventually(lambda: pending(redis_server) == 0)
 
 
+async def test_a_fact_that_tells_something_ends_the_linger(
+    buses: Buses, redis_server: RedisServer
+) -> None:
+    """What tells nothing waits for more; what does is handled at once, with what has waited."""
+    desk = await buses.opened("desk")
+    reader = GroupReader()
+    event = buses.make("event")
+    event.subscribe(
+        "desk",
+        {Note: reader.handle},
+        together=reader.handle_all,
+        linger_s=300.0,
+        tells=lambda note: note.number == 3,
+    )
+    await event.open()
+    await publish(desk, 1)
+    asked = ("XPENDING", STREAM, "event")
+    await eventually(lambda: redis_server.command(*asked).splitlines()[0] == "1")
+    assert reader.numbers == []
+    await publish(desk, 2, 3)
+
+    await eventually(lambda: reader.numbers == [1, 2, 3])
+    await eventually(lambda: pending(redis_server) == 0)
+
+
 async def test_facts_that_cannot_be_handled_together_are_handled_one_by_one(
     buses: Buses, redis_server: RedisServer
 ) -> None:

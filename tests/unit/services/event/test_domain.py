@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.event.domain.feed import Happening, PluginTold, happenings, tells
+from services.event.domain.feed import Happening, PluginTold, happenings, is_kept
 from shared.contracts.node import RowsChanged
 from shared.contracts.store import Fact
 
@@ -90,6 +90,6 @@ def test_a_controllers_change_tells_what_it_tells_and_leaves_no_hole() -> None:
     (event,) = happenings(change, reached=3, node="n1", now_ns=99)
 
     assert event.numbered(1).scope == "swarm"
-    assert tells(change)
-    assert not tells(RowsChanged(epoch="e", revision=10, rows=()))
-    assert tells(PluginTold(epoch="e", revision=1, facts=()))
+    assert is_kept(change)
+    assert not is_kept(RowsChanged(epoch="e", revision=10, rows=()))
+    assert is_kept(PluginTold(epoch="e", revision=1, facts=()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -54,3 +56,19 @@ def test_what_is_below_a_header_is_in_its_trace() -> None:
     assert span.parent is not None
     assert format_trace_id(span.parent.trace_id) == _TRACE
     assert format_span_id(span.parent.span_id) == _SPAN
+
+
+async def test_a_task_apart_is_no_part_of_what_started_it() -> None:
+    """It has no trace, and what begins in it is linked to the span that was current."""
+
+    async def follow() -> None:
+        with opened(_tracer, "tell", links=context.links_to_origin()):
+            assert context.links_to_origin() == []
+
+    with recorded() as spans, opened(_tracer, "start") as start:
+        await asyncio.create_task(follow(), context=context.apart())
+        assert context.links_to_origin() == []
+
+    told = spans.get_finished_spans()[0]
+    assert (told.name, told.parent) == ("tell", None)
+    assert [link.context.span_id for link in told.links] == [start.get_span_context().span_id]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import Link, SpanKind, Tracer
 
 from shared.telemetry import context
 from shared.telemetry.sampling import everything, foreground
@@ -40,6 +40,15 @@ def test_what_nobody_asked_for_is_not(tracer: Tracer, kind: SpanKind) -> None:
 
     assert not root.get_span_context().trace_flags.sampled
     assert not below.get_span_context().trace_flags.sampled
+
+
+@pytest.mark.parametrize(("flags", "is_kept"), [("01", True), ("00", False)])
+def test_what_a_kept_trace_led_to_is_kept(tracer: Tracer, flags: str, is_kept: bool) -> None:
+    """An exit that is told, long after the enable that started the plugin."""
+    link = Link(context.cause(f"00-{1:032x}-{1:016x}-{flags}"))
+    span = tracer.start_span("send", kind=SpanKind.PRODUCER, links=[link])
+
+    assert span.get_span_context().trace_flags.sampled is is_kept
 
 
 def test_the_first_span_keeps_what_is_said_of_it() -> None:

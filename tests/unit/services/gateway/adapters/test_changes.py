@@ -11,6 +11,10 @@ from shared.bus.tail import Gap, Tailed
 from shared.contracts.store import PluginChanged
 from tests.support.bus import delivery
 from tests.support.gateway import EPOCH, changed, plugin
+from tests.support.spans import recorded
+
+#: Revision 5 was published by a trace that is recorded, revision 7 by one that is not.
+_CAUSES = {5: f"00-{5:032x}-{5:016x}-01", 7: f"00-{7:032x}-{7:016x}-00"}
 
 
 class _Bus:
@@ -27,6 +31,7 @@ class _Bus:
                 source="store",
                 epoch=EPOCH,
                 body=body if revision != 6 else b"never looked at",
+                traceparent=_CAUSES.get(revision, ""),
             )
             yield envelope, delivery(stream_id=f"{revision}-0")
 
@@ -41,3 +46,16 @@ async def test_what_is_known_is_passed_over_unparsed() -> None:
 
     assert isinstance(read[0], Lost)
     assert [m.revision for m in read[1:] if isinstance(m, PluginChanged)] == [5, 7]
+
+
+async def test_what_a_recorded_trace_published_is_taken_up_in_one_linked_to_it() -> None:
+    """What no recorded trace published makes no span."""
+    changes = StreamChanges(bus=_Bus(), owner="store", model=PluginChanged, is_traced=True)
+
+    with recorded() as spans:
+        read = [message async for message in changes.tail()]
+
+    assert [m.revision for m in read if isinstance(m, PluginChanged)] == [5, 7]
+    (span,) = spans.get_finished_spans()
+    assert (span.name, span.parent) == ("process store.plugin.changed.v1", None)
+    assert [link.context.span_id for link in span.links] == [5]

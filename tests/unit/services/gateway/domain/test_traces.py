@@ -56,10 +56,11 @@ def test_listed(wish: dict[str, Any], expected: list[str]) -> None:
 def test_a_trace_is_chosen_by_the_beginning_of_its_id() -> None:
     """What is linked to it comes along, apart."""
     later = root("ffff", 9, 1, links=(f"{'a1':0<32}",))
+    after_that = root("eeee", 10, 1, links=(later.trace_id,))
 
-    found = traces.chosen((_ROOTS[0], later), "a100")
+    found = traces.chosen((_ROOTS[0], later, after_that), "a100")
     assert found.spans == (_ROOTS[0],)
-    assert found.linked == (later,)
+    assert found.linked == (later, after_that)
 
 
 def test_several_or_none_are_refused() -> None:
