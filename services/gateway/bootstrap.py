@@ -48,6 +48,7 @@ from services.gateway.entrypoints.router import Router
 from services.gateway.entrypoints.swarm import SwarmRoutes
 from services.gateway.entrypoints.system import SystemRoutes
 from services.gateway.entrypoints.volumes import VolumeRoutes
+from services.gateway.entrypoints.wherry_health import HealthFirst
 from services.gateway.ports import Programs, Publisher, Sender, Vault
 from services.gateway.service.access import Access
 from services.gateway.service.admission import Admission
@@ -228,7 +229,8 @@ class Gateway:
             node=self.config.node.name,
             authorization=authorization,
         )
-        extension = Keyed(LateApp(lambda: self._extension(verbs, registries, health)))
+        late = LateApp(lambda: self._extension(verbs, registries, health))
+        extension = Keyed(HealthFirst(late, health))
         # What the console does is asked of the API as clients ask it, past the same doors.
         console = LateApp(lambda: self._console(verbs, health, lambda: api))
         router = Router(routes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Iterator
 
@@ -9,7 +11,8 @@ from services.parent.adapters.forks import ForkedService
 from services.parent.adapters.locks import LockFiles
 from services.parent.adapters.processes import PidfdProcesses
 from services.parent.adapters.redis_server import RedisServer
-from services.parent.config import ParentConfig
+from services.parent.config import FIRST, ParentConfig
+from services.parent.domain.head_start import HeadStart
 from services.parent.ports import Unit
 from services.parent.service.supervision import Supervision
 from services.parent.service.takeover import Takeover
@@ -54,8 +57,25 @@ def _supervise(config: ParentConfig, processes: PidfdProcesses) -> None:
         backoff=config.backoff,
         clock=time.monotonic,
         grace_s=config.grace_s,
+        head_start=_head_start(config, redis.name),
     )
     supervision.run()
+
+
+def _head_start(config: ParentConfig, redis: str) -> HeadStart:
+    """Have those that answer reads start before the others, on a node that has them."""
+    first = {service.name for service in config.services}.intersection(FIRST)
+    if len(first) < len(FIRST):
+        return HeadStart()
+    return HeadStart(names=frozenset({redis, *first}), is_used=lambda: _is_served(config))
+
+
+def _is_served(config: ParentConfig) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(0)
+        client.connect(str(config.node.socket))
+        return True
+    return False
 
 
 def _units(config: ParentConfig, redis: RedisServer) -> Iterator[Unit]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from services.parent.domain.backoff import Backoff
 from shared.node.config import NodeConfig
 
-#: In the order of their start; they are stopped the other way round, so that each finds those
-#: it speaks to still there.
+#: They are stopped from the last to the first, so that each finds those it speaks to still there.
 _SERVICES = ("event", "executor", "store", "volume", "pull", "controller", "gateway")
+#: By whom a list of plugins is answered: the others start when these serve.
+FIRST = ("store", "gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from services.gateway.entrypoints.wherry_archives import ArchiveExtension
 from services.gateway.entrypoints.wherry_audit import AuditExtension
 from services.gateway.entrypoints.wherry_diff import DiffExtension
 from services.gateway.entrypoints.wherry_exec import ExecExtension
+from services.gateway.entrypoints.wherry_health import Health, shown
 from services.gateway.entrypoints.wherry_jobs import JobExtension
 from services.gateway.entrypoints.wherry_logs import LogExtension
 from services.gateway.entrypoints.wherry_look import LookExtension
@@ -100,7 +101,7 @@ class Extension:
 
     def _router(self) -> APIRouter:
         router = APIRouter(prefix="/wherry/v1", responses={"default": {"model": models.Problem}})
-        router.get("/health", responses={503: {"model": models.Health}})(self.get_health)
+        router.get("/health", responses={503: {"model": Health}})(self.get_health)
         router.get("/docker-openapi.json")(self.describe_docker)
         router.get("/nodes")(self.list_nodes)
         router.post("/node/shutdown", status_code=204)(self.shut_down)
@@ -127,10 +128,10 @@ class Extension:
         events(self.stream_events)
         return router
 
-    async def get_health(self, response: Response) -> models.Health:
+    async def get_health(self, response: Response) -> Health:
         """Ask every service of the node how it is; 503 unless all are well."""
-        health = await self._health()
-        response.status_code = 200 if health.healthy else 503
+        health = await shown(self.health)
+        response.status_code = health.status
         return health
 
     async def describe_docker(self) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class Extension:
     async def list_nodes(self) -> models.Nodes:
         """Show the node that this gateway speaks for."""
         node = self.config.node
-        shown = models.Node(
+        found = models.Node(
             name=node.name,
             root=str(node.root),
             exec_root=str(node.exec_root),
@@ -152,9 +153,9 @@ class Extension:
             operating_system=self.host.operating_system,
             architecture=self.host.machine,
             programs={name: found.version for name, found in self.programs.found.items()},
-            healthy=(await self._health()).healthy,
+            healthy=(await shown(self.health)).healthy,
         )
-        return models.Nodes(nodes=(shown,))
+        return models.Nodes(nodes=(found,))
 
     async def shut_down(self) -> None:
         """Stop all plugins, still wanted, and undo the node's mounts and cgroups."""
@@ -208,15 +209,6 @@ class Extension:
             return StreamingResponse(written, media_type=SERVER_SENT)
         written = event_format.formatted(batches, event_format.json_line)
         return StreamingResponse(written, media_type=JSON_LINES)
-
-    async def _health(self) -> models.Health:
-        reports = await self.health.check()
-        return models.Health(
-            node=self.config.node.name,
-            version=VERSION,
-            healthy=all(report.is_healthy for report in reports),
-            services=tuple(models.ServiceReport.of(report) for report in reports),
-        )
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.service.health import Report
 from shared import errdefs
 from shared.contracts import pull as contracts
 from shared.contracts.batch import (
@@ -20,7 +19,6 @@ from shared.contracts.batch import (
     UpdateConfig,
 )
 from shared.contracts.executor import ExecConfig, LogLine, Resources
-from shared.contracts.health import Check
 from shared.contracts.job import Job
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
@@ -35,50 +33,6 @@ class Problem(BaseModel):
     code: str
     message: str
     detail: dict[str, object] = {}
-
-
-class ServiceReport(BaseModel):
-    """How one service is; without a *pid*, it did not answer."""
-
-    service: str
-    healthy: bool
-    #: Why it is not healthy.
-    reason: str = ""
-    pid: int | None = None
-    version: str | None = None
-    started_at_ns: int | None = None
-    #: Commands that wait, and those that are being worked on.
-    lag: int | None = None
-    pending: int | None = None
-    checks: tuple[Check, ...] = ()
-
-    @classmethod
-    def of(cls, report: Report) -> ServiceReport:
-        """Make it of what was found."""
-        health = report.health
-        if health is None:
-            return cls(service=report.service, healthy=False, reason=report.reason)
-        failed = [f"{check.name}: {check.message}" for check in health.checks if not check.ok]
-        return cls(
-            service=report.service,
-            healthy=health.healthy,
-            reason="; ".join(failed),
-            pid=health.pid,
-            version=health.version,
-            started_at_ns=health.started_at_ns,
-            lag=health.lag,
-            pending=health.pending,
-            checks=health.checks,
-        )
-
-
-class Health(BaseModel):
-    """How the node is."""
-
-    node: str
-    version: str
-    healthy: bool
-    services: tuple[ServiceReport, ...]
 
 
 class Node(BaseModel):

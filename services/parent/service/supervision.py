@@ -9,10 +9,14 @@ import structlog
 
 from services.parent.domain.backoff import Backoff
 from services.parent.domain.ending import Ending
+from services.parent.domain.head_start import HeadStart
 from services.parent.ports import Processes, Unit
 from shared import errdefs
 
 log = structlog.get_logger()
+
+#: How often it is looked whether a head start is over.
+_LOOK_EVERY_S = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Supervision:
     *adopted* names the units that run already, and their processes, which are watched.
     *take_over* is called with a unit's name before each start: what an earlier parent forked in
     its last moment may have got ahead of us. It returns a process that is adopted, watched, or
-    raises Conflict when the unit can't run now.
+    raises Conflict when the unit can't run now. Units of the *head_start* go before the others.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Supervision:
         backoff: Backoff,
         clock: Callable[[], float],
         grace_s: float,
+        head_start: HeadStart | None = None,
     ) -> None:
         now = clock()
         self._kept = [_kept(unit, adopted.get(unit.name), now) for unit in units]
@@ -59,6 +64,8 @@ class Supervision:
         self._backoff = backoff
         self._clock = clock
         self._grace_s = grace_s
+        self._head_start = head_start or HeadStart()
+        self._all_may_start = not self._head_start.names
 
     def run(self) -> None:
         """Keep the units running until a signal says stop, then stop them."""
@@ -73,9 +80,23 @@ class Supervision:
         self._stop()
 
     def _start_due(self) -> None:
-        for kept in self._kept:
-            if kept.due_at is not None and kept.due_at <= self._clock():
-                self._start(kept)
+        for kept in self._first():
+            self._start_if_due(kept)
+        self._all_may_start = self._all_may_start or self._is_head_start_over()
+        if self._all_may_start:
+            for kept in self._kept:
+                self._start_if_due(kept)
+
+    def _first(self) -> list[_Kept]:
+        return [kept for kept in self._kept if kept.unit.name in self._head_start.names]
+
+    def _is_head_start_over(self) -> bool:
+        last = max((kept.started_at for kept in self._first()), default=0.0)
+        return self._head_start.is_over(self._clock() - last)
+
+    def _start_if_due(self, kept: _Kept) -> None:
+        if kept.due_at is not None and kept.due_at <= self._clock():
+            self._start(kept)
 
     def _start(self, kept: _Kept) -> None:
         kept.started_at = self._clock()
@@ -101,6 +122,8 @@ class Supervision:
         log.warning("ended", unit=kept.unit.name, pid=pid, how=how, back_in_s=round(pause_s, 3))
 
     def _idle_s(self) -> float | None:
+        if not self._all_may_start:
+            return _LOOK_EVERY_S
         due = [kept.due_at for kept in self._kept if kept.due_at is not None]
         return max(0.0, min(due) - self._clock()) if due else None
 

@@ -9,6 +9,7 @@ import pytest
 
 from services.parent.domain.backoff import Backoff
 from services.parent.domain.ending import Ending
+from services.parent.domain.head_start import HeadStart
 from services.parent.ports import Wakeup
 from services.parent.service.supervision import Supervision
 from shared import errdefs
@@ -73,7 +74,12 @@ class FakeUnit:
         return self.world.last_pid
 
 
-def _run(world: World, *units: FakeUnit, adopted: Mapping[str, int] | None = None) -> None:
+def _run(
+    world: World,
+    *units: FakeUnit,
+    adopted: Mapping[str, int] | None = None,
+    head_start: HeadStart | None = None,
+) -> None:
     Supervision(
         units,
         adopted=adopted or {},
@@ -82,6 +88,7 @@ def _run(world: World, *units: FakeUnit, adopted: Mapping[str, int] | None = Non
         backoff=Backoff(),
         clock=world.clock,
         grace_s=15.0,
+        head_start=head_start,
     ).run()
 
 
@@ -97,6 +104,35 @@ def test_order() -> None:
 
     started = ["start redis", "watch 1", "start store", "watch 2"]
     assert world.seen == [*started, "end 2 within 15.0", "end 1 within 15.0"]
+
+
+def _starts(world: World) -> list[str]:
+    return [one.removeprefix("start ") for one in world.seen if one.startswith("start ")]
+
+
+def test_the_others_start_when_the_first_ones_do_their_work() -> None:
+    """A head start changes the order of starting, and none of stopping."""
+    world = World([Wakeup(), Wakeup(), _STOP])
+    answers = [False, False, True]
+    head_start = HeadStart(names=frozenset({"gateway"}), is_used=lambda: answers.pop(0))
+
+    units = [FakeUnit(name, world) for name in ("event", "store", "gateway")]
+    _run(world, *units, head_start=head_start)
+
+    assert _starts(world) == ["gateway", "event", "store"]
+    ended = [one for one in world.seen if one.startswith("end ")]
+    assert [one.split()[1] for one in ended] == ["1", "3", "2"]
+    assert world.waits[-1] is None
+
+
+def test_a_first_one_that_is_never_ready_does_not_hold_up_the_others() -> None:
+    """A head start has an end, and what is over does not come back with a restart."""
+    world = World([Wakeup()] * 200 + [_killed(1), Wakeup(), _STOP])
+    head_start = HeadStart(names=frozenset({"gateway"}), is_used=lambda: False)
+
+    _run(world, FakeUnit("event", world), FakeUnit("gateway", world), head_start=head_start)
+
+    assert _starts(world) == ["gateway", "event", "gateway"]
 
 
 def test_all_well_means_no_wakeup() -> None:
