@@ -15,6 +15,9 @@ from shared.sqlite.metrics import TRANSACTION_SECONDS
 
 T = TypeVar("T")
 
+#: Of pages in each connection; SQLite's own is four times that. The kernel has them, too.
+_CACHE_KB = 512
+
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _BROKEN = frozenset(
     {
@@ -99,6 +102,7 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         return connection
 
     def _migrate(self) -> None:

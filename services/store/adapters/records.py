@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.store import ports
-from services.store.domain.job import JobRecord
+from services.store.domain.job import KEPT_NS, JobRecord
 from services.store.domain.operation import Change, Kind, Operation, Unit
 from shared import errdefs
 from shared.bus.relay import Written
@@ -21,7 +21,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 #: How long replies and revisions are kept for those that missed them.
 _INBOX_KEPT_NS = 24 * 3600 * 10**9
-_JOBS_KEPT_NS = 7 * 24 * 3600 * 10**9
 _OUTBOX_KEPT_NS = 7 * 24 * 3600 * 10**9
 _OUTBOX_KEPT_ROWS = 100_000
 #: Old rows go in the commit that makes a revision divisible by this.
@@ -168,7 +167,7 @@ def _keep_job(connection: sqlite3.Connection, record: JobRecord, now_ns: int) ->
         ) from error
     connection.execute(
         "DELETE FROM jobs WHERE state IN ('done', 'failed') AND created_at_ns < ?",
-        (now_ns - _JOBS_KEPT_NS,),
+        (now_ns - KEPT_NS,),
     )
 
 

@@ -19,6 +19,8 @@ LEASE_S = 60.0
 #: Workers that may die over a job before it is given up.
 MAX_ATTEMPTS = 3
 
+#: How long a job that is over is kept, from when it was begun.
+KEPT_NS = 7 * 24 * 3600 * 10**9
 #: Jobs that may be queued or running at a time.
 LIVE_LIMIT = 1024
 #: When whoever found no room is told to come again: some jobs are over by then.
@@ -202,11 +204,6 @@ def done(record: JobRecord, now_ns: int, replaced: Plugin | None = None) -> JobR
 def blobs_of(plugin: Plugin) -> tuple[str, ...]:
     """Return the digests of all that a plugin is made of."""
     return (plugin.config_digest, plugin.manifest_digest, *plugin.layer_digests)
-
-
-def keeps_blobs(record: JobRecord, now_ns: int) -> bool:
-    """Tell whether the collector must leave a job's blobs alone."""
-    return record.is_live or now_ns < record.blobs_until_ns
 
 
 def failed(record: JobRecord, error: dict[str, Any], now_ns: int) -> JobRecord:

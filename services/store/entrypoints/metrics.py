@@ -50,7 +50,7 @@ class InventoryMetrics(Collector):
         family = GaugeMetricFamily(
             "wherry_jobs", "Jobs of the last week, by kind and state.", labels=["kind", "state"]
         )
-        found = Counter((record.job.kind, record.job.state) for record in self._inventory.jobs())
+        found = self._inventory.job_counts()
         for kind in JobKind:
             for state in JobState:
                 family.add_metric([kind, state], found[kind, state])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from services.store import ports
@@ -10,8 +11,10 @@ from services.store.domain import handover, job
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Operation, Unit
 from services.store.service.nudges import Nudges
+from services.store.service.past_jobs import PastJobs
 from shared import errdefs
 from shared.contracts import plugin as plugins
+from shared.contracts.job import JobKind, JobState
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, Inventory
@@ -27,9 +30,9 @@ class PluginInventory:
         self._listeners: list[Callable[[Changed], None]] = []
         self._plugins: dict[str, Plugin] = {}
         self._id_by_name: dict[str, str] = {}
-        self._jobs: dict[str, JobRecord] = {}
-        #: Those of them that are not over: a few, where a week's are kept.
+        #: Jobs that are not over: a few, where a week's are kept.
         self._live: dict[str, JobRecord] = {}
+        self._past = PastJobs()
         #: By plugin, then by owner.
         self._references: dict[str, dict[str, Reference]] = {}
         self._epoch = ""
@@ -134,7 +137,13 @@ class PluginInventory:
 
     def jobs(self) -> tuple[JobRecord, ...]:
         """Return all jobs that are kept, oldest first."""
-        return tuple(self._jobs.values())
+        found = (*self._past.all(), *self._live.values())
+        return tuple(sorted(found, key=lambda record: record.job.created_at_ns))
+
+    def job_counts(self) -> Counter[tuple[JobKind, JobState]]:
+        """Return how many jobs are kept of each kind and state."""
+        live = Counter((record.job.kind, record.job.state) for record in self._live.values())
+        return live + self._past.counts()
 
     def live_jobs(self) -> tuple[JobRecord, ...]:
         """Return the jobs that are not over, oldest first."""
@@ -142,11 +151,11 @@ class PluginInventory:
 
     def job(self, job_id: str) -> JobRecord | None:
         """Return a job."""
-        return self._jobs.get(job_id)
+        return self._live.get(job_id) or self._past.get(job_id)
 
     def require_job(self, job_id: str) -> JobRecord:
         """Return a job; raises NotFound."""
-        record = self._jobs.get(job_id)
+        record = self.job(job_id)
         if record is None:
             raise errdefs.NotFound(f"job {job_id} not found", detail={"job": job_id})
         return record
@@ -168,9 +177,9 @@ class PluginInventory:
         replaced = (version for journal in journals for version in (journal.old, journal.new))
         for plugin in (*self._plugins.values(), *replaced):
             needed.update(job.blobs_of(plugin))
-        for record in self._jobs.values():
-            if job.keeps_blobs(record, now_ns):
-                needed.update(record.blobs)
+        for record in self._live.values():
+            needed.update(record.blobs)
+        needed.update(self._past.blobs(now_ns))
         return needed
 
     def snapshot(self) -> Inventory:
@@ -217,11 +226,11 @@ class PluginInventory:
         return committed
 
     def _keep_job(self, record: JobRecord) -> None:
-        self._jobs[record.job.job_id] = record
         if record.is_live:
             self._live[record.job.job_id] = record
         else:
             self._live.pop(record.job.job_id, None)
+            self._past.put(record)
 
     def _keep(self, reference: Reference) -> None:
         self._references.setdefault(reference.plugin_id, {})[reference.owner] = reference
