@@ -10,6 +10,8 @@ from shared.bus import names
 
 #: Said by every client: to log in, to choose a database, to send several commands as one.
 _CONNECTION = "+auth +hello +ping +select +multi +exec +discard"
+#: Lets go of what all readers have settled.
+_TRIMMING = "+eval +exists +xinfo|groups +xpending +xtrim"
 #: What a group's one reader does with its stream.
 _GROUP = "+xgroup|create +xreadgroup +xack +xclaim +xpending"
 #: What kombu does to put a message into a queue.
@@ -102,11 +104,10 @@ def _fleet(service: Service) -> Iterator[str]:
 def _telling(service: Service, node: str) -> Iterator[str]:
     changes = names.changes(node, service.name)
     if service.publishes:
-        yield f"+xadd ~{changes}"
+        yield f"+xadd {_TRIMMING} ~{changes}"
     if service.relays:
         epoch = names.epoch(node, service.name)
-        relayed = "+xadd +xinfo|stream +exists +xinfo|groups +xpending +xtrim +del +get +set"
-        yield f"+eval {relayed} ~{changes} ~{epoch}"
+        yield f"+xadd +xinfo|stream {_TRIMMING} +del +get +set ~{changes} ~{epoch}"
     if service.tells_progress:
         yield f"+xadd +expire ~{names.progress(node, '*')}"
     if service.reads_progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from typing import Final
 
 from prometheus_client import REGISTRY
 
@@ -36,6 +37,10 @@ from shared.version import VERSION
 _CONCURRENCY = 256
 
 
+#: Services that subscribe to the changes: none of these leaves the stream before they settled it.
+READERS: Final = ("event",)
+
+
 async def serve(config: ControllerConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run the service until *stop* is set."""
     async with owned_database(config.database, MIGRATIONS) as database:
@@ -54,7 +59,7 @@ async def _serve(
         epoch=await records.epoch(),
         read_after=records.published_after,
         last_number=records.last_revision,
-        readers=("event",),
+        readers=READERS,
     )
     lease = RedisLease(bus, ttl_s=config.lease_s)
     controller = Controller(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from typing import Final
 
 from prometheus_client import REGISTRY
 
@@ -37,6 +38,9 @@ from shared.sealing import SECRETS, NodeOpener
 from shared.streams import StreamServer
 from shared.version import VERSION
 
+#: Services that subscribe to what the executor publishes.
+READERS: Final = ("store",)
+
 
 async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Run the executor until *stop* is set; its containers go on."""
@@ -51,6 +55,7 @@ async def serve(config: ExecutorConfig, bus: RedisBus, stop: asyncio.Event) -> N
         checks=lambda: _checks(config),
         version=VERSION,
     )
+    bus.read_by(READERS)
     bus.on_reconnect(executor.announce)  # runs at the first connection as well
     server = StreamServer(config.layout.stream_socket, streams(executor))
     await server.open()

@@ -84,6 +84,8 @@ from shared.version import VERSION
 if TYPE_CHECKING:
     from services.gateway.service.authorization import Authorization
 
+#: Services that subscribe to what the gateway publishes, the audit.
+READERS: Final = ("event",)
 #: How long verbs in hand may go on when the gateway stops; their owners finish them anyway.
 _GRACE_S: Final = 10
 #: The executor's only one.
@@ -151,6 +153,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
             ),
             upgrades=upgrades,
         )
+        bus.read_by(READERS)
         bus.on_reconnect(replica.refresh_soon)
         await bus.open()
         try:

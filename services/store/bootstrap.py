@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 from prometheus_client import REGISTRY
 
@@ -28,6 +29,9 @@ from shared.jobs.queue import JobQueue
 from shared.node.database import owned_database
 from shared.sqlite import Database
 from shared.version import VERSION
+
+#: Services that subscribe to the changes: none of these leaves the stream before they settled it.
+READERS: Final = ("event", "volume")
 
 
 async def serve(config: StoreConfig, bus: RedisBus, stop: asyncio.Event) -> None:
@@ -104,7 +108,7 @@ async def _relay(bus: RedisBus, records: SqliteRecords) -> Relay:
         epoch=(await records.load()).epoch,
         read_after=records.published_after,
         last_number=records.last_revision,
-        readers=("event", "volume"),
+        readers=READERS,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import REGISTRY
 
@@ -28,6 +29,10 @@ from shared.version import VERSION
 
 #: Commands at once: more than one hung plugin is let keep.
 _CONCURRENCY = 256
+
+
+#: Services that subscribe to the changes: none of these leaves the stream before they settled it.
+READERS: Final = ("event",)
 
 
 async def serve(config: VolumeConfig, bus: RedisBus, stop: asyncio.Event) -> None:
@@ -57,7 +62,7 @@ async def _serve(
         epoch=(await records.load()).position.epoch,
         read_after=records.published_after,
         last_number=records.last_revision,
-        readers=("event",),
+        readers=READERS,
     )
     service = VolumeService(
         catalog=Catalog(records, committed=relay.wake),

@@ -7,9 +7,10 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Literal, TypeVar
 
+import structlog
 from pydantic import ValidationError
 
 from shared import errdefs
@@ -27,12 +28,20 @@ from shared.bus.server import Server
 from shared.bus.settings import BusSettings
 from shared.bus.subscription import Subscription
 from shared.bus.tail import Tail, Tailed
+from shared.bus.trimming import trim
 from shared.bus.writer import NotSentError, Writer
 from shared.contracts.health import CheckHealth
 from shared.contracts.message import Command, Message, owner_of
 from shared.telemetry import context
 
 R = TypeVar("R", bound=Message)
+
+log = structlog.get_logger()
+
+#: Facts that are published between two looks at what may leave the stream.
+_TRIM_EVERY = 256
+#: What is settled stays so long, for whoever looks what happened.
+_KEPT_MS = 60_000
 
 _PERHAPS = "may or may not have happened: look, then try again"
 
@@ -72,6 +81,8 @@ class RedisBus:
         self._reading: list[asyncio.Task[None]] = []
         self._handling: list[asyncio.Task[None]] = []
         self._answering: list[asyncio.Task[None]] = []
+        self._readers: Collection[str] = ()
+        self._published = 0
 
     async def open(self) -> None:
         """Begin to connect, write and read; returns at once, whether Redis is there or not."""
@@ -167,6 +178,24 @@ class RedisBus:
             tracing.describe(span, stream, envelope)
             length = self.settings.changes_length
             await self.write(("XADD", stream, "MAXLEN", "~", length, "*", *envelope.encode()))
+        self._published += 1
+        if self._readers and self._published % _TRIM_EVERY == 0:
+            await self._trim(stream)
+
+    def read_by(self, readers: Collection[str]) -> None:
+        """Name all services that subscribe to what is published here.
+
+        What they have settled leaves the stream after a minute; what they have not stays.
+        """
+        self._readers = readers
+
+    async def _trim(self, stream: str) -> None:
+        before_ms = self._clock_ns() // 1_000_000 - _KEPT_MS
+        try:
+            await self.ask(trim(stream, before_ms, self._readers))
+        except errdefs.Unavailable as error:
+            # It only grows, up to its length; what was published is there.
+            log.warning("changes stream not trimmed", reason=error.message)
 
     async def write(self, *commands: Words) -> str:
         """Send commands of which none is an error; return the generation of data they met.

@@ -34,7 +34,9 @@ return redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f-0', before
 
 
 def trim(stream: str, before: int, readers: Collection[str]) -> Words:
-    """Return the command that deletes entries numbered below *before* that all groups settled.
+    """Return the command that deletes entries below *before* that all groups settled.
+
+    *before* is the first number of an id: of a relay's own numbers, or of milliseconds.
 
     *readers* are the groups that must be there; others that are there are waited for, too.
     """

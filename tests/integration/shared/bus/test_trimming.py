@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from shared.bus import names
+from shared.bus.redis_bus import RedisBus
 from tests.integration.shared.bus.test_relay import Outbox, ids, relaying
-from tests.support.buses import NODE, Buses
+from tests.support.buses import NODE, Buses, Note
 from tests.support.redis import RedisServer
 from tests.support.wait import eventually
 
@@ -81,3 +86,30 @@ async def test_nothing_leaves_before_each_reader_has_been_there(
     await _published(buses, redis_server, ("early", "late"), outbox)
 
     assert len(ids(redis_server)) == _ROWS + 300
+
+
+@pytest.mark.parametrize(("age_s", "left"), [(120, 44), (0, 300)], ids=["a minute on", "just now"])
+async def test_published_facts_that_are_settled_go_after_a_while(
+    redis_server: RedisServer, age_s: int, left: int
+) -> None:
+    """What was published as it happened is kept a minute longer than its reader needs it."""
+    bus = RedisBus(
+        url=redis_server.url,
+        node=NODE,
+        service="desk",
+        clock_ns=lambda: time.time_ns() + age_s * 10**9,
+    )
+    bus.read_by(("reader",))
+    await bus.open()
+    try:
+        for number in range(255):
+            await bus.publish(Note(number=number))
+        _group(redis_server, "reader")
+        head = ("XREADGROUP", "GROUP", "reader", "reader", "NOACK", "COUNT", "255")
+        redis_server.command(*head, "STREAMS", STREAM, ">")
+        for number in range(45):
+            await bus.publish(Note(number=number))
+    finally:
+        await bus.close()
+
+    assert left <= int(redis_server.command("XLEN", STREAM)) <= left + 100

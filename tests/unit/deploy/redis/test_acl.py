@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import stat
 from pathlib import Path
+
+import pytest
 
 from deploy.redis.__main__ import write
 from deploy.redis.acl import users
@@ -20,6 +23,13 @@ def test_each_service_of_a_node_has_a_row() -> None:
     for service in SERVICES:
         named = {*service.sends_to, *service.follows, *service.watches, *service.sends_to_any}
         assert named <= set(_NAMES)
+
+
+@pytest.mark.parametrize("owner", ["store", "volume", "controller", "gateway", "executor"])
+def test_who_publishes_knows_all_who_subscribe(owner: str) -> None:
+    """Nothing leaves a stream that somebody in the table follows and has not settled."""
+    readers = importlib.import_module(f"services.{owner}.bootstrap").READERS
+    assert sorted(readers) == sorted(one.name for one in SERVICES if owner in one.follows)
 
 
 def test_lines_hold_hashes_and_begin_with_nothing_allowed() -> None:

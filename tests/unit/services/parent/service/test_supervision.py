@@ -127,7 +127,7 @@ def test_the_others_start_when_the_first_ones_do_their_work() -> None:
 
 def test_a_first_one_that_is_never_ready_does_not_hold_up_the_others() -> None:
     """A head start has an end, and what is over does not come back with a restart."""
-    world = World([Wakeup()] * 200 + [_killed(1), Wakeup(), _STOP])
+    world = World([Wakeup()] * 1000 + [_killed(1), Wakeup(), _STOP])
     head_start = HeadStart(names=frozenset({"gateway"}), is_used=lambda: False)
 
     _run(world, FakeUnit("event", world), FakeUnit("gateway", world), head_start=head_start)
