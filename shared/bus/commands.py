@@ -15,7 +15,6 @@ from shared.bus.pending import Claimed
 from shared.bus.ports import CommandHandler, Delivery
 from shared.bus.position import order
 from shared.bus.settle import Settlement
-from shared.contracts.health import CheckHealth
 from shared.contracts.message import Command, Message
 from shared.telemetry.spans import note_error
 
@@ -58,7 +57,7 @@ class CommandTable:
             return settle.unreadable(LookupError(text), errdefs.Unimplemented(text))
         model, handler = self._handlers[envelope.message_type]
         try:
-            command: Message = envelope.read(model)
+            command: Command[Any] = envelope.read(model)
         except ValidationError as error:
             return settle.unreadable(
                 error, errdefs.InvalidArgument(f"{envelope.message_type}: {complaints(error)}")
@@ -67,14 +66,14 @@ class CommandTable:
         return await self._run(handler, command, envelope, arrival)
 
     async def _run(
-        self, handler: CommandHandler, command: Message, envelope: Envelope, arrival: Delivery
+        self, handler: CommandHandler, command: Command[Any], envelope: Envelope, arrival: Delivery
     ) -> Settlement:
         self._count(arrival)
         about = subject.of(command)
         with (
             tracing.handling_command(self._stream, envelope, about) as span,
             bound_contextvars(**about),
-            lines.told("command", is_quiet=isinstance(command, CheckHealth)) as line,
+            lines.told("command", is_quiet=command.IS_ROUTINE) as line,
             metrics.timed(metrics.COMMAND_SECONDS, command.TYPE) as timing,
         ):
             try:

@@ -56,6 +56,7 @@ class RegisterHandler(Command[Done]):
     """
 
     TYPE: ClassVar[str] = "store.handler.register.v1"
+    IS_ROUTINE: ClassVar[bool] = True
 
     handler: Handler
     process: str
@@ -117,6 +118,7 @@ class RegisterRuntimeOption(Command[Done]):
     """
 
     TYPE: ClassVar[str] = "store.runtime-option.register.v1"
+    IS_ROUTINE: ClassVar[bool] = True
 
     option: RuntimeOption
 

@@ -37,3 +37,4 @@ class CheckHealth(Command[ServiceHealth]):
     """Ask a service how it is; sent to an owner by name, so the type names none."""
 
     TYPE: ClassVar[str] = "bus.health.check.v1"
+    IS_ROUTINE: ClassVar[bool] = True

@@ -24,6 +24,9 @@ class Message(Value):
 class Command(Message, Generic[R]):
     """A wish to one owner, answered by a reply of type R or by an error."""
 
+    #: Whether services send it again and again by themselves: logs tell of it when it fails.
+    IS_ROUTINE: ClassVar[bool] = False
+
     @classmethod
     def reply_type(cls) -> type[R]:
         """Return the model of the reply."""

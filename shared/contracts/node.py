@@ -80,6 +80,7 @@ class Heartbeat(Command[Done]):
     """Say that a node is there; its own controller says so, again and again."""
 
     TYPE: ClassVar[str] = "controller.node.heartbeat.v1"
+    IS_ROUTINE: ClassVar[bool] = True
 
     node: str
     version: str

@@ -103,6 +103,16 @@ def test_an_enable_leads_down_to_runc(watched: Watched) -> None:
     }
 
 
+def test_a_disable_tells_how_long_the_plugin_took_to_end(watched: Watched) -> None:
+    """Between the executor's order and its deletion."""
+    root = watched.collector.roots("POST /plugins/{name}/disable")[0]
+    trace = watched.collector.trace(root.trace_id)
+
+    stop = only(trace, "stop container")
+    assert stop.service == "wherry-executor"
+    assert parents(stop, trace)[-1] == root.name
+
+
 def test_an_install_tells_of_each_layer(watched: Watched) -> None:
     """The job lies below the request; resolve, blobs and unpacks say what they moved."""
     (root,) = watched.collector.roots("POST /plugins/pull")

@@ -49,8 +49,9 @@ def shown(found: ShownTrace) -> str:
     lines = [f"trace {found.trace_id}", "", *_tree(found.trace, path), "", *_summary(found.trace)]
     if found.linked:
         lines += ["", "led to:"]
+        width = max(len(one.service) for one in found.linked)
         lines += [
-            f"  {one.trace_id[:_ID_LETTERS]}  {one.service}  {one.title}"
+            f"  {one.trace_id[:_ID_LETTERS]}  {one.service:{width}}  {one.title}"
             for one in sorted(found.linked, key=lambda one: one.start_ns)
         ]
     return "\n".join(lines)

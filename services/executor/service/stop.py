@@ -7,12 +7,15 @@ import signal
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry import trace
 
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host
 from services.executor.service.watch import Held, Watch
 from shared import errdefs
+from shared.telemetry.spans import opened
 
+tracer = trace.get_tracer(__name__)
 log = structlog.get_logger()
 
 #: How long the kernel may take to end a process after SIGKILL.
@@ -30,6 +33,10 @@ class Stopper:
 
     async def stop(self, held: Held, number: signal.Signals, grace_s: float) -> None:
         """Signal the container, wait, then kill it; returns at once when it has ended."""
+        with opened(tracer, "stop container", attributes={"container.id": held.container_id}):
+            await self._stop(held, number, grace_s)
+
+    async def _stop(self, held: Held, number: signal.Signals, grace_s: float) -> None:
         await self._send(held, number)
         if await _ends_within(held, grace_s):
             return
