@@ -49,8 +49,8 @@ async def test_a_secret_that_is_not_base64(world: AppWorld, data: str) -> None:
 
 async def test_a_fault_is_admitted_as_a_problem(world: AppWorld) -> None:
     """An error that nobody foresaw is 500, in the API's own form, and tells nothing of itself."""
-    world.sender.answers[CheckHealth] = RuntimeError("told to nobody")
-    response = await world.get("/wherry/v1/health")
+    world.sender.answers[CollectGarbage] = RuntimeError("told to nobody")
+    response = await world.client.post("/wherry/v1/content/collect")
     assert response.status_code == 500
     assert response.json()["code"] == "internal"
     assert "its log says why" in response.json()["message"]
