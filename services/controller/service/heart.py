@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 #: Of the time that a node may be silent, how often it is heard.
 _BEATS = 3
+#: How often it is looked for the key of a pull service that starts.
+_KEY_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +40,23 @@ class Heart:
         """Beat until cancelled."""
         while True:
             self._due.clear()
+            has_key = bool(self.seal_key())
             await self.beat()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.timeout_s / _BEATS):
-                    await self._due.wait()
+                    await (self._due.wait() if has_key else self._has_key())
 
     def beat_soon(self) -> None:
         """Beat at once: another controller is active."""
         self._due.set()
+
+    async def _has_key(self) -> None:
+        """Wait for the key: until it is told, nobody can seal a login to this node."""
+        while not self.seal_key():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KEY_PAUSE_S):
+                    await self._due.wait()
+                    return
 
     async def beat(self) -> None:
         """Beat once; a beat that gets lost is made up by the next."""
