@@ -7,7 +7,6 @@ is not set.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,15 +14,15 @@ import pytest
 import requests
 import schemathesis
 from docker.transport import UnixHTTPAdapter
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis.specs.openapi import checks
 
 from services.gateway.domain.docker_openapi.document import document as describe_docker
+from tests.support.api_fuzz import some
 from tests.support.node import Node
 from tests.support.plugin_context import Contexts
 
-_EXAMPLES: Final = int(os.environ.get("WHERRY_EXAMPLES", "0"))
 _USUALLY: Final = 4
 _LIMIT_S: Final = 60
 #: It ends the node; they never end.
@@ -82,15 +81,7 @@ def _is_endless(operation: schemathesis.APIOperation[Any, Any, Any, Any]) -> boo
 def _send_some(
     http: requests.Session, operation: schemathesis.APIOperation[Any, Any, Any, Any]
 ) -> None:
-    @settings(
-        max_examples=_EXAMPLES or _USUALLY,
-        derandomize=not _EXAMPLES,
-        database=None,
-        deadline=None,
-        # A node is never twice the same, so a smaller request that fails proves little.
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @some(_USUALLY)
     @given(_cases(operation))
     def answered(case: schemathesis.Case[Any]) -> None:
         answer = case.call(base_url="http://docker", session=http, timeout=_LIMIT_S)

@@ -7,19 +7,17 @@ set.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 
 from services.gateway.domain.docker_openapi.document import document as describe_docker
-from tests.support.api_fuzz import Call, Said, calls, send
+from tests.support.api_fuzz import Call, Said, calls, send, some
 from tests.support.node import Node
 
-_EXAMPLES: Final = int(os.environ.get("WHERRY_EXAMPLES", "0"))
 _USUALLY: Final = 5
 _LIMIT_S: Final = 60.0
 #: It ends the node.
@@ -65,15 +63,7 @@ def _fuzz(node: Node, document: Mapping[str, Any], check: Any) -> None:
 
 
 def _send_some(node: Node, document: Mapping[str, Any], method: str, path: str, check: Any) -> None:
-    @settings(
-        max_examples=_EXAMPLES or _USUALLY,
-        derandomize=not _EXAMPLES,
-        database=None,
-        deadline=None,
-        # A node is never twice the same, so a smaller request that fails proves little.
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @some(_USUALLY)
     @given(calls(document, method, path))
     def answered(call: Call) -> None:
         said = send(node.socket, call, limit_s=_LIMIT_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests.support.openapi import named
@@ -72,6 +74,20 @@ class Said:
     status: int
     content_type: str
     body: bytes
+
+
+def some(usually: int) -> settings:
+    """Say how many requests an operation gets: as many as WHERRY_EXAMPLES, or the same few."""
+    examples = int(os.environ.get("WHERRY_EXAMPLES", "0"))
+    return settings(
+        max_examples=examples or usually,
+        derandomize=not examples,
+        database=None,
+        deadline=None,
+        # A node is never twice the same, so a smaller request that fails proves little.
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def calls(document: Document, method: str, path: str) -> st.SearchStrategy[Call]:

@@ -44,13 +44,13 @@ class Heart:
             await self.beat()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.timeout_s / _BEATS):
-                    await (self._due.wait() if has_key else self._has_key())
+                    await (self._due.wait() if has_key else self._key_made())
 
     def beat_soon(self) -> None:
         """Beat at once: another controller is active."""
         self._due.set()
 
-    async def _has_key(self) -> None:
+    async def _key_made(self) -> None:
         """Wait for the key: until it is told, nobody can seal a login to this node."""
         while not self.seal_key():
             with contextlib.suppress(TimeoutError):
