@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -12,6 +13,7 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from services.gateway.adapters.long_answers import LONG, LongAnswers
 from services.gateway.domain.authorization import PEER_PID, PEER_UID
 from shared.streams import Duplex
 
@@ -26,6 +28,9 @@ _TOO_LARGE: Final = (
 )
 #: Bytes that are read ahead of an application.
 _AHEAD: Final = 64 * 1024
+#: Bytes that a unix socket may hold of long answers, which are pages that all of them share.
+_SEND_BUFFER: Final = 1 << 20
+_SO_SNDBUFFORCE: Final = 32  # socket(7); Python has no name for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ class HijackableProtocol(HttpToolsProtocol):
     _raw: bytearray | None = None
     _body_left = 0
     _has_ended = False
+    _has_send_buffer = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # asyncio's
         """Note whose certificate was verified, or who came over the unix socket."""
@@ -126,13 +132,35 @@ class HijackableProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        # Not joined: a long answer would be copied.
-        self.transport.writelines((_OK + self._date(), answer))
+        self._send(_OK + self._date(), answer)
         return True
+
+    def _send(self, head: bytes, answer: bytes) -> None:
+        if len(answer) < LONG:
+            self.transport.writelines((head, answer))
+            return
+        self.transport.write(head)
+        # What is sent past the transport must not come before what that still has.
+        is_clear = not (self.transport.get_write_buffer_size() or self.transport.is_closing())
+        sent = self.long_answers.send(self._long_socket(), answer) if is_clear else 0
+        if sent < len(answer):
+            self.transport.write(memoryview(answer)[sent:])
+
+    def _long_socket(self) -> int:
+        """Return the connection's descriptor, with room for a long answer."""
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        if not self._has_send_buffer:
+            self._has_send_buffer = True
+            with contextlib.suppress(PermissionError):  # then it comes in more pieces
+                connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
+        return connection.fileno()
 
     def _date(self) -> bytes:
         """Return the header that uvicorn keeps up to date."""
         return b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+
+    #: Of whoever gives ready answers.
+    long_answers: LongAnswers
 
     def ready(self, _head: bytes) -> bytes | None:
         """Return the answer to a request, behind its date, where that needs no cycle."""

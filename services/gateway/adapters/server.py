@@ -13,6 +13,7 @@ import uvicorn
 
 from services.gateway.adapters.http_protocol import HijackableProtocol
 from services.gateway.adapters.listening import Sockets
+from services.gateway.adapters.long_answers import LongAnswers
 
 #: dockerd never closes an idle connection; clients that send just then see an error.
 _IDLE_LIMIT_S: Final = 600
@@ -29,8 +30,10 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _answering(answers: Ready) -> type[HijackableProtocol]:
+def _answering(answers: Ready, long: LongAnswers) -> type[HijackableProtocol]:
     class Answering(HijackableProtocol):
+        long_answers = long
+
         def ready(self, head: bytes) -> bytes | None:
             return answers(head)
 
@@ -62,9 +65,10 @@ async def serve_http(
 
     *ready* is asked first whether the answer to a request lies ready.
     """
+    long = LongAnswers()
     config = uvicorn.Config(
         app,
-        http=_answering(ready) if ready is not None else HijackableProtocol,
+        http=_answering(ready, long) if ready is not None else HijackableProtocol,
         ws="none",
         loop="none",
         lifespan="off",
@@ -88,3 +92,4 @@ async def serve_http(
         await serving
     finally:
         stopping.cancel()
+        long.close()

@@ -8,9 +8,10 @@ application: other routes, queries, headers that mean something, and every error
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -18,7 +19,7 @@ from services.gateway.domain import api_version
 from services.gateway.entrypoints import metrics
 from services.gateway.entrypoints.exchange import COMMON
 from services.gateway.entrypoints.http import Response
-from services.gateway.entrypoints.router import Match, Router
+from services.gateway.entrypoints.router import Route, Router
 from shared import errdefs
 
 #: A longer head is no plain read; so many heads of clients are remembered.
@@ -34,14 +35,27 @@ _KEEP_ALIVE: Final = b"connection: keep-alive"
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Known:
-    """A head that was understood, and its answer as of a mark."""
+    """A read that was understood, and its answer as of a mark; all heads that ask it share both."""
 
     path: str
-    match: Match
-    mark: Hashable
-    answer: bytes
+    route: Route
+    params: Mapping[str, str]
+    mark: Hashable = None
+    answer: bytes = b""
+
+    def is_good(self, mark: Hashable) -> bool:
+        """Make the answer anew where it is of another mark; return whether there is one."""
+        if self.mark == mark:
+            return True
+        assert self.route.now is not None
+        try:
+            response = self.route.now(self.params)
+        except errdefs.Error:
+            return False
+        self.mark, self.answer = mark, _on_wire(response)
+        return True
 
 
 class ReadyAnswers:
@@ -57,43 +71,44 @@ class ReadyAnswers:
         self.router = router
         self._mark = mark
         self.known: dict[bytes, Known] = {}
+        self._by_path: WeakValueDictionary[str, Known] = WeakValueDictionary()
 
     def __call__(self, head: bytes) -> bytes | None:
         """Return all that follows the date in the answer; None where a cycle must serve it."""
         began = time.perf_counter()
-        known, mark = self.known.get(head), self._mark()
-        if known is None or known.mark != mark:
-            known = self._made(head, known, mark)
+        known = self.known.get(head) or self._learned(head)
         if known is None or self.is_recorded:
             return None
+        if not known.is_good(self._mark()):
+            del self.known[head]
+            return None
         seconds = time.perf_counter() - began
-        route = known.match.route
+        route = known.route
         metrics.observe(method=route.method, route=route.template, status=200, seconds=seconds)
         # A line for each would cost more than the answer.
         log.debug("request", method=route.method, route=route.template, path=known.path, status=200)
         return known.answer
 
-    def _made(self, head: bytes, known: Known | None, mark: Hashable) -> Known | None:
-        path = known.path if known is not None else _path(head)
-        match = known.match if known is not None else self._match(path)
-        answer = _answer(match) if match is not None else None
-        if path is None or match is None or answer is None:
-            self.known.pop(head, None)
+    def _learned(self, head: bytes) -> Known | None:
+        path = _path(head)
+        known = None if path is None else self._by_path.get(path) or self._understood(path)
+        if known is None:
             return None
         if len(self.known) >= _KEPT:
             self.known.clear()
-        made = self.known[head] = Known(path, match, mark, answer)
-        return made
+        self.known[head] = self._by_path[known.path] = known
+        return known
 
-    def _match(self, path: str | None) -> Match | None:
-        if path is None:
-            return None
+    def _understood(self, path: str) -> Known | None:
         version, bare = api_version.split(path)
         try:
             api_version.check(version)
         except errdefs.Error:
             return None
-        return self.router.find("GET", bare)
+        match = self.router.find("GET", bare)
+        if match is None or match.route.now is None:
+            return None
+        return Known(path, match.route, match.params)
 
 
 def _path(head: bytes) -> str | None:
@@ -111,15 +126,6 @@ def _path(head: bytes) -> str | None:
 def _is_meaningless(header: bytes) -> bool:
     name = header.partition(b":")[0].lower()
     return name in _MEANINGLESS or header.lower() == _KEEP_ALIVE
-
-
-def _answer(match: Match) -> bytes | None:
-    if match.route.now is None:
-        return None
-    try:
-        return _on_wire(match.route.now(match.params))
-    except errdefs.Error:
-        return None
 
 
 def _on_wire(response: Response) -> bytes:

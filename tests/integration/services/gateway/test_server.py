@@ -105,6 +105,22 @@ async def test_a_plain_read_is_answered_as_any_other(served: _Served) -> None:
             assert {**ready.headers, "date": ""} == {**asked.headers, "date": ""}
 
 
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+async def test_a_long_answer_comes_whole(served: _Served, size: int) -> None:
+    """An answer longer than what a socket holds is whole, asked for twice at once, and changed."""
+    read = "GET /plugins HTTP/1.1\nHost: x\n\n"
+    for revision, letter in enumerate("xy", 5):
+        text = letter * size
+        await served.world.change(changed(revision, plugin("a", config={"Description": text})))
+        async with served.raw(read) as (reader, writer), asyncio.timeout(20):
+            writer.write(read.replace("\n", "\r\n").encode())
+            for _ in range(2):
+                head = (await reader.readuntil(_BOUNDARY)).lower()
+                length = int(head.partition(b"content-length: ")[2].partition(b"\r")[0])
+                (shown,) = json.loads(await reader.readexactly(length))
+                assert shown["Config"]["Description"] == text
+
+
 async def test_a_body_is_never_taken_for_a_read(served: _Served) -> None:
     """Bytes that belong to a request whose answer came early are not read as another request."""
     refused = "POST /nothing HTTP/1.1\nHost: x\n"

@@ -84,3 +84,14 @@ async def test_clients_cannot_fill_the_memory(world: AppWorld) -> None:
     for number in range(2_000):
         assert world.ready(head("/_ping", f"Host: h{number}\r\n")) is not None
     assert len(world.ready.known) <= 512
+
+
+async def test_clients_of_many_names_share_an_answer(world: AppWorld) -> None:
+    """However many heads ask the same, its answer is kept once, also after a change."""
+    first, second = head("/plugins", "Host: a\r\n"), head("/plugins", "Host: b\r\n")
+    assert world.ready(first) is world.ready(second)
+
+    world.changes.put(changed(5, plugin("a", enabled=True)))
+    await eventually(lambda: b'"Enabled":true' in (world.ready(first) or b""))
+
+    assert world.ready(first) is world.ready(second)
