@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,11 @@ class _Parts:
         from services.cli.bootstrap import build_display
 
         return build_display(click.echo, is_terminal=sys.stdout.isatty())
+
+    def interrupts_held(self) -> AbstractContextManager[None]:
+        from services.cli.adapters.terminal import interrupts_held
+
+        return interrupts_held()
 
     def archives(self, consent: Consent) -> Archives:
         from services.cli.bootstrap import build_api

@@ -18,6 +18,25 @@ _READ_BYTES: Final = 32 * 1024
 _HANDED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Put Ctrl-C off until the end of the block; the second one is raised at once."""
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
 class StandardTerminal:
     """Standard input, output and error."""
 

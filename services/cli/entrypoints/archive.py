@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from services.cli.entrypoints.plugin import (
     grant_everything,
     grant_option,
 )
+
+if TYPE_CHECKING:
+    from services.cli.domain.job import Job
 
 
 @click.command()
@@ -60,10 +64,9 @@ def load(
     """
     archives = parts.archives(grant_everything if grant else ask)
     with click.open_file(source, "rb") as file:
-        for job in archives.load(file, names, alias):
-            finish(
-                parts,
-                job,
-                f"loaded {job.name}; `docker plugin enable {job.name}` starts it",
-                detach=detach,
-            )
+        for begin in archives.load(file, names, alias):
+            finish(parts, begin, _loaded, detach=detach)
+
+
+def _loaded(job: Job) -> str:
+    return f"loaded {job.name}; `docker plugin enable {job.name}` starts it"

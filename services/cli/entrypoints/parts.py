@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Parts(Protocol):
 
     def display(self) -> Display:
         """Return what shows a job on its way."""
+
+    def interrupts_held(self) -> AbstractContextManager[None]:
+        """Put Ctrl-C off until the end of the block; the second one is raised at once."""
 
     def dockerd(
         self, flags: Mapping[str, Any], file: str, *, is_named: bool, warn: Callable[[str], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -47,8 +48,11 @@ def pull(parts: Parts, remote: str, *, alias: str, grant: bool, detach: bool) ->
 
     Ctrl-C cancels it.
     """
-    job = _jobs(parts, grant=grant).pull(remote, name=alias)
-    finish(parts, job, f"installed {job.name}; `docker plugin enable {job.name}` starts it", detach)
+
+    def done(job: Job) -> str:
+        return f"installed {job.name}; `docker plugin enable {job.name}` starts it"
+
+    finish(parts, _jobs(parts, grant=grant).pull(remote, name=alias), done, detach=detach)
 
 
 @plugin.command()
@@ -60,8 +64,8 @@ def push(parts: Parts, name: str, *, detach: bool) -> None:
 
     Ctrl-C cancels it.
     """
-    job = _jobs(parts, grant=False).push(name)
-    finish(parts, job, f"pushed {job.name}", detach)
+    begin = _jobs(parts, grant=False).push(name)
+    finish(parts, begin, lambda job: f"pushed {job.name}", detach=detach)
 
 
 @plugin.command()
@@ -114,14 +118,14 @@ def upgrade(
     """
     from services.cli.domain.moment import to_seconds
 
-    job = _jobs(parts, grant=grant).upgrade(
+    begin = _jobs(parts, grant=grant).upgrade(
         name,
         remote=remote,
         strategy=strategy,
         monitor_s=to_seconds(monitor),
         drain_s=to_seconds(drain),
     )
-    finish(parts, job, f"upgraded {job.name} to {job.remote}", detach)
+    finish(parts, begin, lambda job: f"upgraded {job.name} to {job.remote}", detach=detach)
 
 
 @plugin.command("ls")
@@ -165,30 +169,38 @@ for _command in (
     plugin.add_command(_command)
 
 
-def finish(parts: Parts, job: Job, done: str, detach: bool) -> None:  # noqa: FBT001 - as click gives it
-    """Follow a job to its end, and say how it ended."""
+def finish(
+    parts: Parts, begin: Callable[[], Job], done: Callable[[Job], str], *, detach: bool
+) -> None:
+    """Begin a job, follow it to its end, and say how it ended."""
     if detach:
-        click.echo(job.job_id)
+        click.echo(begin().job_id)
         return
     from services.cli.service.job import JobRun
     from shared import errdefs
 
-    run = JobRun(api=parts.api(), display=parts.display())
+    run = JobRun(api=parts.api(), display=parts.display(), held=parts.interrupts_held)
     try:
-        job = run.run(job)
+        job = run.run(begin)
     except KeyboardInterrupt:
-        click.echo(f"left: `wherry job show {job.job_id}` tells what becomes of it", err=True)
+        click.echo(f"left: {_whereabouts(run.job)}", err=True)
         sys.exit(_INTERRUPTED)
     if job.state == "done":
         if job.cancelled:
             click.echo("the job was done before it could be cancelled", err=True)
         digest = "" if run.made is None else f", {run.made.made.get('Digest', '')}"
-        click.echo(f"{done}{digest}")
+        click.echo(f"{done(job)}{digest}")
     elif job.cancelled:
         click.echo(f"job {job.job_id} is cancelled; nothing was changed here", err=True)
         sys.exit(_INTERRUPTED)
     else:
         raise errdefs.from_wire(job.error or {"message": f"job {job.job_id} failed"})
+
+
+def _whereabouts(job: Job | None) -> str:
+    if job is None:
+        return "`wherry job ls` tells whether it was begun"
+    return f"`wherry job show {job.job_id}` tells what becomes of it"
 
 
 def _jobs(parts: Parts, *, grant: bool) -> PluginJobs:

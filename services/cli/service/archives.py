@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -43,27 +44,28 @@ class Archives:
             part.unlink(missing_ok=True)
             raise
 
-    def load(self, source: IO[bytes], names: Sequence[str], alias: str) -> Iterator[Job]:
-        """Bring an archive, and yield the job of each plugin in it that was granted its needs."""
+    def load(
+        self, source: IO[bytes], names: Sequence[str], alias: str
+    ) -> Iterator[Callable[[], Job]]:
+        """Bring an archive; yield what begins the job of each plugin granted what it needs."""
         archive = self.api.bring(source)
         try:
             for plugin in chosen(archive, names, alias):
-                yield self._begin(archive, plugin, alias)
+                yield self._granted(archive, plugin, alias)
         finally:
             self.api.drop(archive.archive_id)
 
-    def _begin(self, archive: Archive, plugin: ArchivedPlugin, alias: str) -> Job:
+    def _granted(self, archive: Archive, plugin: ArchivedPlugin, alias: str) -> Callable[[], Job]:
         remote = plugin.name or alias
         if plugin.privileges and not self.consent(remote, plugin.privileges):
             raise errdefs.PermissionDenied(
                 f"{remote} was not granted what it needs; it was not loaded"
             )
-        return self.api.load(
-            {
-                "archive_id": archive.archive_id,
-                "digest": plugin.digest,
-                "remote": remote,
-                "name": alias,
-                "privileges": [dataclasses.asdict(one) for one in plugin.privileges],
-            }
-        )
+        body = {
+            "archive_id": archive.archive_id,
+            "digest": plugin.digest,
+            "remote": remote,
+            "name": alias,
+            "privileges": [dataclasses.asdict(one) for one in plugin.privileges],
+        }
+        return partial(self.api.load, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from services.cli.domain.job import Job, Step
@@ -21,6 +22,8 @@ class JobRun:
 
     api: Api
     display: Display
+    #: Puts Ctrl-C off until the end of a block; the second one is raised at once.
+    held: Callable[[], AbstractContextManager[None]]
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     #: What the job made, as a push tells it.
@@ -28,18 +31,33 @@ class JobRun:
     _after: str = ""
     _is_cancelling: bool = False
 
-    def run(self, job: Job) -> Job:
-        """Return the job when it is over.
+    #: The one that is followed; None until it is begun.
+    job: Job | None = None
+
+    def run(self, begin: Callable[[], Job]) -> Job:
+        """Begin a job and return it when it is over.
 
         The first Ctrl-C cancels it and waits on, the second raises KeyboardInterrupt. Raises
-        Unavailable when the gateway stays away.
+        what *begin* raises, and Unavailable when the gateway stays away.
         """
         try:
+            job = self._begun(begin)
             while not job.is_over:
                 job = self._turn(job)
         finally:
             self.display.close()
         return job
+
+    def _begun(self, begin: Callable[[], Job]) -> Job:
+        try:
+            # Else nobody here would know what to cancel.
+            with self.held():
+                self.job = begin()
+        except KeyboardInterrupt:
+            if self.job is None:
+                raise
+            return self._cancelled(self.job)
+        return self.job
 
     def _turn(self, job: Job) -> Job:
         try:
@@ -47,9 +65,12 @@ class JobRun:
         except KeyboardInterrupt:
             if self._is_cancelling:
                 raise
-            self._is_cancelling = True
-            self.display.note(f"cancelling job {job.job_id}; Ctrl-C again leaves it to itself")
-            return self._patiently(lambda: self.api.cancel(job.job_id))
+            return self._cancelled(job)
+
+    def _cancelled(self, job: Job) -> Job:
+        self._is_cancelling = True
+        self.display.note(f"cancelling job {job.job_id}; Ctrl-C again leaves it to itself")
+        return self._patiently(lambda: self.api.cancel(job.job_id))
 
     def _follow(self, job: Job) -> Job:
         try:

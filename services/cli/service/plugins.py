@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from services.cli.domain.job import Job
 from services.cli.domain.plugin_diff import PluginDiff
@@ -12,25 +14,29 @@ from services.cli.service.granting import Granting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginJobs:
-    """Begins jobs; all raise what the node answers."""
+    """Asks what is to be asked before a job, and returns what begins it, which asks nothing more.
+
+    All raise what the node answers.
+    """
 
     api: Api
     granting: Granting
 
-    def pull(self, remote: str, *, name: str) -> Job:
-        """Begin to install a plugin, once it was granted what it needs."""
+    def pull(self, remote: str, *, name: str) -> Callable[[], Job]:
+        """Have a plugin that is to be installed granted what it needs."""
         login = self.granting.login(remote)
         granted = self.granting.grant(remote, login)
         body = {"remote": remote, "name": name, "privileges": granted}
-        return self.api.begin("pull", body, login)
+        return partial(self.api.begin, "pull", body, login)
 
-    def push(self, name: str) -> Job:
-        """Begin to push a plugin to where its name says."""
+    def push(self, name: str) -> Callable[[], Job]:
+        """Find the login for where a plugin is to be pushed to, as its name says."""
         plugin = self.api.plugin(name)
-        return self.api.begin("push", {"name": plugin.name}, self.granting.login(plugin.name))
+        body = {"name": plugin.name}
+        return partial(self.api.begin, "push", body, self.granting.login(plugin.name))
 
-    def upgrade(self, name: str, *, remote: str, **how: object) -> Job:
-        """Begin to upgrade a plugin, once the new version was granted what it needs.
+    def upgrade(self, name: str, *, remote: str, **how: object) -> Callable[[], Job]:
+        """Have the new version of a plugin granted what it needs.
 
         *how* is what the node is told of strategy and times.
         """
@@ -39,7 +45,7 @@ class PluginJobs:
         login = self.granting.login(remote)
         granted = self.granting.grant(remote, login)
         body = {"name": plugin.name, "remote": remote, "privileges": granted, **how}
-        return self.api.begin("upgrade", body, login)
+        return partial(self.api.begin, "upgrade", body, login)
 
     def diff(self, old: str, new: str) -> PluginDiff:
         """Compare two versions, with the login for the registry of the new one."""

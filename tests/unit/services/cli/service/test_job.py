@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
+from services.cli.adapters.terminal import interrupts_held
 from services.cli.domain.job import Job
 from services.cli.service.job import JobRun
 from shared import errdefs
@@ -26,7 +29,7 @@ class _Clock:
 
 def _run(api: FakeApi, display: FakeDisplay, clock: _Clock | None = None) -> JobRun:
     clock = clock or _Clock()
-    return JobRun(api=api, display=display, pause=clock.pause, clock=clock)
+    return JobRun(api=api, display=display, held=interrupts_held, pause=clock.pause, clock=clock)
 
 
 def test_a_job_is_followed_to_its_end() -> None:
@@ -34,7 +37,7 @@ def test_a_job_is_followed_to_its_end() -> None:
     made = step(2, "", "", made={"Digest": "sha256:d"})
     api, display = FakeApi(follows=[[step(1), made, _DONE]]), FakeDisplay()
     run = _run(api, display)
-    assert run.run(job()) == _DONE
+    assert run.run(job) == _DONE
     assert display.shown == ["Waiting", ""]
     assert run.made == made
     assert display.is_closed
@@ -46,7 +49,7 @@ def test_a_gateway_that_restarts_is_waited_for(ending: Job | Exception) -> None:
     looks: list[Job | Exception] = [_AWAY, _AWAY, job("running")] if ending is _AWAY else []
     api = FakeApi(follows=[[step(7), ending], [_DONE]], looks=list(looks))
     display = FakeDisplay()
-    assert _run(api, display).run(job()) == _DONE
+    assert _run(api, display).run(job) == _DONE
     assert api.positions == ["", "7-0"]
     assert bool(display.notes) == bool(looks)
 
@@ -56,7 +59,7 @@ def test_a_gateway_that_stays_away_is_given_up() -> None:
     api, clock = FakeApi(follows=[[_AWAY]], looks=[_AWAY] * 100), _Clock()
     display = FakeDisplay()
     with pytest.raises(errdefs.Unavailable):
-        _run(api, display, clock).run(job())
+        _run(api, display, clock).run(job)
     assert 30 < clock.now < 32
     assert display.is_closed
 
@@ -66,7 +69,7 @@ def test_the_first_ctrl_c_cancels() -> None:
     failed = job("failed", cancelled=True)
     api = FakeApi(follows=[[step(3), KeyboardInterrupt()], [failed]])
     display = FakeDisplay()
-    assert _run(api, display).run(job()) == failed
+    assert _run(api, display).run(job) == failed
     assert api.cancels == ["j1"]
     assert "cancelling job j1" in display.notes[0]
     assert api.positions == ["", "3-0"]
@@ -77,6 +80,37 @@ def test_the_second_ctrl_c_leaves() -> None:
     api = FakeApi(follows=[[KeyboardInterrupt()], [KeyboardInterrupt()]])
     display = FakeDisplay()
     with pytest.raises(KeyboardInterrupt):
-        _run(api, display).run(job())
+        _run(api, display).run(job)
     assert api.cancels == ["j1"]
     assert display.is_closed
+
+
+def test_ctrl_c_before_the_job_is_known_cancels_it() -> None:
+    """What was begun while Ctrl-C was pressed is cancelled as soon as it is known."""
+    failed = job("failed", cancelled=True)
+    api, display = FakeApi(follows=[[failed]]), FakeDisplay()
+
+    def begin() -> Job:
+        signal.raise_signal(signal.SIGINT)
+        return job()
+
+    assert _run(api, display).run(begin) == failed
+    assert api.cancels == ["j1"]
+    assert display.is_closed
+
+
+def test_a_gateway_that_does_not_answer_is_left_by_the_second_ctrl_c() -> None:
+    """Who presses Ctrl-C twice before the job is known does not wait for it."""
+    api, display = FakeApi(), FakeDisplay()
+    run = _run(api, display)
+
+    def begin() -> Job:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return job()
+
+    with pytest.raises(KeyboardInterrupt):
+        run.run(begin)
+    assert run.job is None
+    assert not api.cancels
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

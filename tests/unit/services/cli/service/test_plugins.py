@@ -48,7 +48,7 @@ class _World:
 def test_pull() -> None:
     """A pull grants what was asked for, with the login of the remote's registry."""
     world = _World(FakeApi(needed=(_NETWORK,)))
-    world.jobs().pull("host:5000/p", name="alias")
+    world.jobs().pull("host:5000/p", name="alias")()
     ((verb, body, login),) = world.api.begun
     assert verb == "pull"
     assert body == {"remote": "host:5000/p", "name": "alias", "privileges": _GRANTED}
@@ -61,7 +61,7 @@ def test_pull() -> None:
 def test_nothing_needed_nothing_asked() -> None:
     """A plugin that needs nothing is granted nothing, without a question."""
     world = _World(FakeApi())
-    world.jobs().pull("p", name="")
+    world.jobs().pull("p", name="")()
     assert not world.consented
     assert world.api.begun[0][1]["privileges"] == []
     assert world.logins.asked == ["docker.io"]
@@ -78,7 +78,7 @@ def test_no_consent() -> None:
 def test_push() -> None:
     """A push goes to the registry of the plugin's name, whatever it was called by."""
     world = _World(FakeApi())
-    world.jobs().push("p")
+    world.jobs().push("p")()
     ((verb, body, login),) = world.api.begun
     assert (verb, body) == ("push", {"name": "host:5000/p:v1"})
     assert login.fields == {"auth": "host:5000"}
@@ -88,7 +88,7 @@ def test_push() -> None:
 def test_upgrade(remote: str, expected: str) -> None:
     """An upgrade goes to where the plugin came from, unless something else is named."""
     world = _World(FakeApi(needed=(_NETWORK,)))
-    world.jobs().upgrade("p", remote=remote)
+    world.jobs().upgrade("p", remote=remote)()
     ((verb, body, login),) = world.api.begun
     assert verb == "upgrade"
     assert body == {"name": "host:5000/p:v1", "remote": expected, "privileges": _GRANTED}
@@ -98,7 +98,7 @@ def test_upgrade(remote: str, expected: str) -> None:
 def test_upgrade_says_how() -> None:
     """What becomes of an enabled plugin goes along with the wish."""
     world = _World(FakeApi())
-    world.jobs().upgrade("p", remote="", strategy="start-first", monitor_s=5.0)
+    world.jobs().upgrade("p", remote="", strategy="start-first", monitor_s=5.0)()
     body = world.api.begun[0][1]
     assert (body["strategy"], body["monitor_s"]) == ("start-first", 5.0)
 
