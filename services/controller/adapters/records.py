@@ -13,16 +13,13 @@ from shared.bus.relay import Written
 from shared.contracts.message import Value
 from shared.contracts.node import Row, RowsChanged
 from shared.contracts.store import Fact
-from shared.sqlite import Database
+from shared.sqlite import Database, outbox
 from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-#: How long replies and revisions are kept for those that missed them; who missed more reads all.
-_INBOX_KEPT_NS = 24 * 3600 * 10**9
+#: Revisions that are kept for those that missed them; who missed more reads all.
 _OUTBOX_KEPT_ROWS = 10_000
-#: Old rows go in the commit that makes a revision divisible by this.
-_PRUNE_EVERY = 256
 
 
 class SqliteRecords:
@@ -89,25 +86,21 @@ class SqliteRecords:
 
     async def epoch(self) -> str:
         """Return the identity of this database."""
-        return await self._database.read(_epoch)
+        return await self._database.read(outbox.epoch)
 
     async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
 
         def query(connection: sqlite3.Connection) -> list[tuple[int, Written]]:
-            epoch = _epoch(connection)
-            found = connection.execute(
-                "SELECT revision, rows, facts, traceparent FROM outbox"
-                " WHERE revision > ? ORDER BY revision LIMIT ?",
-                (revision, limit),
-            )
+            epoch = outbox.epoch(connection)
+            found = outbox.after(connection, revision, limit)
             return [(row["revision"], _written(epoch, row)) for row in found]
 
         return await self._database.read(query)
 
     async def last_revision(self) -> int:
         """Return the newest revision, 0 before the first."""
-        return await self._database.read(_last_revision)
+        return await self._database.read(outbox.last_revision)
 
 
 def _load(connection: sqlite3.Connection) -> list[Row]:
@@ -155,16 +148,12 @@ def _publish(
     now_ns: int,
     traceparent: str,
 ) -> None:
-    revision = _last_revision(connection) + 1
+    revision = outbox.last_revision(connection) + 1
     connection.execute(
         "INSERT INTO outbox (revision, rows, facts, at_ns, traceparent) VALUES (?, ?, ?, ?, ?)",
         (revision, _json(rows), _json(facts), now_ns, traceparent),
     )
-    if revision % _PRUNE_EVERY == 0:
-        connection.execute(
-            "DELETE FROM outbox WHERE revision <= ?", (revision - _OUTBOX_KEPT_ROWS,)
-        )
-        connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
+    outbox.prune(connection, revision, now_ns=now_ns, kept_rows=_OUTBOX_KEPT_ROWS)
 
 
 def _written(epoch: str, row: sqlite3.Row) -> Written:
@@ -176,13 +165,3 @@ def _written(epoch: str, row: sqlite3.Row) -> Written:
 
 def _json(values: Sequence[Value]) -> str:
     return json.dumps([value.model_dump(mode="json") for value in values])
-
-
-def _epoch(connection: sqlite3.Connection) -> str:
-    (epoch,) = connection.execute("SELECT epoch FROM epoch").fetchone()
-    return str(epoch)
-
-
-def _last_revision(connection: sqlite3.Connection) -> int:
-    (revision,) = connection.execute("SELECT COALESCE(MAX(revision), 0) FROM outbox").fetchone()
-    return int(revision)

@@ -14,17 +14,10 @@ from shared.bus.relay import Written
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
-from shared.sqlite import Database
+from shared.sqlite import Database, outbox
 from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-#: How long replies and revisions are kept for those that missed them.
-_INBOX_KEPT_NS = 24 * 3600 * 10**9
-_OUTBOX_KEPT_NS = 7 * 24 * 3600 * 10**9
-_OUTBOX_KEPT_ROWS = 100_000
-#: Old rows go in the commit that makes a revision divisible by this.
-_PRUNE_EVERY = 256
 
 
 class SqliteRecords:
@@ -57,17 +50,13 @@ class SqliteRecords:
     async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
         rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT revision, message, traceparent FROM outbox"
-                " WHERE revision > ? ORDER BY revision LIMIT ?",
-                (revision, limit),
-            ).fetchall()
+            lambda connection: outbox.after(connection, revision, limit)
         )
         return [(row["revision"], _written(row)) for row in rows]
 
     async def last_revision(self) -> int:
         """Return the newest revision, 0 before the first."""
-        return await self._database.read(_last_revision)
+        return await self._database.read(outbox.last_revision)
 
 
 def _load(connection: sqlite3.Connection) -> ports.Loaded:
@@ -76,8 +65,8 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
     jobs = connection.execute("SELECT record FROM jobs ORDER BY created_at_ns").fetchall()
     leases = connection.execute("SELECT record FROM leases").fetchall()
     return ports.Loaded(
-        epoch=_epoch(connection),
-        revision=_last_revision(connection),
+        epoch=outbox.epoch(connection),
+        revision=outbox.last_revision(connection),
         plugins=tuple(Plugin.model_validate_json(row["record"]) for row in plugins),
         operations=tuple(_operation(row) for row in operations),
         jobs=tuple(JobRecord.model_validate_json(row["record"]) for row in jobs),
@@ -97,8 +86,8 @@ def _commit(
         _keep_lease(connection, unit.lease)
     for reference in unit.dropped:
         _drop_lease(connection, reference)
-    epoch = _epoch(connection)
-    first = _last_revision(connection) + 1
+    epoch = outbox.epoch(connection)
+    first = outbox.last_revision(connection) + 1
     changes = tuple(
         PluginChanged(
             epoch=epoch,
@@ -213,26 +202,7 @@ def _publish(
         "INSERT INTO outbox (revision, message, at_ns, traceparent) VALUES (?, ?, ?, ?)",
         (message.revision, message.model_dump_json(), now_ns, traceparent),
     )
-    if message.revision % _PRUNE_EVERY == 0:
-        connection.execute(
-            "DELETE FROM outbox WHERE revision <= ? OR (at_ns < ? AND revision < ?)",
-            (
-                message.revision - _OUTBOX_KEPT_ROWS,
-                now_ns - _OUTBOX_KEPT_NS,
-                message.revision,
-            ),
-        )
-        connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
-
-
-def _epoch(connection: sqlite3.Connection) -> str:
-    (epoch,) = connection.execute("SELECT epoch FROM epoch").fetchone()
-    return str(epoch)
-
-
-def _last_revision(connection: sqlite3.Connection) -> int:
-    (revision,) = connection.execute("SELECT COALESCE(MAX(revision), 0) FROM outbox").fetchone()
-    return int(revision)
+    outbox.prune(connection, message.revision, now_ns=now_ns)
 
 
 def _operation(row: sqlite3.Row) -> Operation:

@@ -12,17 +12,10 @@ from services.volume.domain.record import Holder, Operation, Position, Unit, Vol
 from shared.bus.relay import Written
 from shared.contracts.store import Fact
 from shared.contracts.volume import VolumesChanged
-from shared.sqlite import Database
+from shared.sqlite import Database, outbox
 from shared.telemetry import context
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-#: How long replies and revisions are kept for those that missed them.
-_INBOX_KEPT_NS = 24 * 3600 * 10**9
-_OUTBOX_KEPT_NS = 7 * 24 * 3600 * 10**9
-_OUTBOX_KEPT_ROWS = 100_000
-#: Old rows go in the commit that makes a revision divisible by this.
-_PRUNE_EVERY = 256
 
 
 class SqliteRecords:
@@ -50,7 +43,9 @@ class SqliteRecords:
             row = connection.execute(
                 "SELECT revision FROM inbox WHERE message_id = ?", (message_id,)
             ).fetchone()
-            return Position(epoch=_epoch(connection), revision=row["revision"]) if row else None
+            return (
+                Position(epoch=outbox.epoch(connection), revision=row["revision"]) if row else None
+            )
 
         return await self._database.read(query)
 
@@ -58,19 +53,15 @@ class SqliteRecords:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
 
         def query(connection: sqlite3.Connection) -> list[tuple[int, Written]]:
-            epoch = _epoch(connection)
-            rows = connection.execute(
-                "SELECT revision, facts, traceparent FROM outbox"
-                " WHERE revision > ? ORDER BY revision LIMIT ?",
-                (revision, limit),
-            )
+            epoch = outbox.epoch(connection)
+            rows = outbox.after(connection, revision, limit)
             return [(row["revision"], _written(epoch, row)) for row in rows]
 
         return await self._database.read(query)
 
     async def last_revision(self) -> int:
         """Return the newest revision, 0 before the first."""
-        return await self._database.read(_last_revision)
+        return await self._database.read(outbox.last_revision)
 
 
 def _load(connection: sqlite3.Connection) -> ports.Loaded:
@@ -132,17 +123,12 @@ def _move_holders(connection: sqlite3.Connection, unit: Unit) -> None:
 def _publish(
     connection: sqlite3.Connection, facts: Sequence[Fact], now_ns: int, traceparent: str
 ) -> None:
-    revision = _last_revision(connection) + 1
+    revision = outbox.last_revision(connection) + 1
     connection.execute(
         "INSERT INTO outbox (revision, facts, at_ns, traceparent) VALUES (?, ?, ?, ?)",
         (revision, json.dumps([fact.model_dump() for fact in facts]), now_ns, traceparent),
     )
-    if revision % _PRUNE_EVERY == 0:
-        connection.execute(
-            "DELETE FROM outbox WHERE revision <= ? OR (at_ns < ? AND revision < ?)",
-            (revision - _OUTBOX_KEPT_ROWS, now_ns - _OUTBOX_KEPT_NS, revision),
-        )
-        connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
+    outbox.prune(connection, revision, now_ns=now_ns)
 
 
 def _written(epoch: str, row: sqlite3.Row) -> Written:
@@ -156,14 +142,4 @@ def _written(epoch: str, row: sqlite3.Row) -> Written:
 
 
 def _position(connection: sqlite3.Connection) -> Position:
-    return Position(epoch=_epoch(connection), revision=_last_revision(connection))
-
-
-def _epoch(connection: sqlite3.Connection) -> str:
-    (epoch,) = connection.execute("SELECT epoch FROM epoch").fetchone()
-    return str(epoch)
-
-
-def _last_revision(connection: sqlite3.Connection) -> int:
-    (revision,) = connection.execute("SELECT COALESCE(MAX(revision), 0) FROM outbox").fetchone()
-    return int(revision)
+    return Position(epoch=outbox.epoch(connection), revision=outbox.last_revision(connection))
