@@ -37,7 +37,8 @@ class TarReader:
         return self
 
     def __next__(self) -> Entry:
-        self._skip_content()
+        if self._left or self._padding:
+            self._skip_content()
         header = self._header()
         if header is None:
             raise StopIteration
@@ -92,6 +93,11 @@ class TarReader:
         entry = header.entry(overrides)
         self._left = entry.size
         self._padding = -entry.size % BLOCK
+        self._sparse = None
+        return self._sparsely(entry, header, overrides) if overrides or header.is_sparse else entry
+
+    def _sparsely(self, entry: Entry, header: Header, overrides: Mapping[str, bytes]) -> Entry:
+        """Return the entry as its sparse map has it, if there is one."""
         sparse = tar_sparse.sparse_file(header, overrides, lambda: self._exactly(BLOCK))
         self._sparse = sparse
         if sparse is None:

@@ -91,6 +91,11 @@ class Header(NamedTuple):
         return self.typeflag in _EXTENSIONS
 
     @property
+    def is_sparse(self) -> bool:
+        """Say whether it is of GNU's old sparse files, which need no records."""
+        return self.typeflag == b"S"
+
+    @property
     def size(self) -> int:
         """Return the size field."""
         return number(self.block[124:136], "size")
@@ -142,7 +147,7 @@ def parse_block(block: bytes) -> Header:
     unsigned = checksum(block) - sum(field) + 8 * 0x20
     if expected != unsigned and expected != _signed_sum(block):
         raise TarError("invalid tar header: its checksum does not match")
-    return Header(block=block, typeflag=block[156:157])
+    return Header(block, block[156:157])
 
 
 def parse_pax(data: bytes) -> dict[str, bytes]:

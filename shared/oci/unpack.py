@@ -154,6 +154,9 @@ class Unpacker:
         self._skipped: list[SkippedXattr] = []
         # A folder's time changes with each file made in it, so it is set last.
         self._folder_times: dict[str, int] = {}
+        #: Folder, mode, uid and gid of a file that the kernel made as it is to be; it makes the
+        #: next such file in that folder so, too, unless something but a file was written since.
+        self._as_made: tuple[str, int, int, int] | None = None
 
     def add(self, entry: Entry, content: Iterable[memoryview] = ()) -> None:
         """Write one entry; *content* is asked for only if it is a regular file.
@@ -165,8 +168,12 @@ class Unpacker:
         self._check_limits(entry, path)
         try:
             if self._whiteouts is not None and self._whiteouts.apply(path):
-                return
-            self._write(path, entry, content)
+                self._as_made = None
+            elif entry.type is _REGULAR and path:
+                self._write_file(path, entry, content)
+            else:
+                self._as_made = None
+                self._write(path, entry)
         except OSError as error:
             raise _translated(entry, error) from error
 
@@ -193,10 +200,7 @@ class Unpacker:
                 f"entry {path[:80]!r}… has a path of more than {self._limits.path} bytes"
             )
 
-    def _write(self, path: str, entry: Entry, content: Iterable[memoryview]) -> None:
-        if entry.type is _REGULAR and path:
-            self._write_file(path, entry, content)
-            return
+    def _write(self, path: str, entry: Entry) -> None:
         if entry.type is EntryType.DIRECTORY:
             self._write_folder(path, entry)
             return
@@ -241,14 +245,28 @@ class Unpacker:
         return os.open(name, _FOLDER, dir_fd=fd)
 
     def _write_file(self, path: str, entry: Entry, content: Iterable[memoryview]) -> None:
-        mode, time_ns = entry.mode & 0o777, entry.mtime_ns
-        fd = self._place(path, lambda parent, name: os.open(name, _NEW_FILE, mode, dir_fd=parent))
+        parent, _, name = path.rpartition("/")
+        mode, time_ns = entry.mode, entry.mtime_ns
+        made = (parent, mode, entry.uid, entry.gid)
+        fd = self._new_file(path, parent, name, mode & 0o777)
         try:
             _write_content(fd, content)
-            self._set_metadata(fd, entry)
+            if made != self._as_made or entry.xattrs:
+                self._as_made = made if self._set_metadata(fd, entry) else None
             os.utime(fd, ns=(time_ns, time_ns))
         finally:
             os.close(fd)
+
+    def _new_file(self, path: str, parent: str, name: str, mode: int) -> int:
+        if path in self._folder_times:
+            del self._folder_times[path]
+        folder = self._root.make_folder(parent)
+        try:
+            return os.open(name, _NEW_FILE, mode, dir_fd=folder)
+        except FileExistsError:
+            self._as_made = None
+            self._root.remove(path)
+            return os.open(name, _NEW_FILE, mode, dir_fd=self._root.make_folder(parent))
 
     def _write_hard_link(self, path: str, entry: Entry) -> None:
         try:
@@ -292,13 +310,15 @@ class Unpacker:
             self._root.remove(path)
             return make(self._root.make_folder(parent), name)
 
-    def _set_metadata(self, fd: int, entry: Entry) -> None:
-        # Mostly the kernel made it as it is to be, and looking costs a quarter of setting.
+    def _set_metadata(self, fd: int, entry: Entry) -> bool:
+        """Set owner, mode and attributes; say whether the kernel had made it so already."""
+        # Mostly it has, and looking costs a quarter of setting.
         is_now = os.fstat(fd)
         is_others = is_now.st_uid != entry.uid or is_now.st_gid != entry.gid
         if is_others:
             os.fchown(fd, entry.uid, entry.gid)
-        if is_others or stat.S_IMODE(is_now.st_mode) != entry.mode:
+        is_as_made = not is_others and stat.S_IMODE(is_now.st_mode) == entry.mode
+        if not is_as_made:
             os.fchmod(fd, entry.mode)  # after chown, which clears set-id bits
         for key, value in entry.xattrs.items():
             if key != "security.capability" and not key.startswith("user."):
@@ -308,6 +328,7 @@ class Unpacker:
                 os.setxattr(fd, key, value)
             except OSError as error:
                 self._skip(entry, key, os.strerror(error.errno or 0).lower())
+        return is_as_made
 
     def _set_metadata_at(self, path: str, entry: Entry) -> None:
         parent, _, name = path.rpartition("/")
@@ -342,8 +363,8 @@ def _write_content(fd: int, content: Iterable[memoryview]) -> None:
         ends_in_hole = is_hole(chunk)
         if ends_in_hole:
             os.lseek(fd, len(chunk), os.SEEK_CUR)
-        else:
-            _write_all(fd, chunk)
+        elif (count := os.write(fd, chunk)) < len(chunk):
+            _write_all(fd, chunk[count:])
     if ends_in_hole:
         os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))
 

@@ -104,6 +104,33 @@ def test_a_folder_that_hands_on_its_group_does_not_change_the_archives(root: Pat
     assert stat.S_IMODE(found["sub"].st_mode) == 0o755
 
 
+def test_a_folder_that_changes_between_its_files_does_not_change_their_owner(root: Path) -> None:
+    """What the kernel made of one file is not taken for what it makes of the next one then."""
+    shared = Entry(name="d", type=DIRECTORY, mode=0o2775, gid=7)
+    lay(root, folder("d"), file("d/a"), file("d/b"), (shared, b""), file("d/c"), file("d/e", b""))
+
+    found = {name: (root / "d" / name).stat() for name in ("a", "b", "c", "e")}
+    assert {name: status.st_gid for name, status in found.items()} == dict.fromkeys("abce", 0)
+
+
+def test_files_of_one_folder_have_each_its_own_mode_owner_and_attributes(root: Path) -> None:
+    """A file that needs nothing set does not stand for the next one, which does."""
+    lay(
+        root,
+        file("a"),
+        file("b", mode=0o600),
+        file("c", uid=5),
+        file("d", mode=0o4755),
+        file("e", mode=0o4755),
+        file("f", xattrs={"user.k": b"v"}),
+    )
+
+    modes = {name: stat.S_IMODE((root / name).stat().st_mode) for name in "abcdef"}
+    assert modes == {"a": 0o644, "b": 0o600, "c": 0o644, "d": 0o4755, "e": 0o4755, "f": 0o644}
+    assert [(root / name).stat().st_uid for name in "abcdef"] == [0, 0, 5, 0, 0, 0]
+    assert os.getxattr(root / "f", "user.k") == b"v"
+
+
 def test_modes_do_not_depend_on_the_umask(root: Path) -> None:
     """A strict umask changes neither files nor folders nor implied parents."""
     before = os.umask(0o077)
