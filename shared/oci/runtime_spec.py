@@ -145,6 +145,8 @@ class ContainerSpec:
     masked_paths: tuple[str, ...] = ()
     #: whose default seccomp profile holds, as uname(2) calls it; without one there is none
     seccomp_machine: str | None = None
+    #: architectures of that profile that the kernel does not have
+    seccomp_lacking: frozenset[str] = frozenset()
 
 
 def propagated(source: str, destination: str) -> Mount:
@@ -227,7 +229,9 @@ def _linux(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.seccomp_machine is not None:
         held = (*DEFAULT_CAPABILITIES, *spec.capabilities)
-        linux["seccomp"] = seccomp.default_profile(held, machine=spec.seccomp_machine)
+        linux["seccomp"] = seccomp.default_profile(
+            held, machine=spec.seccomp_machine, lacking=spec.seccomp_lacking
+        )
     if spec.cgroups_path:
         linux["cgroupsPath"] = spec.cgroups_path
     if spec.propagated_mount is not None:

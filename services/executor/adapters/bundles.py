@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from services.executor.adapters import rootfs
+from services.executor.adapters.abis import lacking_abis
 from services.executor.adapters.inotify import FolderEvents
 from services.executor.adapters.own_places import OwnPlaces, is_bind
 from services.executor.domain.layout import Bundle, Layout
@@ -185,6 +186,7 @@ def _spec(
             no_new_privileges=config.no_new_privileges,
             masked_paths=(*runtime_spec.thermal_throttle_paths(), *denied.paths),
             seccomp_machine=platform.machine() if config.seccomp is Seccomp.DEFAULT else None,
+            seccomp_lacking=lacking_abis(),
         )
     )
 

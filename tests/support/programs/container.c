@@ -19,7 +19,7 @@
    remove=PATH    unlink a file
    eat=MIB        use memory
    child_eats=MIB  have a child use memory, and go on without it
-   call=NAME      make a system call: add_key, bpf, clone3 or unshare; print "NAME ERRNO"
+   call=NAME      make a system call: add_key, bpf, clone3, unshare or x32; print "NAME ERRNO"
    fork           leave a child that sleeps for ever
    leave          leave a child that sleeps for ever and has closed its streams
    cat            copy standard input to standard output up to its end
@@ -209,6 +209,8 @@ static void call(const char *name)
         done = syscall(SYS_clone3, NULL, 0);
     else if (!strcmp(name, "unshare"))
         done = syscall(SYS_unshare, CLONE_NEWUSER);
+    else if (!strcmp(name, "x32"))
+        done = syscall(0x40000000 | SYS_getpid);
     printf("%s %d\n", name, done < 0 ? errno : 0);
     fflush(stdout);
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from typing import Any
 
 import pytest
@@ -45,6 +46,16 @@ async def test_an_unconfined_container_may_call_all(node: ExecutorNode) -> None:
     called = await _calls(node, "add_key", "clone3", seccomp=Seccomp.UNCONFINED)
 
     assert called == {"add_key": 0, "clone3": errno.EINVAL}
+
+
+async def test_an_abi_that_the_kernel_lacks_is_no_way_around(node: ExecutorNode) -> None:
+    """A call by x32 ends its program, unless the kernel has x32: then it is as any other."""
+    found = await _calls(node, "x32", seccomp=Seccomp.UNCONFINED)
+
+    await node.start("c-2", "call=x32", "exit=0")
+
+    ended = (await node.exit_of("c-2")).exit.exit_code
+    assert ended == (128 + signal.SIGSYS if found == {"x32": errno.ENOSYS} else 0)
 
 
 @pytest.mark.parametrize("capability", ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"])

@@ -37,6 +37,13 @@ def test_what_is_not_listed_is_not_permitted() -> None:
     assert profile["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
 
 
+def test_what_the_kernel_lacks_is_left_out() -> None:
+    """Rules for an architecture that no program can use cost the runtime time for nothing."""
+    profile = seccomp.default_profile((), machine="x86_64", lacking={seccomp.X32})
+
+    assert profile["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
+
+
 def test_a_machine_without_older_programs_has_its_own_calls_only() -> None:
     """Where nothing is said of architectures the runtime takes the machine's."""
     assert "architectures" not in seccomp.default_profile((), machine="riscv64")
