@@ -28,13 +28,16 @@ def upgrade(
             "left_s": left_s,
             "warnings": warnings,
             "created_at_ns": 10**9,
-            "is_over": state in ("completed", "cancelled", "rollback_completed", "planned"),
+            "is_over": state
+            in ("completed", "cancelled", "rollback_completed", "planned", "failed"),
         }
     )
 
 
-def plugin(number: int = 0, state: str = "upgrading", **more: Any) -> UpgradedPlugin:
-    """Return a plugin of an upgrade."""
+def plugin(
+    number: int = 0, state: str = "upgrading", *, live: str = "Stopping", **more: Any
+) -> UpgradedPlugin:
+    """Return a plugin of an upgrade, with what its job says."""
     planned = {
         "number": number,
         "node": "n1",
@@ -45,7 +48,7 @@ def plugin(number: int = 0, state: str = "upgrading", **more: Any) -> UpgradedPl
         "state": state,
         **more,
     }
-    return UpgradedPlugin.from_json({"plugin": planned, "live": {"status": "Stopping"}})
+    return UpgradedPlugin.from_json({"plugin": planned, "live": {"status": live}})
 
 
 @dataclass

@@ -14,6 +14,8 @@ from services.cli.domain.upgrade import LIVE_HEADINGS, Upgrade, UpgradedPlugin
 
 #: Lines that are left for the totals and the prompt.
 _MARGIN: Final = 5
+#: A longer phase would squeeze the names beside it.
+_PHASE_WIDTH: Final = 32
 
 
 class LiveUpgradeDisplay:
@@ -58,7 +60,8 @@ class LiveUpgradeDisplay:
 def _table(plugins: Sequence[UpgradedPlugin]) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="")
     for heading in LIVE_HEADINGS:
-        table.add_column(heading, no_wrap=True)
+        is_phase = heading == "PHASE"
+        table.add_column(heading, no_wrap=True, max_width=_PHASE_WIDTH if is_phase else None)
     for one in plugins:
         row = (one.node, one.name, one.state, one.status, one.shown_bytes)
         table.add_row(*(Text(text) for text in row))

@@ -22,10 +22,17 @@ class PlainUpgradeDisplay:
             if text not in self._warned:
                 self._warned.add(text)
                 self._say(f"warning: {text}")
+        if not upgrade.is_at_rest:
+            self._say_state(upgrade)
+        self._ended = {n: state for n, state in self._ended.items() if upgrade.is_end(state)}
         for plugin in plugins:
-            if plugin.has_ended and self._ended.get(plugin.number) != plugin.state:
+            if upgrade.is_end(plugin.state) and self._ended.get(plugin.number) != plugin.state:
                 self._ended[plugin.number] = plugin.state
-                self._say(f"{upgrade.done}/{upgrade.total} {plugin}")
+                # A line more is one more: several may be told at once.
+                self._say(f"{len(self._ended)}/{upgrade.total} {plugin}")
+        self._say_state(upgrade)
+
+    def _say_state(self, upgrade: Upgrade) -> None:
         if upgrade.state != self._state:
             self._state = upgrade.state
             why = f" ({upgrade.message})" if upgrade.message else ""

@@ -22,6 +22,8 @@ _ENDED: Final = frozenset(
     }
 )
 _MOVING: Final = frozenset({"upgrading", "rolling_back"})
+#: A rollback puts back all of these that there are, or has.
+_PUT_BACK: Final = frozenset({"upgraded", "rolling_back", "rolled_back", "rollback_failed"})
 #: What a script learns from the exit status.
 EXIT_STATUSES: Final[Mapping[str, int]] = {
     "planned": 0,
@@ -34,6 +36,27 @@ EXIT_STATUSES: Final[Mapping[str, int]] = {
 }
 #: It went on to its end, and some plugins are what they were.
 EXIT_SOME_FAILED: Final = 3
+#: What may be done next, by state.
+_NEXT: Final[Mapping[str, tuple[str, ...]]] = {
+    "completed": (
+        "`wherry upgrade inspect {id}` shows each plugin",
+        "`wherry upgrade rollback {id}` puts back those that were upgraded",
+    ),
+    "paused": (
+        "`wherry upgrade inspect {id}` shows each plugin",
+        "`wherry upgrade resume {id}` goes on; those that failed stay as they are",
+        "`wherry upgrade rollback {id}` puts back those that were upgraded",
+    ),
+    "cancelled": (
+        "`wherry upgrade inspect {id}` shows each plugin",
+        "`wherry upgrade rollback {id}` puts back those that were upgraded",
+    ),
+    "rollback_completed": ("`wherry upgrade inspect {id}` shows each plugin",),
+    "rollback_paused": (
+        "`wherry upgrade inspect {id}` shows each plugin",
+        "`wherry upgrade rollback {id}` tries those again that could not be put back",
+    ),
+}
 LIST_HEADINGS: Final = ("UPGRADE", "STATE", "PLUGINS", "DONE", "FAILED", "TARGET", "AGE")
 PLAN_HEADINGS: Final = ("NODE", "PLUGIN", "FROM", "TO", "STATE", "WHAT CHANGES")
 LIVE_HEADINGS: Final = ("NODE", "PLUGIN", "STATE", "PHASE", "BYTES")
@@ -84,11 +107,6 @@ class UpgradedPlugin:
     def is_moving(self) -> bool:
         """Tell whether a job has it."""
         return self.state in _MOVING
-
-    @property
-    def has_ended(self) -> bool:
-        """Tell whether it has had its turn."""
-        return self.state in _ENDED
 
     @property
     def shown_bytes(self) -> str:
@@ -145,8 +163,17 @@ class Upgrade:
 
     @property
     def done(self) -> int:
-        """Return how many have had their turn."""
-        return sum(count for state, count in self.counts.items() if state in _ENDED)
+        """Return how many have had their turn, in a rollback to be put back."""
+        return sum(count for state, count in self.counts.items() if self.is_end(state))
+
+    @property
+    def is_rollback(self) -> bool:
+        """Tell whether it goes, or went, backwards."""
+        return self.state.startswith("rollback")
+
+    def is_end(self, state: str) -> bool:
+        """Tell whether a plugin in a state has had its turn: upgraded, it waits to be put back."""
+        return state in _ENDED and not (self.is_rollback and state == "upgraded")
 
     @property
     def failed(self) -> int:
@@ -177,11 +204,24 @@ class Upgrade:
         parts = [f"upgrade {self.upgrade_id} to {self.target}: {self.state}"]
         if self.state == "prefetching" and self.fetches:
             parts.append(f"{self.fetched} of {self.fetches} versions fetched")
-        if counts:
+        if self.is_rollback:
+            back = sum(self.counts.get(state, 0) for state in _PUT_BACK)
+            parts.append(f"{self.counts.get('rolled_back', 0)} of {back} put back: {counts}")
+        elif self.state == "planned":
+            parts.append(f"{self.total} planned: {counts}")
+        elif counts:
             parts.append(f"{self.done} of {self.total} done: {counts}")
         if self.left_s is not None:
             parts.append(f"about {duration(max(1, round(self.left_s)))} left")
         return "; ".join(parts)
+
+    def next_steps(self) -> tuple[str, ...]:
+        """Return what may be done now, a line each."""
+        if self.is_at_rest:
+            lines = _NEXT.get(self.state, ())
+        else:
+            lines = ("`wherry upgrade watch {id}` shows it on its way",)
+        return tuple(line.format(id=self.upgrade_id) for line in lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

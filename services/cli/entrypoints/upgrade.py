@@ -39,6 +39,15 @@ Exit status:
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
+def _whole_id(_ctx: click.Context, _parameter: click.Parameter, given: str) -> str:
+    if not given.strip():
+        raise click.BadParameter("give an upgrade's id, or its beginning: `wherry upgrade ls`")
+    return given
+
+
+id_argument = click.argument("upgrade_id", metavar="UPGRADE", callback=_whole_id)
+
+
 @click.group(invoke_without_command=True, help=_HELP)
 @click.option(
     "--filter",
@@ -49,13 +58,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For programs
     "(of the node: key or key=value), enabled. Names and nodes may be given more than once.",
 )
 @click.option("--to", "target", default="", help="A reference, or a tag of each own repository.")
-@click.option("--parallelism", default=1, show_default=True, help="Plugins at a time; 0: all.")
+@click.option(
+    "--parallelism",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Plugins at a time; 0: all.",
+)
 @click.option("--delay", default="0s", show_default=True, help="Between one and the next.")
 @click.option(
     "--monitor", default="5s", show_default=True, help="How long a new version has to last."
 )
 @click.option(
-    "--max-failure-ratio", default=0.0, show_default=True, help="What may fail; 0.1 is a tenth."
+    "--max-failure-ratio",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="What may fail; 0.1 is a tenth.",
 )
 @click.option(
     "--failure-action",
@@ -115,7 +134,7 @@ def list_upgrades(parts: Parts, *, as_json: bool) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @json_option
 @click.pass_obj
 def inspect(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
@@ -124,7 +143,7 @@ def inspect(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @click.pass_context
 def watch(ctx: click.Context, upgrade_id: str) -> None:
     """Watch an upgrade that goes on; exits as `wherry upgrade` does."""
@@ -136,7 +155,7 @@ def watch(ctx: click.Context, upgrade_id: str) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @click.pass_obj
 def pause(parts: Parts, upgrade_id: str) -> None:
     """Begin nothing more; what is under way ends."""
@@ -144,7 +163,7 @@ def pause(parts: Parts, upgrade_id: str) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @click.pass_obj
 def resume(parts: Parts, upgrade_id: str) -> None:
     """Go on with an upgrade that is paused; what has failed until now is accepted."""
@@ -152,7 +171,7 @@ def resume(parts: Parts, upgrade_id: str) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @click.pass_obj
 def cancel(parts: Parts, upgrade_id: str) -> None:
     """Begin nothing more, for good; what is under way ends, what is upgraded stays."""
@@ -160,7 +179,7 @@ def cancel(parts: Parts, upgrade_id: str) -> None:
 
 
 @upgrade.command()
-@click.argument("upgrade_id")
+@id_argument
 @click.pass_obj
 def rollback(parts: Parts, upgrade_id: str) -> None:
     """Put back all that was upgraded, whether the upgrade is over or not."""
@@ -204,8 +223,8 @@ def _watched(parts: Parts, begun: Upgrade, *, is_quiet: bool = False) -> Upgrade
         sys.exit(_INTERRUPTED)
     if ended.exit_status and not is_quiet:
         why = f": {ended.message}" if ended.message else ""
-        click.echo(f"upgrade {upgrade_id} is {ended.state}{why}", err=True)
-        click.echo(f"`wherry upgrade inspect {upgrade_id}` shows each plugin", err=True)
+        click.echo(f"upgrade {ended.upgrade_id} is {ended.state}{why}", err=True)
+        _say_next(ended)
     return ended
 
 
@@ -224,6 +243,12 @@ def _show(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
 def _steer(parts: Parts, upgrade_id: str, verb: str) -> None:
     found = parts.upgrades(_warn).api.steer_upgrade(upgrade_id, verb)
     click.echo(found.summary())
+    _say_next(found)
+
+
+def _say_next(upgrade: Upgrade) -> None:
+    for line in upgrade.next_steps():
+        click.echo(line, err=True)
 
 
 def _body(options: Mapping[str, Any]) -> dict[str, Any]:

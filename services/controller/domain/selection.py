@@ -21,10 +21,7 @@ def require_sound(request: BatchRequest) -> None:
             "the target is either a reference, for all plugins, or a tag of each plugin's own "
             "repository: give one of both"
         )
-    if target.reference:
-        reference.parse(target.reference)
-    else:
-        reference.parse("any/plugin").with_tag(target.tag)
+    _require_sound_target(target)
     if selector == Selector():
         raise errdefs.InvalidArgument(
             "nothing says which plugins: name some, or give a filter; enabled=true fits all that "
@@ -35,6 +32,18 @@ def require_sound(request: BatchRequest) -> None:
             f"privileges are listed, and the policy {request.policy} looks at none of them: choose "
             "the policy grant-listed, or list none"
         )
+
+
+def _require_sound_target(target: Target) -> None:
+    try:
+        if target.reference:
+            reference.parse(target.reference)
+        else:
+            reference.parse("any/plugin").with_tag(target.tag)
+    except errdefs.Error as error:
+        raise errdefs.InvalidArgument(
+            f"the target {target.reference or target.tag!r} can't be: {error.message}"
+        ) from error
 
 
 def fits_node(selector: Selector, name: str, labels: Mapping[str, str]) -> bool:

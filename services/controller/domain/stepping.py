@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,9 @@ def _acted(batch: BatchRecord, items: Sequence[ItemRecord]) -> Step | None:
         return None
     last = max(failed, key=lambda item: item.planned.ended_at_ns or 0).planned
     why = (last.error or {}).get("message", "no reason was given")
-    message = f"{len(failed)} of {counted} failed; {last.name} on {last.node}: {why}"
+    allowed = math.floor(config.max_failure_ratio * counted) + batch.accepted_failures
+    # No count of what has failed: what is under way may follow.
+    message = f"{last.name} on {last.node} failed, and {allowed or 'none'} of {counted} may: {why}"
     match config.failure_action:
         case FailureAction.PAUSE:
             return Step(state=BatchState.PAUSED, message=message)

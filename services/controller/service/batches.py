@@ -30,7 +30,12 @@ _PAUSABLE = frozenset({BatchState.PLANNING, BatchState.PREFETCHING, BatchState.U
 _NOT_ROLLED_BACK = frozenset({BatchState.PLANNED, BatchState.FAILED, BatchState.ROLLBACK_COMPLETED})
 #: What may be done instead.
 _HINTS: Final[Mapping[BatchState, str]] = {
+    BatchState.PLANNING: "; nothing is done yet: cancel it",
     BatchState.PLANNED: "; it is a plan alone: begin another one that is no dry run",
+    BatchState.FAILED: "; it has no plan: begin another one",
+    BatchState.COMPLETED: "; it is over: it can only be rolled back",
+    BatchState.CANCELLED: "; it can only be rolled back: begin another one for the rest",
+    BatchState.ROLLBACK_COMPLETED: "; all is put back: begin another one",
     BatchState.ROLLBACK_STARTED: "; wait until it is rolled back",
     BatchState.ROLLBACK_PAUSED: "; roll it back again to try those that could not be put back",
 }
@@ -81,8 +86,7 @@ class Batches:
         self, command: contracts.WatchBatch, _delivery: Delivery
     ) -> contracts.BatchChanges:
         """Return what has changed since a position, once something has."""
-        batch_id = command.batch_id
-        self.book.require(batch_id)
+        batch_id = self.book.resolve(command.batch_id).batch_id
         if command.wait_s and command.position:
             await self.board.wait(batch_id, command.position, command.wait_s)
             await asyncio.sleep(_GATHER_S)
@@ -102,18 +106,20 @@ class Batches:
 
     async def pause(self, command: contracts.PauseBatch, _delivery: Delivery) -> BatchReply:
         """Begin nothing more."""
-        async with self.lanes.hold(command.batch_id):
-            record = self.book.require(command.batch_id)
+        batch_id = self.book.resolve(command.batch_id).batch_id
+        async with self.lanes.hold(batch_id):
+            record = self.book.require(batch_id)
             if record.state in _PAUSABLE:
                 await self._move(record, BatchState.PAUSED, "paused by request")
             elif record.state is not BatchState.PAUSED:
                 raise _refused(record, "paused")
-        return self._reply(command.batch_id)
+        return self._reply(batch_id)
 
     async def resume(self, command: contracts.ResumeBatch, _delivery: Delivery) -> BatchReply:
         """Go on; what has failed until now counts no more."""
-        async with self.lanes.hold(command.batch_id):
-            record = self.book.require(command.batch_id)
+        batch_id = self.book.resolve(command.batch_id).batch_id
+        async with self.lanes.hold(batch_id):
+            record = self.book.require(batch_id)
             if record.state is BatchState.PAUSED:
                 items = self.book.items(record.batch_id)
                 failed = sum(item.state is ItemState.FAILED for item in items)
@@ -123,22 +129,24 @@ class Batches:
                 await self._set_going(accepted, state, "")
             elif record.state not in _PAUSABLE:
                 raise _refused(record, "resumed")
-        return self._reply(command.batch_id)
+        return self._reply(batch_id)
 
     async def cancel(self, command: contracts.CancelBatch, _delivery: Delivery) -> BatchReply:
         """Begin nothing more, for good."""
-        async with self.lanes.hold(command.batch_id):
-            record = self.book.require(command.batch_id)
+        batch_id = self.book.resolve(command.batch_id).batch_id
+        async with self.lanes.hold(batch_id):
+            record = self.book.require(batch_id)
             if record.state in _PAUSABLE or record.state is BatchState.PAUSED:
                 await self._move(record, BatchState.CANCELLED, "cancelled by request")
             elif record.state is not BatchState.CANCELLED:
                 raise _refused(record, "cancelled")
-        return self._reply(command.batch_id)
+        return self._reply(batch_id)
 
     async def roll_back(self, command: contracts.RollBackBatch, _delivery: Delivery) -> BatchReply:
         """Put back all that was upgraded; what could not be put back before is tried again."""
-        async with self.lanes.hold(command.batch_id):
-            record = self.book.require(command.batch_id)
+        batch_id = self.book.resolve(command.batch_id).batch_id
+        async with self.lanes.hold(batch_id):
+            record = self.book.require(batch_id)
             if record.state in _NOT_ROLLED_BACK or record.planned_at_ns is None:
                 raise _refused(record, "rolled back")
             if record.state is not BatchState.ROLLBACK_STARTED:
@@ -150,7 +158,7 @@ class Batches:
                 await self._set_going(
                     record, BatchState.ROLLBACK_STARTED, "rolled back by request", stuck
                 )
-        return self._reply(command.batch_id)
+        return self._reply(batch_id)
 
     async def _move(self, record: BatchRecord, state: BatchState, message: str) -> None:
         await self.book.commit(record.now(state, message, self.clock()))

@@ -56,6 +56,22 @@ class Book:
             )
         return record
 
+    def resolve(self, name: str) -> BatchRecord:
+        """Return the batch of an id, or of the beginning of one.
+
+        Raises NotFound, or InvalidArgument where several begin so.
+        """
+        whole = self._batches.get(name)
+        begin_so = [key for key in self._batches if name and key.startswith(name)]
+        if whole is not None or not begin_so:
+            return self.require(name)
+        if len(begin_so) > 1:
+            raise errdefs.InvalidArgument(
+                f"upgrade {name} is ambiguous: {len(begin_so)} begin so; give more of the id",
+                detail={"upgrade": name},
+            )
+        return self._batches[begin_so[0]]
+
     def items(self, batch_id: str) -> tuple[ItemRecord, ...]:
         """Return a batch's plugins in the order of their numbers."""
         found = self._items.get(batch_id, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -126,6 +127,30 @@ def test_what_can_not_be_meant(args: tuple[str, ...]) -> None:
     assert not parts.fake.created
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("--parallelism", "-1"), ("--max-failure-ratio", "1.5")],
+    ids=["parallelism", "ratio"],
+)
+def test_a_number_that_can_not_be(args: tuple[str, str]) -> None:
+    """The option is named, and what it takes."""
+    done = _run(_Parts(), "--filter", "enabled=true", "--to", "v2", *args)
+
+    assert done.exit_code == 2
+    assert f"Invalid value for '{args[0]}'" in done.output
+
+
+@pytest.mark.parametrize("verb", ["inspect", "watch", "pause", "resume", "cancel", "rollback"])
+def test_an_empty_id(verb: str) -> None:
+    """It is refused here: a script's variable was empty."""
+    parts = _Parts()
+
+    done = _run(parts, verb, "")
+
+    assert (done.exit_code, parts.fake.steered) == (2, [])
+    assert "wherry upgrade ls" in done.output
+
+
 def test_no_target() -> None:
     """Without --to it says what is missing."""
     done = _run(_Parts())
@@ -226,11 +251,108 @@ def test_plain_lines() -> None:
 
     assert said == [
         "warning: w",
-        "1/2 n1/p0: failed: it ends",
         "upgrade u1: updating",
+        "1/2 n1/p0: failed: it ends",
         "2/2 n1/p1: upgraded",
         "upgrade u1: completed",
     ]
+
+
+def test_plain_lines_that_come_together() -> None:
+    """Plugins that end at once are counted one by one."""
+    said: list[str] = []
+    display = PlainUpgradeDisplay(said.append)
+
+    display.show(upgrade("updating", upgraded=2), [plugin(0, "upgraded"), plugin(1, "upgraded")])
+
+    assert said[1:] == ["1/2 n1/p0: upgraded", "2/2 n1/p1: upgraded"]
+
+
+def test_plain_lines_of_a_rollback() -> None:
+    """What is upgraded waits to be put back; it counts once it is."""
+    said: list[str] = []
+    display = PlainUpgradeDisplay(said.append)
+    display.show(upgrade("updating", upgraded=2), [plugin(0, "upgraded"), plugin(1, "upgraded")])
+    del said[:]
+
+    display.show(upgrade("rollback_started", upgraded=2), [])
+    for number, left in ((1, 1), (0, 0)):
+        shown = upgrade("rollback_started", upgraded=left, rolled_back=2 - left)
+        display.show(shown, [plugin(number, "rolled_back")])
+
+    assert said == [
+        "upgrade u1: rollback_started",
+        "1/2 n1/p1: rolled_back",
+        "2/2 n1/p0: rolled_back",
+    ]
+
+
+def test_watch_of_a_rollback_tells_no_upgrades() -> None:
+    """Who comes later is told what was put back, not what was upgraded before."""
+    said: list[str] = []
+
+    shown = upgrade("rollback_started", upgraded=1, rolled_back=1)
+    PlainUpgradeDisplay(said.append).show(shown, [plugin(0, "upgraded"), plugin(1, "rolled_back")])
+
+    assert said == ["upgrade u1: rollback_started", "1/2 n1/p1: rolled_back"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "summary", "done"),
+    [
+        (upgrade("rollback_started", upgraded=12), "0 of 12 put back: 12 upgraded", 0),
+        (
+            upgrade("rollback_started", upgraded=3, rolling_back=2, rolled_back=4, cancelled=3),
+            "4 of 9 put back: 3 cancelled, 4 rolled_back, 2 rolling_back, 3 upgraded",
+            7,
+        ),
+        (
+            upgrade("rollback_paused", rollback_failed=1, rolled_back=8, failed=1),
+            "8 of 9 put back: 1 failed, 1 rollback_failed, 8 rolled_back",
+            10,
+        ),
+        (upgrade("updating", upgraded=3, pending=2), "3 of 5 done: 2 pending, 3 upgraded", 3),
+        (upgrade("planned", pending=1, failed=2), "3 planned: 2 failed, 1 pending", 2),
+    ],
+    ids=["begun", "under way", "stuck", "forwards", "plan"],
+)
+def test_summary_counts(shown: Upgrade, summary: str, done: int) -> None:
+    """A rollback says how much of what was upgraded is put back."""
+    assert shown.summary() == f"upgrade u1 to v2: {shown.state}; {summary}"
+    assert shown.done == done
+
+
+@pytest.mark.parametrize(
+    ("ended", "commands"),
+    [
+        (upgrade("completed", upgraded=1, failed=1), ["inspect", "rollback"]),
+        (upgrade("paused", failed=1), ["inspect", "resume", "rollback"]),
+        (upgrade("cancelled", cancelled=2), ["inspect", "rollback"]),
+        (upgrade("rollback_completed", rolled_back=2), ["inspect"]),
+        (upgrade("rollback_paused", rollback_failed=1), ["inspect", "rollback"]),
+        (upgrade("failed"), []),
+    ],
+    ids=["some", "paused", "cancelled", "back", "stuck", "no plan"],
+)
+def test_what_may_be_done_next(ended: Upgrade, commands: list[str]) -> None:
+    """Each end that is not the one wished for says how to go on."""
+    parts = _Parts(fake=FakeUpgradeApi(changes=[_change(upgrade(), 0), _change(ended)]))
+
+    said = _run(parts, "--filter", "enabled=true", "--to", "v2").output
+
+    assert re.findall(r"`wherry upgrade (\w+) u1`", said) == commands
+
+
+def test_a_long_phase_squeezes_no_names() -> None:
+    """On a narrow terminal it is cut, and the plugins can still be told apart."""
+    out = io.StringIO()
+    display = LiveUpgradeDisplay(Console(file=out, force_terminal=True, width=80, height=20))
+
+    display.show(upgrade(upgrading=1), [plugin(7, live="Digest: sha256:" + "0" * 64)])
+    display.close()
+
+    assert "p7" in out.getvalue()
+    assert "Digest: sha256:0" in out.getvalue()
 
 
 def test_live_table() -> None:

@@ -119,7 +119,8 @@ def test_failure_action(action: FailureAction, state: BatchState | None) -> None
 
     assert todo.state is state
     assert bool(todo.upgrade) is (state is None)
-    assert ("p0:latest on n1: it ends" in todo.message) is (state is not None)
+    said = "p0:latest on n1 failed, and none of 2 may: it ends"
+    assert todo.message == (said if state else "")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,13 @@ def test_failure_ratio(ratio: float, failed: int, acts: bool) -> None:
     items = _items(*[_FAILED] * failed, *[_PENDING] * (10 - failed))
 
     assert (_step(_batch(max_failure_ratio=ratio), items).state is BatchState.PAUSED) is acts
+
+
+def test_how_many_may_fail_is_said() -> None:
+    """Not how many have: what is under way may follow."""
+    todo = _step(_batch(max_failure_ratio=0.25), _items(*[_FAILED] * 3, *[_PENDING] * 7))
+
+    assert "failed, and 2 of 10 may: it ends" in todo.message
 
 
 def test_accepted_failures() -> None:

@@ -248,7 +248,7 @@ async def test_rollback_on_failure(world: ControllerWorld, stores: FakeStores) -
         node: {one.name: one for one in found} for node, found in _NODES.items()
     }
     assert shown.counts["failed"] == 1
-    assert "a1:latest on n1: it ends" in shown.message
+    assert shown.message == "a1:latest on n1 failed, and none of 8 may: it ends"
 
 
 async def test_pause_resume(world: ControllerWorld, stores: FakeStores) -> None:
@@ -505,6 +505,38 @@ async def test_no_such_batch(world: ControllerWorld, command: Any) -> None:
     """What nobody knows is not found."""
     with pytest.raises(errdefs.NotFound):
         await world.ask(command)
+
+
+@pytest.mark.parametrize("name", ["", "x", "bb"])
+async def test_no_batch_begins_so(world: ControllerWorld, stores: FakeStores, name: str) -> None:
+    """Neither nothing nor something else is the beginning of an id."""
+    await _create(world, dry_run=True)
+
+    with pytest.raises(errdefs.NotFound, match="wherry upgrade ls"):
+        await world.ask(contracts.CancelBatch(batch_id=name))
+
+
+async def test_the_beginning_of_an_id(world: ControllerWorld, stores: FakeStores) -> None:
+    """It names the batch where only one begins so; a whole id is always that one."""
+    for batch_id in ("ab1", "ab2", "ab"):
+        await world.ask(contracts.CreateBatch(batch_id=batch_id, request=_request(dry_run=True)))
+
+    async def named(name: str) -> str:
+        return (await world.ask(contracts.WatchBatch(batch_id=name))).batch.batch_id
+
+    assert [await named(name) for name in ("ab1", "ab", "ab2")] == ["ab1", "ab", "ab2"]
+    with pytest.raises(errdefs.InvalidArgument, match="a is ambiguous: 3 begin so"):
+        await named("a")
+
+
+@pytest.mark.parametrize("verb", [contracts.PauseBatch, contracts.CancelBatch])
+async def test_steered_by_the_beginning_of_its_id(
+    world: ControllerWorld, stores: FakeStores, verb: Any
+) -> None:
+    """What is told of it bears the whole id."""
+    await world.ask(contracts.CreateBatch(batch_id="abc", request=_request()))
+
+    assert (await world.ask(verb(batch_id="a"))).batch.batch_id == "abc"
 
 
 async def test_watching(world: ControllerWorld, stores: FakeStores) -> None:
