@@ -17,6 +17,7 @@ from services.executor.adapters.inotify import FolderEvents
 from services.executor.adapters.kept_logs import KeptLogs
 from services.executor.adapters.logs import LogFiles
 from services.executor.adapters.mounts import HostMounts
+from services.executor.adapters.one_call import OneCall
 from services.executor.adapters.own_places import OwnPlaces
 from services.executor.adapters.pidfd import PidfdProcesses
 from services.executor.adapters.programs import find_program
@@ -86,6 +87,7 @@ def build_host(config: ExecutorConfig) -> Host:
             runc=runc,
             runtime_args=chosen.args,
             cgroups=cgroups,
+            one_call=OneCall(client),
         ),
         runtime=RuncRuntime(runc=client),
         processes=PidfdProcesses(),

@@ -24,11 +24,21 @@ class RuntimeStatus(StrEnum):
     STOPPED = "stopped"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """A container that was created; its processes may have ended since."""
+
+    init: Process
+    conmon: Process
+    #: Whether its program runs; else it waits for the runtime's start.
+    started: bool
+
+
 class Supervisor(Protocol):
     """Creates a container under a process that outlives us and records its exit."""
 
-    async def create(self, container_id: str) -> tuple[Process, Process]:
-        """Create the container from its bundle; return its init process and its supervisor.
+    async def create(self, container_id: str) -> Created:
+        """Create the container from its bundle, and start it where that is one call.
 
         Raises InvalidArgument with the runtime's words. Cancelled, it first sees the creation
         through; what was made is the caller's to remove.
@@ -112,6 +122,10 @@ class Bundles(Protocol):
 
     def ran_out_of_memory(self, container_id: str) -> bool:
         """Tell whether the supervisor saw the kernel kill for want of memory."""
+        ...
+
+    def note_out_of_memory(self, container_id: str) -> None:
+        """Note in the supervisor's place what it began to look for too late to see."""
         ...
 
     async def out_of_memory(self, container_id: str) -> None:
@@ -220,6 +234,10 @@ class Cgroups(Protocol):
 
     def processes(self, container_id: str) -> list[Process]:
         """Return the processes in the container's cgroups."""
+        ...
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the kernel killed one of the container's processes for want of memory."""
         ...
 
     def figures(self, container_id: str, now_ns: int) -> ContainerFigures:

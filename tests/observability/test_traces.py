@@ -87,7 +87,7 @@ def test_an_enable_leads_down_to_runc(watched: Watched) -> None:
     trace = watched.collector.trace(root.trace_id)
 
     assert root.attributes["wherry.plugin"] == PLUGIN
-    assert parents(only(trace, "runc create"), trace) == [
+    assert parents(only(trace, "runc run"), trace) == [
         "conmon",
         "process executor.container.start.v1",
         "send wherry:{node}:executor:commands",
@@ -96,7 +96,7 @@ def test_an_enable_leads_down_to_runc(watched: Watched) -> None:
         "POST /plugins/{name}/enable",
     ]
     below = {span.name for span in trace if "process executor" in "".join(parents(span, trace)[:1])}
-    assert {"prepare bundle", "conmon", "runc start", "readiness"} <= below
+    assert {"prepare bundle", "conmon", "readiness"} <= below
     assert len([span for span in trace if span.name == "transaction store"]) >= 2
     assert {span.service for span in trace} == {
         *("wherry-gateway", "wherry-store", "wherry-executor")
@@ -153,7 +153,7 @@ def test_a_crash_is_a_trace_that_ends_in_the_restart(watched: Watched) -> None:
 
     assert root.name == "process executor.container.exited.v1"
     assert root.attributes["container.id"]
-    assert any(span.name == "runc create" for span in trace)
+    assert any(span.name == "runc run" for span in trace)
     (link,) = root.links
     (cause,) = [span for span in spans if span.span_id == link[1]]
     assert (cause.service, cause.kind) == ("wherry-executor", "producer")
@@ -190,7 +190,7 @@ def test_a_batch_leads_down_to_the_containers(watched: Watched) -> None:
     assert plugin.attributes["wherry.node"] == watched.node.name
     assert str(plugin.attributes["wherry.plugin"]).startswith(PLUGIN)
     below = {span.name for span in trace if {"upgrade plugin", "job"} <= set(parents(span, trace))}
-    assert {"upgrade stop", "upgrade start", "upgrade monitor", "runc create"} <= below
+    assert {"upgrade stop", "upgrade start", "upgrade monitor", "runc run"} <= below
     jobs = [one for one in trace if one.name == "job"]
     assert sorted(str(one.attributes["wherry.job.kind"]) for one in jobs) == ["prefetch", "upgrade"]
     waits = [one for one in trace if one.name == "wait node.{node}.pull"]
@@ -277,7 +277,7 @@ def test_a_clients_trace_goes_on(watched: Watched) -> None:
     """All that a request with a traceparent did lies in the trace that it names."""
     trace = watched.collector.trace(CLIENT_TRACE)
 
-    assert {"POST /plugins/{name}/enable", "runc create"} <= {span.name for span in trace}
+    assert {"POST /plugins/{name}/enable", "runc run"} <= {span.name for span in trace}
 
 
 def test_log_lines_name_their_trace(watched: Watched) -> None:

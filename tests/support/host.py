@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 
 from services.executor.domain.record import Process, Record
-from services.executor.ports import Host, RuntimeStatus
+from services.executor.ports import Created, Host, RuntimeStatus
 from shared import errdefs
 from shared.contracts.executor import ContainerConfig, ContainerFigures, ExecConfig, Exit, LogLine
 from shared.contracts.sealed import Sealed, SealedSecret
@@ -64,8 +64,10 @@ class FakeSupervisor:
         self.created: list[str] = []
         self.reopened: list[str] = []
         self.error: errdefs.Error | None = None
+        #: Whether what it creates runs at once.
+        self.starts = False
 
-    async def create(self, container_id: str) -> tuple[Process, Process]:
+    async def create(self, container_id: str) -> Created:
         """Create a container, or raise *error*."""
         await asyncio.sleep(0)
         if self.error is not None:
@@ -73,7 +75,11 @@ class FakeSupervisor:
         self.created.append(container_id)
         number = len(self.created)
         self._processes.supervisors[100 + number] = 200 + number
-        return self._processes.begin(100 + number), self._processes.begin(200 + number)
+        return Created(
+            init=self._processes.begin(100 + number),
+            conmon=self._processes.begin(200 + number),
+            started=self.starts,
+        )
 
     def find(self, container_id: str) -> Process | None:
         """Find nothing."""
@@ -151,6 +157,10 @@ class FakeBundles:
     def ran_out_of_memory(self, container_id: str) -> bool:
         """Tell whether the test said so."""
         return container_id in self.without_memory
+
+    def note_out_of_memory(self, container_id: str) -> None:
+        """Say so, as the test would."""
+        self.run_out_of_memory(container_id)
 
     async def out_of_memory(self, container_id: str) -> None:
         """Return once the test says so."""
@@ -247,6 +257,8 @@ class FakeCgroups:
 
     def __init__(self) -> None:
         self.frozen: set[str] = set()
+        #: Containers of which the kernel says that it killed for want of memory.
+        self.killed: set[str] = set()
         #: Pids in the cgroups of every container.
         self.pids: list[int] = []
 
@@ -257,6 +269,10 @@ class FakeCgroups:
     def processes(self, container_id: str) -> list[Process]:
         """Return those that the test set."""
         return [Process(pid=pid, birth="now") for pid in self.pids]
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the test said so."""
+        return container_id in self.killed
 
     def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
         """Return figures of which only the id tells something."""

@@ -118,6 +118,10 @@ class BundleFolders:
         """Tell whether the supervisor saw the kernel kill for want of memory."""
         return self.layout.bundle(container_id).oom_file.exists()
 
+    def note_out_of_memory(self, container_id: str) -> None:
+        """Note in the supervisor's place what it began to look for too late to see."""
+        self.layout.bundle(container_id).oom_file.touch()
+
     async def out_of_memory(self, container_id: str) -> None:
         """Return once the supervisor has seen the kernel kill for want of memory."""
         bundle = self.layout.bundle(container_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,14 +39,21 @@ class HostCgroups:
         for hierarchy in self._hierarchies:
             self._admit(pid, hierarchy)
 
-    def admit_stray(self, container_id: str, pid: int) -> None:
-        """Do the same with a container's process where the runtime made no cgroup for it.
+    def admit_strays(self, container_id: str, pid: int) -> None:
+        """Do the same with a container's processes where the runtime made no cgroup for them.
 
-        A hierarchy that it does not know, say; raises Unavailable.
+        A hierarchy that it does not know, say; raises Unavailable. *pid* is the first of them.
         """
-        for hierarchy in self._hierarchies:
-            if not (hierarchy / self.layout.cgroup_of(container_id).lstrip("/")).exists():
-                self._admit(pid, hierarchy)
+        tops = zip(
+            self._hierarchies, self._folders(self.layout.cgroup_of(container_id)), strict=True
+        )
+        unknown = [hierarchy for hierarchy, cgroup in tops if not cgroup.exists()]
+        moved: set[int] = set()
+        # Children that were made before their parent was moved are seen in the next round.
+        while unknown and (left := {pid, *self._pids(container_id)} - moved):
+            for each, hierarchy in itertools.product(left, unknown):
+                self._admit(each, hierarchy)
+            moved |= left
 
     def _admit(self, pid: int, hierarchy: Path) -> None:
         cgroup = hierarchy / self.layout.cgroup_of(SUPERVISORS).lstrip("/")
@@ -73,11 +81,14 @@ class HostCgroups:
 
     def processes(self, container_id: str) -> list[Process]:
         """Return the processes in the container's cgroups, and in those below."""
-        tops = self._folders(self.layout.cgroup_of(container_id))
-        files = [cgroup / "cgroup.procs" for top in tops for cgroup in _deepest_first(top)]
-        pids = {int(pid) for file in files for pid in _read(file).split()}
-        found = (identify(pid) for pid in sorted(pids))
+        found = (identify(pid) for pid in sorted(self._pids(container_id)))
         return [process for process in found if process is not None]
+
+    def ran_out_of_memory(self, container_id: str) -> bool:
+        """Tell whether the kernel killed one of the container's processes for want of memory."""
+        hierarchy, name = self._memory
+        cgroup = hierarchy / self.layout.cgroup_of(container_id).lstrip("/")
+        return cgroup_figures.tells_of_kills(_read(cgroup / name))
 
     def make_exec(self, container_id: str, exec_id: str) -> str:
         """Make a cgroup below the container's, and return its name there."""
@@ -132,6 +143,11 @@ class HostCgroups:
             with contextlib.suppress(OSError):
                 (hierarchy / "wherry").rmdir()
 
+    def _pids(self, container_id: str) -> set[int]:
+        tops = self._folders(self.layout.cgroup_of(container_id))
+        files = [cgroup / "cgroup.procs" for top in tops for cgroup in _deepest_first(top)]
+        return {int(pid) for file in files for pid in _read(file).split()}
+
     def _remove(self, path: str) -> None:
         for top in self._folders(path):
             for cgroup in _deepest_first(top):
@@ -150,6 +166,13 @@ class HostCgroups:
             if "freezer" in mount.super_options:
                 return Path(mount.path), "freezer.state"
         return self._hierarchies[-1], "cgroup.freeze"
+
+    @cached_property
+    def _memory(self) -> tuple[Path, str]:
+        for mount in _mounts():
+            if "memory" in mount.super_options:
+                return Path(mount.path), "memory.oom_control"
+        return self._hierarchies[-1], "memory.events"
 
 
 def _mounts() -> list[MountPoint]:

@@ -18,11 +18,13 @@ from services.executor.adapters.calls import spanned
 from services.executor.adapters.capabilities import lacking_capabilities
 from services.executor.adapters.cgroups import HostCgroups
 from services.executor.adapters.metrics import RUNC_SECONDS
+from services.executor.adapters.one_call import OneCall
 from services.executor.adapters.pidfd import identify
 from services.executor.adapters.pipes import open_pipe, read_line
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
+from services.executor.ports import Created
 from shared import runc_ctl
 
 #: conmon's order to open its log anew. Version 2.1.6 does not do it on SIGUSR1.
@@ -40,23 +42,26 @@ class Conmon:
     conmon: str
     runc: str
     cgroups: HostCgroups
+    one_call: OneCall
     #: What the runtime is told before its verb.
     runtime_args: tuple[str, ...] = ()
 
-    async def create(self, container_id: str) -> tuple[Process, Process]:
-        """Create the container from its bundle; return its init process and its supervisor.
+    async def create(self, container_id: str) -> Created:
+        """Create the container from its bundle, and start it where that is one call.
 
         Raises InvalidArgument with the runtime's words, Unavailable where one of them was killed.
         Cancelled, it first sees the creation through; what was made is the caller's to remove.
         """
         bundle = self.layout.bundle(container_id)
-        with spanned("conmon", container_id), RUNC_SECONDS.labels("create").time():
-            result = await self._see_through(bundle)
+        told = await self.one_call.args()
+        command = "run" if told else "create"
+        with spanned("conmon", container_id), RUNC_SECONDS.labels(command).time():
+            result = await self._see_through(bundle, told)
         pid = int(result.get("data", -1))
         if pid <= 0:
             lacking = lacking_capabilities(bundle.spec)
             raise failure.not_created(container_id, _reason(bundle, result), lacking)
-        return self._created(bundle, pid)
+        return self._created(bundle, pid, started=bool(told))
 
     def find(self, container_id: str) -> Process | None:
         """Return the supervisor that a half-made start may have left running."""
@@ -83,23 +88,23 @@ class Conmon:
         finally:
             os.close(fd)
 
-    async def _see_through(self, bundle: Bundle) -> dict[str, Any]:
+    async def _see_through(self, bundle: Bundle, told: tuple[str, ...]) -> dict[str, Any]:
         """Launch conmon and let nobody cut that short: one killed while it forks can't be found."""
-        launch = asyncio.create_task(self._launch(bundle))
+        launch = asyncio.create_task(self._launch(bundle, told))
         try:
             return await asyncio.shield(launch)
         except asyncio.CancelledError:
             await asyncio.gather(launch, return_exceptions=True)
             raise
 
-    async def _launch(self, bundle: Bundle) -> dict[str, Any]:
+    async def _launch(self, bundle: Bundle, told: tuple[str, ...]) -> dict[str, Any]:
         with open_pipe() as sync, open_pipe() as start:
             with spanned("conmon start", bundle.container_id):
-                process = await self._spawn(bundle, sync.write_end, start.read_end)
+                process = await self._spawn(bundle, told, sync.write_end, start.read_end)
             moving = asyncio.create_task(self._move(bundle.container_id, process))
             try:
                 async with asyncio.timeout(_CREATE_LIMIT_S):
-                    with spanned("runc create", bundle.container_id):
+                    with spanned("runc run" if told else "runc create", bundle.container_id):
                         os.write(start.write_end, b"\0")
                         sync.close_write_end()
                         answer = await read_line(sync.read_end)
@@ -132,10 +137,10 @@ class Conmon:
                 await asyncio.to_thread(self.cgroups.admit_supervisor, supervisor.pid)
 
     async def _spawn(
-        self, bundle: Bundle, sync_fd: int, start_fd: int
+        self, bundle: Bundle, told: tuple[str, ...], sync_fd: int, start_fd: int
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *self._command(bundle),
+            *self._command(bundle, told),
             cwd=bundle.path,  # it writes a file "oom" here as well
             env=_environment(sync_fd, start_fd),
             pass_fds=(sync_fd, start_fd),
@@ -145,7 +150,7 @@ class Conmon:
             start_new_session=True,
         )
 
-    def _command(self, bundle: Bundle) -> list[str]:
+    def _command(self, bundle: Bundle, told: tuple[str, ...]) -> list[str]:
         name = bundle.container_id
         return [
             *(self.conmon, "--api-version", "1", "--log-level", "warning"),
@@ -155,16 +160,23 @@ class Conmon:
             *("-l", f"k8s-file:{bundle.log}", "--no-sync-log"),
             *("-r", self.runc, f"--runtime-arg=--root={self.layout.state_root}"),
             *(f"--runtime-arg=--log={_runc_log(bundle)}", "--runtime-arg=--log-format=json"),
-            *(f"--runtime-arg={arg}" for arg in self.runtime_args),
+            *(f"--runtime-arg={arg}" for arg in (*self.runtime_args, *told)),
         ]
 
-    def _created(self, bundle: Bundle, pid: int) -> tuple[Process, Process]:
-        self.cgroups.admit_stray(bundle.container_id, pid)
-        init = identify(pid)
-        conmon = _identify(bundle.conmon_pid_file)
-        if init is None or conmon is None:
+    def _created(self, bundle: Bundle, pid: int, *, started: bool) -> Created:
+        self.cgroups.admit_strays(bundle.container_id, pid)
+        init, conmon = identify(pid), _identify(bundle.conmon_pid_file)
+        # A program that was started may have ended by itself; then its exit is recorded.
+        if conmon is None and not bundle.exit_file.exists():
             raise failure.supervisor_killed(bundle.container_id)
-        return init, conmon
+        if init is None and not started:
+            raise failure.supervisor_killed(bundle.container_id)
+        return Created(init=init or _gone(pid), conmon=conmon or _gone(pid), started=started)
+
+
+def _gone(pid: int) -> Process:
+    """Return a process that has ended: no later one is taken for it."""
+    return Process(pid=pid, birth="ended")
 
 
 def _environment(sync_fd: int, start_fd: int) -> dict[str, str]:

@@ -63,6 +63,11 @@ def build(container_id: str, now_ns: int, read: Read, host: HostFigures) -> Cont
     )
 
 
+def tells_of_kills(events: str) -> bool:
+    """Tell whether memory.oom_control of version 1, or memory.events, counts a kill."""
+    return _pairs(events).get("oom_kill", 0) > 0
+
+
 def _cpu(read: Read) -> CpuFigures:
     both = _pairs(read("cpu.stat"))
     times = _pairs(read("cpuacct.stat"))

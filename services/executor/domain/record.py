@@ -17,9 +17,10 @@ from shared.contracts.message import Value
 class Phase(StrEnum):
     """How far the start of a container has come; it only moves forward."""
 
-    #: Its folder is being filled, or runc is creating it; a crash leaves something half-made.
+    #: Its folder is being filled, or runc is creating it and may have started it; a crash leaves
+    #: something half-made.
     PREPARING = "preparing"
-    #: Created; runc was told to start it, or is about to be.
+    #: Created; it was started, or runc is about to be told.
     STARTING = "starting"
     #: Started and ready.
     RUNNING = "running"

@@ -89,19 +89,20 @@ class Starter:
             await self.stopper.remove(container_id)  # of a start whose undoing failed
         with opened(tracer, "prepare bundle", attributes=attributes):
             self._prepare(record, command)
-        init, conmon = await self.host.supervisor.create(container_id)
+        created = await self.host.supervisor.create(container_id)
         with opened(tracer, "note creation", attributes=attributes):
             record = record.model_copy(
                 update={
                     "phase": Phase.STARTING,
-                    "init": init,
-                    "conmon": conmon,
+                    "init": created.init,
+                    "conmon": created.conmon,
                     "started_at_ns": self.host.clock.now_ns(),
                 }
             )
             self.host.bundles.save(record)
         held = self.watch.hold(record, committed=False)
-        await self.host.runtime.start(container_id)
+        if not created.started:
+            await self.host.runtime.start(container_id)
         return held
 
     def _prepare(self, record: Record, command: StartContainer) -> None:

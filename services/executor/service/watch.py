@@ -178,6 +178,7 @@ class Watch:
 
     async def _watch_memory(self, held: Held) -> None:
         if not held.record.ran_out_of_memory:
+            self._look_for_kills(held)
             await self._host.bundles.out_of_memory(held.container_id)
             log.warning("ran out of memory", container_id=held.container_id)
             self.update(held, ran_out_of_memory=True)
@@ -186,6 +187,7 @@ class Watch:
 
     def _conclude(self, held: Held) -> None:
         bundles = self._host.bundles
+        self._look_for_kills(held)
         out_of_memory = bundles.ran_out_of_memory(held.container_id)
         ended = bundles.exit_of(held.container_id) or Exit(
             exit_code=None,
@@ -198,6 +200,12 @@ class Watch:
         self.update(held, exit=ended, ran_out_of_memory=out_of_memory)
         held.ended.set()
         log.info("container ended", container_id=held.container_id, exit_code=ended.exit_code)
+
+    def _look_for_kills(self, held: Held) -> None:
+        """See what the kernel killed before the supervisor looked, and after it had ended."""
+        if self._host.cgroups.ran_out_of_memory(held.container_id):
+            with contextlib.suppress(OSError):  # a full disk, or a folder that is being deleted
+                self._host.bundles.note_out_of_memory(held.container_id)
 
     def _is_alive(self, process: Process | None) -> bool:
         return process is not None and self._host.processes.is_alive(process)

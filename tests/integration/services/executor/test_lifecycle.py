@@ -282,7 +282,7 @@ def _heeds(node: ExecutorNode, container_id: str, number: signal.Signals) -> boo
 async def test_a_stop_interrupts_a_start(node: ExecutorNode) -> None:
     """A container that is not ready yet can be stopped, and its start then fails."""
     starting = asyncio.create_task(node.start("c-1", "term=0", ready="p.sock"))
-    await eventually(lambda: (node.bundle("c-1") / "log").exists(), "container is created")
+    await eventually(node.executor.containers, "container is created")
     await eventually(lambda: _heeds(node, "c-1", signal.SIGTERM), "the program set its handler")
 
     await node.stop("c-1")

@@ -106,10 +106,12 @@ async def test_supervisor_and_container_killed_while_nobody_looked(node: Executo
     assert container.pid is not None
     init = identify(container.pid)
     assert init is not None
+    conmon = identify(node.supervisor_pid("c-1"))
+    assert conmon is not None
     await node.executor.close()
-    os.kill(node.supervisor_pid("c-1"), signal.SIGKILL)
-    os.kill(container.pid, signal.SIGKILL)
-    await PidfdProcesses().ended(init)
+    for process in (conmon, init):
+        os.kill(process.pid, signal.SIGKILL)
+        await PidfdProcesses().ended(process)
 
     await node.begin()
 
@@ -242,8 +244,7 @@ async def _created_only(node: ExecutorNode, container_id: str) -> int:
         )
     )
     bundles.prepare(container_id, node.container_config())
-    init, _ = await node.host.supervisor.create(container_id)
-    return init.pid
+    return (await node.host.supervisor.create(container_id)).init.pid
 
 
 async def test_a_start_that_was_waiting_is_taken_up_by_its_repeat(node: ExecutorNode) -> None:

@@ -114,6 +114,18 @@ async def test_a_started_container_runs(scene: Scene) -> None:
     assert scene.host.mounts.shared == ["data root"]
 
 
+async def test_a_container_that_runs_once_it_is_created_is_not_started_again(
+    scene: Scene,
+) -> None:
+    """Where creation and start are one call, there is no second one."""
+    scene.host.supervisor.starts = True
+
+    container = await scene.start()
+
+    assert container.status is ContainerStatus.RUNNING
+    assert scene.host.runtime.calls == []
+
+
 async def test_a_repeat_waits_with_the_first_and_finds_its_container(scene: Scene) -> None:
     """Two starts of one id, one of them waiting, create one container."""
     scene.host.sockets.refuse()
@@ -323,6 +335,17 @@ async def test_an_unrecorded_exit_keeps_its_time(scene: Scene) -> None:
     assert (await scene.get()).exit == Exit(exit_code=None, oom_killed=True, exited_at_ns=1_000)
     scene.executor = scene.new_executor()
     await scene.executor.restore()
+    assert (await scene.get()).exit == Exit(exit_code=None, oom_killed=True, exited_at_ns=1_000)
+
+
+async def test_a_kill_that_no_supervisor_saw_is_told(scene: Scene) -> None:
+    """A program may run out of memory before its supervisor looks for that: the kernel counted."""
+    await scene.start()
+    scene.host.cgroups.killed.add("c-1")
+
+    scene.host.processes.end(101)
+    await scene.settle()
+
     assert (await scene.get()).exit == Exit(exit_code=None, oom_killed=True, exited_at_ns=1_000)
 
 

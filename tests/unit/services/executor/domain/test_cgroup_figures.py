@@ -37,6 +37,14 @@ _V2 = {
 }
 
 
+def test_kills_for_want_of_memory_are_counted_by_the_kernel() -> None:
+    """In memory.oom_control of version 1, in memory.events of version 2, or nowhere."""
+    assert cgroup_figures.tells_of_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 1")
+    assert cgroup_figures.tells_of_kills("low 0\nhigh 0\nmax 9\noom 2\noom_kill 2")
+    assert not cgroup_figures.tells_of_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 0")
+    assert not cgroup_figures.tells_of_kills("")
+
+
 def _build(files: dict[str, str]) -> ContainerFigures:
     return cgroup_figures.build("c-1", 1, lambda name: files.get(name, ""), _HOST)
 
