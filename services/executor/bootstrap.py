@@ -23,6 +23,7 @@ from services.executor.adapters.pidfd import PidfdProcesses
 from services.executor.adapters.programs import find_program
 from services.executor.adapters.ps import ProcpsPs
 from services.executor.adapters.runc import RuncRuntime
+from services.executor.adapters.sealed_program import SealedProgram
 from services.executor.adapters.secrets import SecretFolders
 from services.executor.adapters.sockets import UnixSockets
 from services.executor.config import ExecutorConfig
@@ -88,6 +89,7 @@ def build_host(config: ExecutorConfig) -> Host:
             runtime_args=chosen.args,
             cgroups=cgroups,
             one_call=OneCall(client),
+            sealed=SealedProgram(runc),
         ),
         runtime=RuncRuntime(runc=client),
         processes=PidfdProcesses(),

@@ -21,6 +21,7 @@ from services.executor.adapters.metrics import RUNC_SECONDS
 from services.executor.adapters.one_call import OneCall
 from services.executor.adapters.pidfd import identify
 from services.executor.adapters.pipes import open_pipe, read_line
+from services.executor.adapters.sealed_program import SealedProgram
 from services.executor.domain import failure
 from services.executor.domain.layout import Bundle, Layout
 from services.executor.domain.record import Process
@@ -43,6 +44,7 @@ class Conmon:
     runc: str
     cgroups: HostCgroups
     one_call: OneCall
+    sealed: SealedProgram
     #: What the runtime is told before its verb.
     runtime_args: tuple[str, ...] = ()
 
@@ -158,7 +160,8 @@ class Conmon:
             *("-b", str(bundle.path), "--persist-dir", str(bundle.path), "--full-attach"),
             *("-p", str(bundle.pid_file), "-P", str(bundle.conmon_pid_file)),
             *("-l", f"k8s-file:{bundle.log}", "--no-sync-log"),
-            *("-r", self.runc, f"--runtime-arg=--root={self.layout.state_root}"),
+            *("-r", self.sealed.path() if told else self.runc),
+            f"--runtime-arg=--root={self.layout.state_root}",
             *(f"--runtime-arg=--log={_runc_log(bundle)}", "--runtime-arg=--log-format=json"),
             *(f"--runtime-arg={arg}" for arg in (*self.runtime_args, *told)),
         ]
