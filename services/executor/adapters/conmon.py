@@ -208,5 +208,6 @@ def _reason(bundle: Bundle, result: dict[str, Any]) -> str:
         entries = runc_ctl.error_from_log(_runc_log(bundle).read_text()).log
         said = [entry.message for entry in entries if entry.is_error]
         if said:
-            return ": ".join(said)
+            # Docker's clients know a failure by the name of the call that dockerd makes.
+            return ": ".join(said).replace("runc run failed: ", "runc create failed: ")
     return str(result.get("message", "")).strip() or "runc gave no reason"

@@ -78,13 +78,16 @@ async def test_a_program_that_ends_first(node: ExecutorNode) -> None:
 
 
 async def test_a_program_that_is_not_there(node: ExecutorNode) -> None:
-    """What runc says when it can't create a container reaches the caller."""
+    """What runc says when it can't create a container reaches the caller, as of dockerd."""
     (node.rootfs / "bin" / "program").unlink()
 
     with pytest.raises(errdefs.InvalidArgument) as caught:
         await node.start("c-1", ready="p.sock")
 
-    assert 'exec: "/bin/program": stat /bin/program: no such file or directory' in str(caught.value)
+    assert (
+        "runc create failed: unable to start container process: "
+        'exec: "/bin/program": stat /bin/program: no such file or directory'
+    ) in str(caught.value)
     assert_nothing_left(node, "c-1")
 
 
