@@ -202,7 +202,7 @@ def down(*, live: bool) -> None:
     Plugins are stopped in parallel and stay wanted: the next `wherry up` starts them. Data in
     WHERRY_ROOT stays.
     """
-    if not _verbs().down.run(live=live):
+    if not _verbs().down().run(live=live):
         click.echo("Wherry is not running; nothing of it is left.")
     elif live:
         click.echo("Wherry is down; plugins keep running. `wherry up` takes them up again.")
@@ -214,7 +214,7 @@ def down(*, live: bool) -> None:
 def restart() -> None:
     """Stop and start the services, to take on a new version; plugins keep running."""
     verbs = _verbs()
-    verbs.down.run(live=True)
+    verbs.down().run(live=True)
     _bring_up(verbs)
 
 
@@ -226,7 +226,7 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
 
     Exits with 0 when the node is healthy, 1 when it is not, 3 when it is not running.
     """
-    found = _verbs().look.run()
+    found = _verbs().look().run()
     click.echo(found.to_json() if as_json else found.to_text(time.time_ns()))
     ctx.exit(found.exit_status)
 
@@ -318,7 +318,7 @@ def _verbs() -> Verbs:
 
 
 def _bring_up(verbs: Verbs) -> None:
-    started = verbs.up.run()
+    started = verbs.up().run()
     click.echo(
         f"Wherry {VERSION} is {'up' if started else 'already up'} and healthy.\n\n"
         f"  docker -H unix://{verbs.node.socket} plugin ls\n\n"

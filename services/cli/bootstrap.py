@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from services.cli.adapters.api import UnixApi
-from services.cli.adapters.daemon_file import read_daemon_file
-from services.cli.adapters.display import PlainDisplay, PlainTable
-from services.cli.adapters.docker_config import DockerConfig
-from services.cli.adapters.engine import UnixEngine
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
-from services.cli.adapters.host_facts import look
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
-from services.cli.adapters.pid_file import LocalPidFile
-from services.cli.adapters.terminal import StandardTerminal
-from services.cli.adapters.upgrade_display import PlainUpgradeDisplay
-from services.cli.domain import daemon_config
-from services.cli.domain.diagnosis import Diagnosis
-from services.cli.domain.examination import examine
-from services.cli.ports import Api, Display, Gateway, TableDisplay, Tokens, UpgradeDisplay
-from services.cli.service.console import ConsoleVerb
-from services.cli.service.down import Down
-from services.cli.service.exec import ExecRun
-from services.cli.service.status import Look
 from services.cli.service.up import Up
 from shared import errdefs
 from shared.node.config import NodeConfig
-from shared.node.runtimes import Runtimes
 
 if TYPE_CHECKING:
+    from services.cli.domain import daemon_config
+    from services.cli.domain.diagnosis import Diagnosis
+    from services.cli.ports import Api, Display, TableDisplay, Tokens, UpgradeDisplay
+    from services.cli.service.console import ConsoleVerb
     from services.cli.service.dockerd import Dockerd
+    from services.cli.service.down import Down
+    from services.cli.service.exec import ExecRun
     from services.cli.service.fleet import Fleet
     from services.cli.service.granting import Consent, Granting
     from services.cli.service.plugins import PluginJobs
+    from services.cli.service.status import Look
     from services.cli.service.upgrades import Upgrades
+
+# What else a verb is made of is imported where it is made: `wherry up` waits for none of it.
 
 #: Those of a node, each of which may have a Redis user of its own.
 SERVICES = ("gateway", "store", "executor", "volume", "pull", "event", "controller")
@@ -55,10 +44,28 @@ class Verbs:
 
     node: NodeConfig
     log: Path
-    up: Up
-    down: Down
-    look: Look
-    gateway: Gateway
+    gateway: UnixGateway
+    host: LocalHost
+    parent: DetachedParent
+    say: Callable[[str], None]
+
+    def up(self) -> Up:
+        """Return what brings it up."""
+        return Up(gateway=self.gateway, parent=self.parent, host=self.host, log=str(self.log))
+
+    def down(self) -> Down:
+        """Return what brings it down."""
+        from services.cli.service.down import Down
+
+        return Down(
+            gateway=self.gateway, parent=self.parent, host=self.host, up=self.up(), say=self.say
+        )
+
+    def look(self) -> Look:
+        """Return what looks how it is."""
+        from services.cli.service.status import Look
+
+        return Look(node=self.node, gateway=self.gateway, host=self.host, log=str(self.log))
 
     def stop_plugins(self) -> None:
         """Stop all plugins, still wished for; raises what the node answers."""
@@ -66,7 +73,7 @@ class Verbs:
 
     def run_in_foreground(self) -> NoReturn:
         """Become the parent."""
-        self.up.host.check()
+        self.host.check()
         os.chdir(CODE)
         os.execv(ARGV[0], ARGV)  # noqa: S606 - no shell is the point
 
@@ -75,22 +82,22 @@ def build(env: Mapping[str, str], say: Callable[[str], None]) -> Verbs:
     """Construct the verbs for the node that the environment names; raises InvalidArgument."""
     node = NodeConfig.from_env(env)
     log = node.root / "log" / "wherry.log"
-    gateway = UnixGateway(socket=node.socket)
-    host = LocalHost(node=node, env=env)
-    parent = DetachedParent(node, log)
-    up = Up(gateway=gateway, parent=parent, host=host, log=str(log))
     return Verbs(
         node=node,
         log=log,
-        up=up,
-        down=Down(gateway=gateway, parent=parent, host=host, up=up, say=say),
-        look=Look(node=node, gateway=gateway, host=host, log=str(log)),
-        gateway=gateway,
+        gateway=UnixGateway(socket=node.socket),
+        host=LocalHost(node=node, env=env),
+        parent=DetachedParent(node, log),
+        say=say,
     )
 
 
 def build_diagnosis(env: Mapping[str, str]) -> Diagnosis:
     """Examine this host for the node that the environment names; raises InvalidArgument."""
+    from services.cli.adapters.host_facts import look
+    from services.cli.domain.diagnosis import Diagnosis
+    from services.cli.domain.examination import examine
+
     node = NodeConfig.from_env(env)
     return Diagnosis(findings=tuple(examine(look(env, node, SERVICES))))
 
@@ -102,6 +109,9 @@ def daemon_settings(
 
     A file that is not there is none, unless it was named. Raises InvalidArgument.
     """
+    from services.cli.adapters.daemon_file import read_daemon_file
+    from services.cli.domain import daemon_config
+
     try:
         settings = daemon_config.merged(flags, read_daemon_file(Path(file), is_named=is_named))
     except errdefs.InvalidArgument as error:
@@ -117,9 +127,13 @@ def build_dockerd(
     given: Mapping[str, str], flags: Mapping[str, Any], file: str, settings: daemon_config.Settings
 ) -> Dockerd:
     """Construct a daemon that is not started; raises InvalidArgument for what can't be meant."""
-    # Late: what logs takes longer to import than all that `wherry up` does before the parent runs.
+    from services.cli.adapters.daemon_file import read_daemon_file
     from services.cli.adapters.foreground import ForegroundParent
+    from services.cli.adapters.pid_file import LocalPidFile
+    from services.cli.domain import daemon_config
     from services.cli.service.dockerd import Dockerd
+    from services.cli.service.down import Down
+    from shared.node.runtimes import Runtimes
     from shared.telemetry import set_up_logs
 
     is_activated = given.get("LISTEN_PID") == str(os.getpid())
@@ -162,6 +176,9 @@ def build_dockerd(
 
 def _own_name(exec_root: str) -> dict[str, str]:
     """Return a name for a node with folders of its own: two on one machine share no cgroup."""
+    import hashlib
+    import socket
+
     if not exec_root:
         return {}
     digest = hashlib.sha256(exec_root.encode()).hexdigest()[:8]
@@ -174,12 +191,13 @@ def _to_standard_error(text: str) -> None:
 
 def build_api(env: Mapping[str, str]) -> Api:
     """Construct what speaks to the gateway about plugins and jobs; raises InvalidArgument."""
+    from services.cli.adapters.api import UnixApi
+
     return UnixApi(socket=NodeConfig.from_env(env).socket)
 
 
 def build_tokens(env: Mapping[str, str]) -> Tokens:
     """Construct the node's tokens; raises InvalidArgument."""
-    # Late: it needs the models of all that tokens let in.
     from services.cli.adapters.tokens import TokensOnDisk
 
     path = env.get("WHERRY_TOKENS") or NodeConfig.from_env(env).root / "tokens.json"
@@ -190,7 +208,6 @@ def build_plugin_jobs(
     env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]
 ) -> PluginJobs:
     """Construct what begins jobs, with Docker's logins; raises InvalidArgument."""
-    # Late, as below: names of plugins are checked by pydantic.
     from services.cli.service.plugins import PluginJobs
 
     granting = _build_granting(env, consent=consent, warn=warn)
@@ -199,6 +216,7 @@ def build_plugin_jobs(
 
 def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]) -> Fleet:
     """Construct what asks about nodes and services; raises InvalidArgument."""
+    from services.cli.adapters.engine import UnixEngine
     from services.cli.service.fleet import Fleet
 
     engine = UnixEngine(socket=NodeConfig.from_env(env).socket)
@@ -209,6 +227,7 @@ def build_fleet(env: Mapping[str, str], *, consent: Consent, warn: Callable[[str
 def _build_granting(
     env: Mapping[str, str], *, consent: Consent, warn: Callable[[str], None]
 ) -> Granting:
+    from services.cli.adapters.docker_config import DockerConfig
     from services.cli.service.granting import Granting
 
     return Granting(api=build_api(env), logins=DockerConfig(env), consent=consent, warn=warn)
@@ -216,14 +235,17 @@ def _build_granting(
 
 def build_exec_run(env: Mapping[str, str]) -> ExecRun:
     """Construct what runs a process in a plugin; raises InvalidArgument."""
+    from services.cli.adapters.terminal import StandardTerminal
+    from services.cli.service.exec import ExecRun
+
     return ExecRun(api=build_api(env), terminal=StandardTerminal())
 
 
 def build_console(env: Mapping[str, str], say: Callable[[str], None]) -> ConsoleVerb:
     """Construct what serves the console; raises InvalidArgument."""
-    # Late: an HTTP server and what finds browsers are for this verb alone.
     from services.cli.adapters.browser import DesktopBrowser
     from services.cli.adapters.console_proxy import LoopbackConsole
+    from services.cli.service.console import ConsoleVerb
 
     node = NodeConfig.from_env(env)
     return ConsoleVerb(
@@ -237,6 +259,8 @@ def build_console(env: Mapping[str, str], say: Callable[[str], None]) -> Console
 
 def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
     """Construct a display that changes in place, or one of plain lines."""
+    from services.cli.adapters.display import PlainDisplay
+
     if not is_terminal:
         return PlainDisplay(say)
     # Late: a tenth of a second that only a terminal is worth.
@@ -247,6 +271,8 @@ def build_display(say: Callable[[str], None], *, is_terminal: bool) -> Display:
 
 def build_upgrades(env: Mapping[str, str], *, warn: Callable[[str], None]) -> Upgrades:
     """Construct what begins upgrades of many plugins; raises InvalidArgument."""
+    from services.cli.adapters.api import UnixApi
+    from services.cli.adapters.docker_config import DockerConfig
     from services.cli.service.upgrades import Upgrades
 
     api = UnixApi(socket=NodeConfig.from_env(env).socket)
@@ -255,6 +281,8 @@ def build_upgrades(env: Mapping[str, str], *, warn: Callable[[str], None]) -> Up
 
 def build_upgrade_display(say: Callable[[str], None], *, is_terminal: bool) -> UpgradeDisplay:
     """Construct a display that changes in place, or one of plain lines."""
+    from services.cli.adapters.upgrade_display import PlainUpgradeDisplay
+
     if not is_terminal:
         return PlainUpgradeDisplay(say)
     # Late: a tenth of a second that only a terminal is worth.
@@ -267,6 +295,8 @@ def build_table(
     say: Callable[[str], None], headings: Sequence[str], *, is_terminal: bool
 ) -> TableDisplay:
     """Construct a table that changes in place, or one that is said again and again."""
+    from services.cli.adapters.display import PlainTable
+
     if not is_terminal:
         return PlainTable(say, headings)
     from services.cli.adapters.live_table import LiveTable

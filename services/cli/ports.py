@@ -7,26 +7,26 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from services.cli.domain.archive import Archive
-from services.cli.domain.audit import Audit, AuditVerified
-from services.cli.domain.exec import ExecWish, Size
-from services.cli.domain.garbage import Garbage
-from services.cli.domain.health import NodeHealth, ServiceHealth
-from services.cli.domain.job import Job, Step
-from services.cli.domain.log import LogEntry, LogWish
-from services.cli.domain.login import Login
-from services.cli.domain.plugin import Plugin, Privilege
-from services.cli.domain.plugin_diff import PluginDiff
-from services.cli.domain.process import Processes
-from services.cli.domain.reference import References
-from services.cli.domain.secret import Secrets
-from services.cli.domain.stats import Stats
-from services.cli.domain.supervision import Supervision
-from services.cli.domain.ticket import Ticket
-from services.cli.domain.trace import Answered, ShownTrace, Span
-from services.cli.domain.upgrade import Change, Upgrade, UpgradedPlugin
-
 if TYPE_CHECKING:
+    # Only for annotations: whoever brings a node up needs next to none of them.
+    from services.cli.domain.archive import Archive
+    from services.cli.domain.audit import Audit, AuditVerified
+    from services.cli.domain.exec import ExecWish, Size
+    from services.cli.domain.garbage import Garbage
+    from services.cli.domain.health import NodeHealth, ServiceHealth
+    from services.cli.domain.job import Job, Step
+    from services.cli.domain.log import LogEntry, LogWish
+    from services.cli.domain.login import Login
+    from services.cli.domain.plugin import Plugin, Privilege
+    from services.cli.domain.plugin_diff import PluginDiff
+    from services.cli.domain.process import Processes
+    from services.cli.domain.reference import References
+    from services.cli.domain.secret import Secrets
+    from services.cli.domain.stats import Stats
+    from services.cli.domain.supervision import Supervision
+    from services.cli.domain.ticket import Ticket
+    from services.cli.domain.trace import Answered, ShownTrace, Span
+    from services.cli.domain.upgrade import Change, Upgrade, UpgradedPlugin
     from shared.access import TokenFile
 
 

@@ -73,6 +73,7 @@ from services.gateway.service.upgrades import Upgrades
 from services.gateway.service.verbs import CREATE_LIMIT_S, Verbs
 from services.gateway.service.visibility import Visibility
 from services.gateway.service.volumes import Volumes
+from shared import errdefs
 from shared.bus.redis_bus import RedisBus
 from shared.contracts.event import EventPublished
 from shared.contracts.store import PluginChanged
@@ -163,7 +164,7 @@ async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> No
                     for work in (
                         replica.run(),
                         feed.run(),
-                        programs.look(),
+                        _look_later(programs, replica),
                         Leftovers(sender=bus, spool=spool).run(),
                         _close(stop, feed, watch, look, logs, execs, upgrades),
                     )
@@ -410,6 +411,13 @@ async def _showing_metrics(config: GatewayConfig) -> AsyncIterator[None]:
     render = NodeMetrics.of(config.node.exec_root).render
     async with endpoint.on_tcp(config.metrics.host, config.metrics.port, render):
         yield
+
+
+async def _look_later(programs: InstalledPrograms, replica: Replica) -> None:
+    """Have programs tell their versions once reads are answered: starting them takes a while."""
+    with contextlib.suppress(errdefs.Unavailable):
+        await replica.ready()
+    await programs.look()
 
 
 @contextlib.asynccontextmanager

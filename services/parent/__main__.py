@@ -7,6 +7,9 @@ import sys
 
 import setproctitle
 
+from shared.node import lean  # noqa: F401 - before whatever else imports structlog
+
+# isort: split
 from services.parent.bootstrap import run
 from services.parent.config import ParentConfig
 from shared import errdefs

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 from collections.abc import Iterator
 
 from services.parent.adapters.forks import ForkedService
+from services.parent.adapters.list_probe import ListProbe
 from services.parent.adapters.locks import LockFiles
 from services.parent.adapters.processes import PidfdProcesses
 from services.parent.adapters.redis_server import RedisServer
@@ -67,15 +66,8 @@ def _head_start(config: ParentConfig, redis: str) -> HeadStart:
     first = {service.name for service in config.services}.intersection(FIRST)
     if len(first) < len(FIRST):
         return HeadStart()
-    return HeadStart(names=frozenset({redis, *first}), is_used=lambda: _is_served(config))
-
-
-def _is_served(config: ParentConfig) -> bool:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(0)
-        client.connect(str(config.node.socket))
-        return True
-    return False
+    probe = ListProbe(config.node.socket, time.monotonic)
+    return HeadStart(names=frozenset({redis, *first}), is_used=probe.is_answered)
 
 
 def _units(config: ParentConfig, redis: RedisServer) -> Iterator[Unit]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.adapters.unix_http import UnixConnection
 from services.cli.domain.health import NodeHealth
 from shared import errdefs
 
@@ -19,8 +17,6 @@ from shared import errdefs
 _ANSWER_LIMIT_S = 10.0
 #: Longer than the gateway itself waits for the plugins' ends.
 _SHUT_DOWN_LIMIT_S = 300.0
-#: Nobody listens there, somebody did and is gone, or what answers is no gateway.
-_FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +27,7 @@ class UnixGateway:
 
     def health(self) -> NodeHealth | None:
         """Return how the node is; None when nobody answers."""
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*_failures()):
             status, answer = self._ask("GET", "/wherry/v1/health", _ANSWER_LIMIT_S)
             if status in {200, 503} and "services" in answer:
                 return NodeHealth.from_json(answer)
@@ -39,7 +35,7 @@ class UnixGateway:
 
     def count_plugins(self) -> Mapping[str, int] | None:
         """Return how many plugins are in which state; None when nobody can tell."""
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*_failures()):
             status, answer = self._ask("GET", "/wherry/v1/plugins", _ANSWER_LIMIT_S)
             if status == 200:
                 return Counter(plugin["status"]["state"] for plugin in answer["plugins"])
@@ -49,7 +45,7 @@ class UnixGateway:
         """Stop all plugins, still wanted; raises what the node answers, or Unavailable."""
         try:
             status, answer = self._ask("POST", "/wherry/v1/node/shutdown", _SHUT_DOWN_LIMIT_S)
-        except _FAILURES as error:
+        except _failures() as error:
             raise errdefs.Unavailable(
                 f"the gateway does not answer on {self.socket}: {error}"
             ) from error
@@ -57,9 +53,19 @@ class UnixGateway:
             raise errdefs.from_wire(answer)
 
     def _ask(self, method: str, path: str, timeout_s: float) -> tuple[int, dict[str, Any]]:
+        # Late, as below: `wherry up` starts the parent first, which has more to import.
+        from services.cli.adapters.unix_http import UnixConnection
+
         connection = UnixConnection(self.socket, timeout_s)
         with contextlib.closing(connection):
             connection.request(method, path)
             response = connection.getresponse()
             body = response.read()
         return response.status, json.loads(body) if body else {}
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what is raised where nobody listens, somebody did, or no gateway answers."""
+    from http.client import HTTPException
+
+    return OSError, HTTPException, ValueError

@@ -10,8 +10,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from services.gateway.domain import api_version
 from services.gateway.domain.access import How, Identity, is_console
@@ -112,6 +110,10 @@ def _connection(scope: Scope) -> Connection:
 @lru_cache(maxsize=256)
 def common_name(pem: str) -> str:
     """Return whom a certificate names; empty when it names nobody."""
+    # Late: most gateways see none.
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
     names = x509.load_pem_x509_certificate(pem.encode()).subject
     found = names.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else ""

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from shared import errdefs
+from shared.node.lean import import_lean
 from shared.node.lock import FORKED
 
 log = structlog.get_logger()
@@ -57,13 +58,14 @@ _SHARED = (
 def import_what_services_share() -> None:
     """Import it once, and keep the collector from ever touching, and so copying, its pages."""
     began = time.monotonic()
+    gc.disable()  # it would go through all that was imported, again and again, and find nothing
     for module in _SHARED:
-        importlib.import_module(module)
-    contracts = importlib.import_module("shared.contracts")
+        import_lean(module)
+    contracts = import_lean("shared.contracts")
     for found in pkgutil.iter_modules(contracts.__path__, "shared.contracts."):
         importlib.import_module(found.name)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     log.info("imported", seconds=round(time.monotonic() - began, 3))
 
 
@@ -79,7 +81,7 @@ class ForkedService:
         """Fork a child that runs the service and return its pid; raises OSError."""
         # Before the first fork and no earlier: Redis, which starts before, loads meanwhile.
         import_what_services_share()
-        return fork(lambda: int(importlib.import_module(self.module).main()))
+        return fork(lambda: int(import_lean(self.module).main()))
 
 
 def fork(run: Callable[[], int]) -> int:
