@@ -138,6 +138,10 @@ class Content(Protocol):
         """Return which of *digests* are in the store."""
         ...
 
+    async def read(self, digest: str) -> bytes | None:
+        """Return a small blob whole; None: it is not in the store."""
+        ...
+
     async def sweep(self, keep: Collection[str], *, dry_run: bool = False) -> tuple[Blob, ...]:
         """Delete all blobs but *keep*, or only say which that would be."""
         ...

@@ -164,6 +164,8 @@ class JobTaken(Message):
     attempt: int
     #: The plugin to push or upgrade.
     plugin: Plugin | None = None
+    #: What the pinned version is made of, as far as it is in the content store; kept for the job.
+    kept: tuple[str, ...] = ()
 
 
 class TakeJob(Command[JobTaken]):

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from shared import errdefs
 from shared.oci import go_json, media_types
 from shared.oci.descriptor import Annotations, Descriptor, OciModel
+from shared.oci.digest import Digest
 
 
 def _none_as_no_items(value: object) -> object:
@@ -28,6 +29,11 @@ class Manifest(OciModel):
     subject: Descriptor | None = None
     artifact_type: str | None = None
     annotations: Annotations = Field(default_factory=dict)
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """Return the digests of what it is made of: its config, and its layers in order."""
+        return self.config.digest, *(layer.digest for layer in self.layers)
 
     def to_json(self) -> bytes:
         """Return the manifest's canonical bytes: absent and empty fields left out, layers kept."""

@@ -234,13 +234,19 @@ class FakeStore(FakeSender):
         self.request = request()
         self.plugin: Plugin | None = None
         self.is_cancelled = False
+        self.attempt = 1
+        self.kept: tuple[str, ...] = ()
         self.lease_s = 30.0
         self.committed: list[contracts.CommitPlugin] = []
         self.failed: list[errdefs.Error] = []
         super().__init__(
             {
                 contracts.TakeJob: lambda _: JobTaken(
-                    token=TOKEN, request=self.request, attempt=1, plugin=self.plugin
+                    token=TOKEN,
+                    request=self.request,
+                    attempt=self.attempt,
+                    plugin=self.plugin,
+                    kept=self.kept,
                 ),
                 contracts.RenewJob: lambda _: contracts.JobLease(
                     lease_s=self.lease_s, cancelled=self.is_cancelled
@@ -359,7 +365,13 @@ class World:
         self, job_id: str, said: Lines, asked: JobRequest, plugin: Plugin | None = None
     ) -> Attempt:
         return Attempt(
-            taken=JobTaken(token=TOKEN, request=asked, attempt=1, plugin=plugin),
+            taken=JobTaken(
+                token=TOKEN,
+                request=asked,
+                attempt=self.store.attempt,
+                plugin=plugin,
+                kept=self.store.kept,
+            ),
             store=JobStore(sender=self.store, job_id=job_id, token=TOKEN),
             workplace=self.workplaces.of(job_id, TOKEN),
             lines=said,

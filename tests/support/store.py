@@ -198,10 +198,11 @@ class FakeRegistrations:
 
 
 class FakeContent:
-    """A ports.Content that keeps digests only."""
+    """A ports.Content that keeps digests, and the bytes that a test gives it."""
 
     def __init__(self) -> None:
         self.digests: set[str] = set()
+        self.bodies: dict[str, bytes] = {}
 
     async def put(self, data: bytes) -> ports.Blob:
         """Keep the digest of *data*; the same bytes give the same one."""
@@ -217,6 +218,10 @@ class FakeContent:
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:
         """Return which digests are kept."""
         return tuple(digest for digest in digests if digest in self.digests)
+
+    async def read(self, digest: str) -> bytes | None:
+        """Return the bytes of a blob that is kept."""
+        return self.bodies.get(digest) if digest in self.digests else None
 
     async def sweep(
         self, keep: Collection[str], *, dry_run: bool = False

@@ -26,11 +26,21 @@ class Lines:
 
     Used as a context manager; leaving it waits until all is written. What is lost with the bus
     is lost: progress is for people, and how a job ended is the store's to tell.
+
+    With *is_terse* only what is still moving after a tick is told: of a job of a batch nobody
+    reads what was there already.
     """
 
-    def __init__(self, writer: ProgressWriter, clock: Monotonic = time.monotonic) -> None:
+    def __init__(
+        self,
+        writer: ProgressWriter,
+        clock: Monotonic = time.monotonic,
+        *,
+        is_terse: bool = False,
+    ) -> None:
         self._writer = writer
         self._clock = clock
+        self._is_terse = is_terse
         self._said: asyncio.Queue[JobProgress | None] = asyncio.Queue()
         self._last: dict[tuple[str, str], float] = {}
         self._writing: asyncio.Task[None] | None = None
@@ -53,12 +63,16 @@ class Lines:
 
     def say(self, status: str, id: str = "", *, aux: dict[str, Any] | None = None) -> None:  # noqa: A002 - Docker's word
         """Say one line."""
-        self._said.put_nowait(JobProgress(status=status, id=id, aux=aux))
+        if not self._is_terse:
+            self._said.put_nowait(JobProgress(status=status, id=id, aux=aux))
 
     def moved(self, status: str, id: str, current: int, total: int) -> None:  # noqa: A002 - Docker's word
         """Say how far something is; too soon after the last such line it goes unsaid."""
         now = self._clock()
-        if now - self._last.get((status, id), -_TICK_S) < _TICK_S:
+        if self._is_terse:
+            self._last.setdefault((status, id), now)
+        last = self._last.get((status, id))
+        if last is not None and now - last < _TICK_S:
             return
         self._last[status, id] = now
         self._said.put_nowait(JobProgress(status=status, id=id, current=current, total=total))

@@ -143,10 +143,12 @@ class Pulling:
 
     async def _begin(self, attempt: Attempt, image: PluginImage) -> frozenset[str]:
         """Have the blobs kept that are there, and return which; then make room for the others."""
-        manifest, config = image.manifest_descriptor, image.manifest.config
-        digests = (manifest.digest, config.digest, *(layer.digest for layer in image.layers))
-        # In this order: whoever lost the job hears of it before it clears another's work away.
-        known = await attempt.store.keep(digests)
+        digests = (image.manifest_descriptor.digest, *image.manifest.digests)
+        known = frozenset(attempt.taken.kept)
+        # The first attempt has nobody's work to clear away, so it need not hear whether it lost
+        # the job; another one does, before it clears.
+        if attempt.taken.attempt > 1 or not known.issuperset(digests):
+            known = await attempt.store.keep(digests)
         await attempt.workplace.clear()
         return known
 

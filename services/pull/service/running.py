@@ -129,7 +129,7 @@ class JobRunner:
         """Do the job, and return its last message; None where the store goes on and tells it."""
         subject = taken.request.credentials_subject or job_store.job_id
         auth = open_auth(self.opener, taken.request.credentials, subject)
-        async with Lines(progress) as said:
+        async with Lines(progress, is_terse=bool(taken.request.batch_id)) as said:
             attempt = Attempt(
                 taken=taken,
                 store=job_store,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Collection
@@ -66,6 +67,10 @@ class DiskContent:
         """Return which of *digests* are in the store."""
         return tuple(digest for digest in digests if self._path(digest).exists())
 
+    async def read(self, digest: str) -> bytes | None:
+        """Return a small blob whole; None: it is not in the store."""
+        return await asyncio.to_thread(self._read, digest)
+
     async def sweep(self, keep: Collection[str], *, dry_run: bool = False) -> tuple[Blob, ...]:
         """Delete all blobs but *keep*, or only say which that would be."""
         return await asyncio.to_thread(self._sweep, frozenset(keep), dry_run=dry_run)
@@ -77,6 +82,11 @@ class DiskContent:
 
     def _path(self, digest: str) -> Path:
         return self._blobs / Digest(digest).hex
+
+    def _read(self, digest: str) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError):
+            return self._path(digest).read_bytes()
+        return None
 
     def _commit_staged(self, staged: Path, digest: str, size: int) -> Blob:
         if not staged.exists() and self._path(digest).exists():

@@ -157,6 +157,12 @@ def taken(record: JobRecord, worker: str, take_id: str, now_ns: int) -> JobRecor
     )
 
 
+def keeping(record: JobRecord, digests: tuple[str, ...]) -> JobRecord:
+    """Return the job with these digests kept from the collector, too."""
+    kept = tuple(dict.fromkeys((*record.blobs, *digests)))
+    return record.model_copy(update={"blobs": kept})
+
+
 def renewed(record: JobRecord, now_ns: int) -> JobRecord:
     """Return the job with a new lease."""
     return record.model_copy(update={"lease_until_ns": _lease(now_ns)})

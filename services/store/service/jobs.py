@@ -18,6 +18,8 @@ from shared.bus.ports import Delivery
 from shared.contracts import job as contracts
 from shared.contracts.job import JobKind, JobReply, JobRequest, JobState
 from shared.contracts.message import Done
+from shared.oci import manifest
+from shared.oci.manifest import Manifest
 from shared.tasks.lanes import Lanes
 from shared.telemetry import context
 
@@ -82,22 +84,24 @@ class Jobs:
     async def take(self, command: contracts.TakeJob, delivery: Delivery) -> contracts.JobTaken:
         """Give the job to a worker, whose token fences off the one before.
 
-        A redelivery gets the token that it was given.
+        A redelivery gets the token that it was given. Blobs of a pinned version that are here are
+        kept for the job from this commit on: its worker need not ask.
         """
-        async with self.lanes.hold(job.lane(command.job_id)):
+        async with self.garbage.kept_out(), self.lanes.hold(job.lane(command.job_id)):
             record = job.taken(
                 self.inventory.require_job(command.job_id),
                 command.worker,
                 delivery.message_id,
                 self.clock(),
             )
-            await self.inventory.commit(Unit(job=record))
-        kept = self.inventory.get(record.job.plugin_id or "")
+            kept = await self._pinned(record.request)
+            await self.inventory.commit(Unit(job=job.keeping(record, kept)))
         return contracts.JobTaken(
             token=record.token,
             request=record.request,
             attempt=record.job.attempt,
-            plugin=kept,
+            plugin=self.inventory.get(record.job.plugin_id or ""),
+            kept=kept,
         )
 
     async def renew(self, command: contracts.RenewJob, _delivery: Delivery) -> contracts.JobLease:
@@ -113,8 +117,7 @@ class Jobs:
         """Keep blobs from the collector until the job ends; tell which are there."""
         async with self.garbage.kept_out(), self.lanes.hold(job.lane(command.job_id)):
             record = self.require(command.job_id, command.token)
-            kept = tuple(dict.fromkeys((*record.blobs, *command.digests)))
-            await self.inventory.commit(Unit(job=record.model_copy(update={"blobs": kept})))
+            await self.inventory.commit(Unit(job=job.keeping(record, command.digests)))
             return contracts.KnownBlobs(digests=await self.content.known(command.digests))
 
     async def commit_blob(self, command: contracts.CommitBlob, _delivery: Delivery) -> Done:
@@ -151,6 +154,20 @@ class Jobs:
         if record.handover is not None:
             raise errdefs.Conflict(f"job {command.job_id} is the store's to end: it is decided")
         await self.inventory.commit(Unit(job=job.failed(record, command.error, self.clock())))
+
+    async def _pinned(self, request: JobRequest) -> tuple[str, ...]:
+        """Return which blobs are here of the version that a request pins, where it is known."""
+        if request.kind is not JobKind.UPGRADE or not request.pinned_digest:
+            return ()
+        body = await self.content.read(request.pinned_digest)
+        try:
+            found = manifest.parse(body or b"")
+        except errdefs.InvalidArgument:
+            return ()  # not here, or damaged: the worker says so
+        if not isinstance(found, Manifest):
+            return ()
+        made_of = (request.pinned_digest, *found.digests)
+        return await self.content.known(tuple(dict.fromkeys(made_of)))
 
     def require(self, job_id: str, token: int) -> JobRecord:
         """Return a running job whose worker holds *token*; raises NotFound or Conflict."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from opentelemetry import trace
@@ -15,7 +16,7 @@ from shared.contracts.job import Job, JobKind, JobState
 from shared.contracts.store import CreatePlugin, EnablePlugin, SetPlugin
 from shared.telemetry import context
 from tests.support.spans import recorded
-from tests.support.store import CONFIG, StoreUnderTest, delivery
+from tests.support.store import CONFIG, FakeContent, StoreUnderTest, delivery
 from tests.support.wait import eventually
 
 NEW = CONFIG.replace(b'"value": "0"', b'"value": "9"').decode()
@@ -533,6 +534,52 @@ async def test_a_prefetch_keeps_its_blobs_for_a_day() -> None:
 
     assert (kept, store.content.digests) == ({digest}, set())
     assert store.records.jobs["j"].job.plugin_id is None
+
+
+def _pinned(content: FakeContent, *, is_whole: bool = True) -> tuple[job.JobRequest, set[str]]:
+    """Return an upgrade to a version that is here, and the digests that it is made of."""
+    layer, config = (f"sha256:{digit * 64}" for digit in "12")
+    body = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {"mediaType": "a/b", "digest": config, "size": 1},
+        "layers": [{"mediaType": "a/b", "digest": layer, "size": 1}],
+    }
+    pinned = f"sha256:{'3' * 64}"
+    content.digests |= {pinned, config, *([layer] if is_whole else [])}
+    content.bodies[pinned] = json.dumps(body).encode()
+    asked = request(JobKind.UPGRADE).model_copy(update={"pinned_digest": pinned})
+    return asked, content.digests & {pinned, config, layer}
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_pinned_version_is_kept_by_who_takes_the_job(is_whole: bool) -> None:
+    """What is here of it is told, and stays, unasked; a redelivery hears the same."""
+    store = StoreUnderTest()
+    await store.install()
+    asked, digests = _pinned(store.content, is_whole=is_whole)
+    await store.jobs.begin(job.BeginJob(job_id="j", request=asked), delivery())
+
+    for _ in range(2):
+        taken = await store.jobs.take(job.TakeJob(job_id="j", worker="w"), delivery("m"))
+        assert set(taken.kept) == digests
+    await store.garbage.collect()
+
+    assert digests <= store.content.digests
+
+
+@pytest.mark.parametrize("body", [None, b"{", b'{"schemaVersion": 2, "manifests": []}'])
+async def test_a_pinned_version_that_is_not_known_here(body: bytes | None) -> None:
+    """Gone, damaged or an index: the worker finds out what it is made of."""
+    store = StoreUnderTest()
+    await store.install()
+    asked, _ = _pinned(store.content)
+    del store.content.bodies[asked.pinned_digest]
+    if body is not None:
+        store.content.bodies[asked.pinned_digest] = body
+    await store.jobs.begin(job.BeginJob(job_id="j", request=asked), delivery())
+
+    assert (await take(store, "j")).kept == ()
 
 
 async def test_what_a_prefetch_unpacked_goes_with_its_end() -> None:

@@ -37,6 +37,23 @@ async def test_what_moves_is_told_ten_times_a_second() -> None:
         assert counts[0] == 0
 
 
+async def test_terse_lines_tell_what_takes_its_time() -> None:
+    """What was there, or moved within a tick, is not told; what is larger is."""
+    writer = FakeWriter()
+    now = 0.0
+    async with Lines(writer, clock=lambda: now, is_terse=True) as said:
+        said.say("Already exists", "a")
+        for number in range(1000):
+            now = number / 1000
+            if number < 90:
+                said.moved("Extracting", "a", number, 90)
+            said.moved("Downloading", "b", number, 1000)
+        said.say("Complete", "b")
+    told = [line for line in writer.messages if isinstance(line, JobProgress)]
+    assert {(line.status, line.id) for line in told} == {("Downloading", "b")}
+    assert len(told) in (8, 9)
+
+
 async def test_a_bus_that_is_away_is_not_waited_for_line_by_line() -> None:
     """What is queued behind a line that was lost is dropped with it."""
     tries = 0

@@ -445,6 +445,23 @@ def _index(*entries: tuple[str, FakeImage]) -> FakeImage:
     )
 
 
+@pytest.mark.parametrize(
+    ("attempt", "is_whole", "asks"), [(1, True, 0), (1, False, 1), (2, True, 1)]
+)
+async def test_what_is_kept_already_is_not_asked_for(
+    world: World, attempt: int, is_whole: bool, asks: int
+) -> None:
+    """The store said with the job what it keeps; a second attempt asks whether the job is its."""
+    world.store.have(TWO.manifest, TWO.config, *TWO.layers)
+    world.store.attempt = attempt
+    world.store.kept = tuple(TWO.blobs)[0 if is_whole else 1 :]
+
+    await world.pull(installed=plugin(), pinned_digest=TWO.digest)
+
+    assert sum(isinstance(sent, contracts.KeepBlobs) for sent in world.store.sent) == asks
+    assert world.rootfs() == {"a": b"1", "b": b"2", "both": b"above"}
+
+
 async def test_a_prefetch_fetches_all_and_unpacks_nothing(world: World) -> None:
     """Blobs are in the content store, checked, and no plugin was made of them."""
     await world.prefetch()
