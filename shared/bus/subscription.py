@@ -62,6 +62,8 @@ class Subscription:
         self._together = together
         self._linger_s = linger_s
         self._tells = tells
+        #: By stream id, of what was read from the stream and is not handled yet.
+        self._known: dict[str, tuple[Envelope, Message | None]] = {}
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -78,6 +80,8 @@ class Subscription:
                 await self._idle.wait()
 
     async def _session(self, link: Link) -> None:
+        # Another owner's fact may have the same id after a loss.
+        self._known.clear()
         await ensure_group(link, self._group.stream, self._group.name)
         await self._take_pending(link)
         settings = self._server.settings
@@ -145,6 +149,7 @@ class Subscription:
             if done:
                 await self._writer.persist(*commands, self._group.settled(done))
         finally:
+            self._known.clear()
             self._idle.set()
 
     async def _handle_together(self, batch: Sequence[Claimed]) -> bool:
@@ -170,10 +175,17 @@ class Subscription:
         return self._tells is None or self._tells(fact)
 
     def _read(self, claimed: Claimed) -> tuple[Envelope, Message | None, Delivery]:
-        """Read a fact, None for one without a handler; raises for one that can't be read."""
-        envelope = decode(claimed.entry.fields or {})
-        model, _ = self._handlers.get(envelope.message_type, (None, None))
-        fact = envelope.read(model) if model is not None else None
+        """Read a fact, None for one without a handler; raises for one that can't be read.
+
+        It is parsed once, however often it is looked at until it is handled.
+        """
+        known = self._known.get(claimed.entry.stream_id)
+        if known is None:
+            envelope = decode(claimed.entry.fields or {})
+            model, _ = self._handlers.get(envelope.message_type, (None, None))
+            known = envelope, envelope.read(model) if model is not None else None
+            self._known[claimed.entry.stream_id] = known
+        envelope, fact = known
         arrival = delivery(envelope, stream_id=claimed.entry.stream_id, attempt=claimed.attempt)
         return envelope, fact, arrival
 
@@ -182,13 +194,12 @@ class Subscription:
         fields = claimed.entry.fields or {}
         with bound_contextvars(**binding(fields, attempt=claimed.attempt)):
             try:
-                envelope = decode(fields)
-                if envelope.message_type not in self._handlers:
-                    return []
-                model, handler = self._handlers[envelope.message_type]
-                fact: Message = envelope.read(model)
+                envelope, fact, _ = self._read(claimed)
             except (UnreadableError, ValidationError) as error:
                 return [self._bury(claimed, claimed.attempt, error)]
+            if fact is None:
+                return []
+            _, handler = self._handlers[envelope.message_type]
             return await self._try_on(claimed, envelope, fact, handler)
 
     async def _try_on(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Self
 
 import pytest
+from pydantic import model_validator
 from structlog.testing import capture_logs
 
 from shared import errdefs
@@ -138,6 +140,35 @@ async def test_a_fact_that_tells_something_ends_the_linger(
 
     await eventually(lambda: reader.numbers == [1, 2, 3])
     await eventually(lambda: pending(redis_server) == 0)
+
+
+async def test_a_fact_that_may_wait_is_parsed_once(buses: Buses, redis_server: RedisServer) -> None:
+    """To look whether it may wait, and with what, costs no parsing beyond that for its handler."""
+    parsed: list[int] = []
+
+    class Counted(Note):
+        @model_validator(mode="after")
+        def _count(self) -> Self:
+            parsed.append(self.number)
+            return self
+
+    desk = await buses.opened("desk")
+    await publish(desk, *range(5))
+    reader = GroupReader()
+    event = buses.make("event")
+    event.subscribe(
+        "desk",
+        {Counted: reader.handle},
+        together=reader.handle_all,
+        linger_s=300.0,
+        tells=lambda note: note.number in (4, 5),
+    )
+    await event.open()
+    await eventually(lambda: reader.numbers == list(range(5)))
+    await publish(desk, 5)
+
+    await eventually(lambda: reader.numbers == list(range(6)))
+    assert parsed == list(range(6))
 
 
 async def test_facts_that_cannot_be_handled_together_are_handled_one_by_one(
