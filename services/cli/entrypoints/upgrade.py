@@ -144,14 +144,15 @@ def inspect(parts: Parts, upgrade_id: str, *, as_json: bool) -> None:
 
 @upgrade.command()
 @id_argument
+@json_option
 @click.pass_context
-def watch(ctx: click.Context, upgrade_id: str) -> None:
+def watch(ctx: click.Context, upgrade_id: str, *, as_json: bool) -> None:
     """Watch an upgrade that goes on; exits as `wherry upgrade` does."""
     parts: Parts = ctx.obj
     found = parts.upgrades(_warn).api.upgrade(upgrade_id).upgrade
-    if found.is_at_rest:
+    if found.is_at_rest and not as_json:
         click.echo(found.summary())
-    ctx.exit(_watched(parts, found).exit_status)
+    ctx.exit(_to_its_end(parts, found, as_json=as_json))
 
 
 @upgrade.command()
@@ -201,11 +202,14 @@ def _run(parts: Parts, body: Mapping[str, Any], options: Mapping[str, Any]) -> i
     if options["detach"]:
         click.echo(_json(_shown(begun)) if options["as_json"] else begun.upgrade_id)
         return 0
-    if options["as_json"]:
-        ended = _watched(parts, begun, is_quiet=True)
+    return _to_its_end(parts, begun, as_json=options["as_json"])
+
+
+def _to_its_end(parts: Parts, begun: Upgrade, *, as_json: bool) -> int:
+    """Watch an upgrade until it rests, and return the exit status; JSON tells the end alone."""
+    ended = _watched(parts, begun, is_quiet=as_json)
+    if as_json:
         _show(parts, ended.upgrade_id, as_json=True)
-    else:
-        ended = _watched(parts, begun)
     return ended.exit_status
 
 

@@ -225,6 +225,17 @@ def test_watch_of_one_that_is_over() -> None:
     assert "upgrade u1 to v2: completed" in _run(parts, "watch", "u1").output
 
 
+def test_watch_for_programs() -> None:
+    """The upgrade with its plugins is printed once it is over, and nothing else."""
+    over = _change(upgrade("completed", upgraded=1), 0)
+    parts = _Parts(fake=FakeUpgradeApi(changes=[over], shown=[_change(upgrade()), over]))
+
+    done = _run(parts, "watch", "u", "--json")
+
+    shown = cast("dict[str, Any]", json.loads(done.output))
+    assert (shown["state"], [one["name"] for one in shown["plugins"]]) == ("completed", ["p0"])
+
+
 def test_list() -> None:
     """A row for each, with how much of it is done."""
     lines = listed([upgrade("updating", upgraded=1, failed=1, pending=2)], 61 * 10**9)
