@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.store.domain.job import JobRecord
-from services.store.domain.operation import Operation, Unit
+from services.store.domain.operation import Operation, Unit, Unsynced
 from services.store.domain.registration import HandlerRecord, Key, Kind
 from services.store.domain.secret import SecretRecord
 from shared import errdefs
@@ -31,6 +31,7 @@ class Loaded:
     operations: tuple[Operation, ...]
     jobs: tuple[JobRecord, ...]
     references: tuple[Reference, ...]
+    unsynced: tuple[Unsynced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,10 @@ class Records(Protocol):
 
     async def replied(self, message_id: str) -> Changed | None:
         """Return the reply that a command was already given."""
+        ...
+
+    async def synced(self, done: Collection[Unsynced]) -> None:
+        """Forget root file systems that are on the disk now; others of their plugins stay."""
         ...
 
 
@@ -193,11 +198,30 @@ class Folders(Protocol):
         """
         ...
 
-    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
-        """Move staged files into a plugin's place, on disk before it returns; a repeat is safe.
+    async def install(
+        self, work_id: str, plugin_id: str, rootfs: str, *, is_synced: bool = True
+    ) -> None:
+        """Move staged files into a plugin's place; a repeat is safe.
 
-        *work_id* names the staging folder: the plugin's id, or the id of the job that pulled it.
+        They are on disk before it returns, unless they need not be. *work_id* names the staging
+        folder: the plugin's id, or the id of the job that pulled it.
         *rootfs* is the name that the root file system gets, one that the plugin does not have.
+        """
+        ...
+
+    async def sync(self) -> None:
+        """Put on the disk what was installed so far."""
+        ...
+
+    def is_installed(self, plugin_id: str, rootfs: str) -> bool:
+        """Tell whether a plugin has a root file system of this name, whole or not."""
+        ...
+
+    async def rebuild(self, plugin_id: str, rootfs: str, layers: Sequence[str]) -> None:
+        """Make a root file system anew from its layers' blobs, on disk before it returns.
+
+        What there is of it goes first. Raises NotFound, InvalidArgument for blobs that are gone
+        or broken, ResourceExhausted.
         """
         ...
 

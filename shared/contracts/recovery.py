@@ -39,6 +39,9 @@ class RecoveryReport(Message):
     rebooted: bool = False
     plugins: int = 0
     operations: tuple[InterruptedOperation, ...] = ()
+    #: Root file systems that a loss of power may have taken, made anew from their layers, as
+    #: `<plugin id>/<name>`.
+    rebuilt_root_file_systems: tuple[str, ...] = ()
     #: Jobs whose files had been moved into place, and were not committed: they begin anew.
     undone_installs: tuple[str, ...] = ()
     #: Jobs that go on.

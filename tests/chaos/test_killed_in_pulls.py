@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.support.node import Node, eventually
+from tests.support.node import PROCESSES, Node, eventually
 from tests.support.plugin_image import image
 from tests.support.slow_registry import SlowRegistry, slow_registry
 
@@ -156,3 +158,32 @@ def test_an_install_killed_at_any_moment_is_whole_or_nothing(
             with _installing(node, registry) as installing:
                 installing.succeeds()
         _check_installed(node)
+
+
+def test_a_loss_of_power_takes_nothing_of_a_pull(node: Node, registry: SlowRegistry) -> None:
+    """What was answered for and not yet synced is made anew from its blobs, without a registry."""
+    with _installing(node, registry) as installing:
+        registry.hurry()
+        installing.succeeds()
+    node.kill(*PROCESSES)
+    _lose_power(node)
+
+    node.up()
+
+    plugin_id = node.plugin("p")["plugin_id"]
+    report = node.get("/wherry/v1/node/recovery")
+    assert report["rebuilt_root_file_systems"] == [f"{plugin_id}/rootfs"]
+    _check_installed(node)
+
+
+def _lose_power(node: Node) -> None:
+    """Leave the data root as a loss of power may, right after the plugin was committed."""
+    (home,) = (node.root / "plugins").iterdir()
+    for path in (home / "rootfs").rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    (home / "rootfs" / "etc" / "p").unlink()
+    with closing(sqlite3.connect(node.root / "store" / "store.db")) as database, database:
+        row = (home.name, "rootfs")
+        database.execute("INSERT OR REPLACE INTO unsynced (plugin_id, rootfs) VALUES (?, ?)", row)
+    (node.root / "store" / "boot").write_text("another start of the host\n")

@@ -11,7 +11,7 @@ from typing import Any
 from services.store import ports
 from services.store.domain import consent, declaration, status
 from services.store.domain.job import JobRecord
-from services.store.domain.operation import Change, Operation, Unit
+from services.store.domain.operation import Change, Operation, Unit, Unsynced
 from services.store.domain.registration import HandlerRecord, Key
 from services.store.domain.registration import Kind as Registered
 from services.store.domain.restart import Backoff
@@ -46,6 +46,7 @@ class FakeRecords:
         self.operations: dict[int, Operation] = {}
         self.jobs: dict[str, JobRecord] = {}
         self.leases: dict[tuple[str, str], Reference] = {}
+        self.unsynced: list[Unsynced] = []
         self.inbox: dict[str, Changed] = {}
         self.outbox: list[PluginChanged] = []
         #: Raised by commits, while set; and how often it was.
@@ -64,7 +65,14 @@ class FakeRecords:
             operations=tuple(self.operations.values()),
             jobs=tuple(self.jobs.values()),
             references=tuple(self.leases.values()),
+            unsynced=tuple(self.unsynced),
         )
+
+    async def synced(self, done: Collection[Unsynced]) -> None:
+        """Forget root file systems that are on the disk now."""
+        if self.is_dead:
+            raise errdefs.Unavailable("the database is gone")
+        self.unsynced = [one for one in self.unsynced if one not in done]
 
     async def commit(self, unit: Unit) -> ports.Committed:
         """Commit a unit whole."""
@@ -90,6 +98,7 @@ class FakeRecords:
         if unit.job is not None:
             self.jobs[unit.job.job.job_id] = unit.job
         self._write_leases(unit)
+        self._write_unsynced(unit)
         operation = self._begin(unit.begin) if unit.begin else None
         changes = tuple(self._write(change) for change in unit.changes)
         changed = Changed(epoch="e", revision=len(self.outbox), changes=changes)
@@ -131,6 +140,12 @@ class FakeRecords:
         ended = {(one.plugin_id, one.owner) for one in unit.dropped}
         kept = {k: v for k, v in self.leases.items() if k not in ended and k[0] not in gone}
         self.leases = kept
+
+    def _write_unsynced(self, unit: Unit) -> None:
+        gone = {change.plugin_id for change in unit.changes if change.plugin is None}
+        noted = () if unit.unsynced is None else (unit.unsynced,)
+        gone |= {one.plugin_id for one in noted}
+        self.unsynced = [*(one for one in self.unsynced if one.plugin_id not in gone), *noted]
 
     def _write(self, change: Change) -> PluginChanged:
         is_new = change.plugin is not None and change.plugin_id not in self.plugins
@@ -242,6 +257,13 @@ class FakeFolders:
         #: Root file systems by plugin, in the order of their coming.
         self.rootfs_of: dict[str, list[str]] = {}
         self.contexts: dict[Path, bytes | errdefs.Error] = {}
+        #: Root file systems that a loss of power would take.
+        self.unsynced: set[str] = set()
+        self.may_sync = asyncio.Event()
+        self.may_sync.set()
+        self.sync_refusal: OSError | None = None
+        #: Root file systems and the layers that they were made of.
+        self.rebuilt: list[tuple[str, tuple[str, ...]]] = []
         #: What an install ends with when half of it is done.
         self.refusal: errdefs.Error | None = None
 
@@ -266,13 +288,36 @@ class FakeFolders:
         blob = ports.Blob(digest=f"sha256:{'a' * 64}", size=1)
         return ports.UnpackedContext(config=config, layer=blob, diff_id=f"sha256:{'b' * 64}")
 
-    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
+    async def install(
+        self, work_id: str, plugin_id: str, rootfs: str, *, is_synced: bool = True
+    ) -> None:
         """Move a plugin, or another version of it, into place."""
         self.staged.discard(work_id)
         self.installed.add(plugin_id)
         if self.refusal is not None:
             raise self.refusal
         self.rootfs_of.setdefault(plugin_id, []).append(rootfs)
+        if not is_synced:
+            self.unsynced.add(f"{plugin_id}/{rootfs}")
+
+    async def sync(self) -> None:
+        """Put on the disk what was installed, unless the test says otherwise."""
+        await self.may_sync.wait()
+        if self.sync_refusal is not None:
+            raise self.sync_refusal
+        self.unsynced.clear()
+
+    def is_installed(self, plugin_id: str, rootfs: str) -> bool:
+        """Tell whether a plugin has a root file system of this name."""
+        return rootfs in self.rootfs_of.get(plugin_id, ())
+
+    async def rebuild(self, plugin_id: str, rootfs: str, layers: Sequence[str]) -> None:
+        """Make a root file system anew."""
+        await self.drop_rootfs(plugin_id, rootfs)
+        if self.refusal is not None:
+            raise self.refusal
+        self.rebuilt.append((f"{plugin_id}/{rootfs}", tuple(layers)))
+        await self.install(plugin_id, plugin_id, rootfs)
 
     async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
         """Take a plugin, or another version of it, out of its place."""

@@ -14,7 +14,6 @@ from typing import Final
 
 from services.pull.adapters import threads
 from services.pull.adapters.ingest import FileIngest
-from services.pull.adapters.writeback import Writeback
 from services.pull.ports import LayerReader
 from shared import errdefs
 from shared.disk import full_disk_named
@@ -39,7 +38,6 @@ class DiskWorkplaces:
         # Apart, so that those who wait for bytes never keep out those who write them.
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="write")
         self._unpackers = ThreadPoolExecutor(jobs, thread_name_prefix="unpack")
-        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="sync")
 
     def of(self, job_id: str, token: int) -> DiskWorkplace:
         """Return the folder of one attempt; raises InvalidArgument for an id that is no name."""
@@ -50,7 +48,6 @@ class DiskWorkplaces:
             token=token,
             writers=self._writers,
             unpackers=self._unpackers,
-            syncer=self._syncer,
             limits=self._limits,
         )
 
@@ -58,7 +55,6 @@ class DiskWorkplaces:
         """End the threads; nothing may be at work any more."""
         self._writers.shutdown()
         self._unpackers.shutdown()
-        self._syncer.shutdown()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +65,6 @@ class DiskWorkplace:
     token: int
     writers: ThreadPoolExecutor
     unpackers: ThreadPoolExecutor
-    syncer: ThreadPoolExecutor
     limits: Limits
 
     async def clear(self) -> None:
@@ -147,18 +142,12 @@ class DiskWorkplace:
             if is_stopped.is_set():
                 raise errdefs.Unavailable("unpacking was stopped")
 
-        with Writeback(self._rootfs, self.syncer) as writeback:
-
-            def moved(count: int) -> None:
-                writeback.advance(count)
-                progress(count)
-
-            return unpack_layer(
-                _CountingReader(layer, moved),
-                self._rootfs,
-                limits=self.limits,
-                checkpoint=checkpoint,
-            )
+        return unpack_layer(
+            _CountingReader(layer, progress),
+            self._rootfs,
+            limits=self.limits,
+            checkpoint=checkpoint,
+        )
 
 
 class _CountingReader:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from services.store.ports import Blob
 from shared import disk, errdefs
-from shared.oci.digest import Digest
+from shared.oci.digest import Digest, VerifyingReader
 
 
 class DiskContent:
@@ -70,6 +72,19 @@ class DiskContent:
     async def read(self, digest: str) -> bytes | None:
         """Return a small blob whole; None: it is not in the store."""
         return await asyncio.to_thread(self._read, digest)
+
+    @contextmanager
+    def verified(self, digest: Digest) -> Iterator[VerifyingReader]:
+        """Open a blob to be read to its end, its digest checked there; raises NotFound."""
+        try:
+            file = self._path(digest).open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise errdefs.NotFound(f"blob {digest} is missing from the content store") from error
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            reader = VerifyingReader(file, digest=digest, size=size)
+            yield reader
+            reader.verify()
 
     async def sweep(self, keep: Collection[str], *, dry_run: bool = False) -> tuple[Blob, ...]:
         """Delete all blobs but *keep*, or only say which that would be."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,7 +19,9 @@ from services.store.adapters import context
 from services.store.adapters.content import DiskContent
 from services.store.ports import Swept, UnpackedContext
 from shared import disk, errdefs
+from shared.oci.digest import Digest
 from shared.oci.root import Root, sync_file_system
+from shared.oci.unpack import unpack
 
 log = structlog.get_logger()
 
@@ -59,9 +61,24 @@ class DiskFolders:
         self._require_spooled(spooled)
         return await asyncio.to_thread(self._unpack, spooled, plugin_id)
 
-    async def install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
-        """Move staged files into place, on disk before it returns; a repeat is safe."""
-        await asyncio.to_thread(self._install, work_id, plugin_id, rootfs)
+    async def install(
+        self, work_id: str, plugin_id: str, rootfs: str, *, is_synced: bool = True
+    ) -> None:
+        """Move staged files into place; see ports.Folders."""
+        await asyncio.to_thread(self._install, work_id, plugin_id, rootfs, is_synced=is_synced)
+
+    async def sync(self) -> None:
+        """Put on the disk what was installed so far."""
+        await asyncio.to_thread(self._sync)
+
+    def is_installed(self, plugin_id: str, rootfs: str) -> bool:
+        """Tell whether a plugin has a root file system of this name, whole or not."""
+        return self.rootfs(plugin_id, rootfs).is_dir()
+
+    async def rebuild(self, plugin_id: str, rootfs: str, layers: Sequence[str]) -> None:
+        """Make a root file system anew from its layers' blobs; see ports.Folders."""
+        await self.drop_rootfs(plugin_id, rootfs)
+        await asyncio.to_thread(self._rebuild, plugin_id, rootfs, layers)
 
     async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
         """Undo an install that was never committed; tell whether there was anything."""
@@ -146,20 +163,38 @@ class DiskFolders:
         # Not synced: a folder that is back after a loss of power is moved aside by the next sweep.
         self._delete_soon(grave)
 
-    def _install(self, work_id: str, plugin_id: str, rootfs: str) -> None:
+    def _install(self, work_id: str, plugin_id: str, rootfs: str, *, is_synced: bool) -> None:
         staged, home = self._work / work_id / "rootfs", self.home(plugin_id)
         with disk.full_disk_named(self._plugins):
             (home / _PROPAGATED).mkdir(mode=0o755, parents=True, exist_ok=True)
             home.chmod(0o700)
-            sync_file_system(home)
+            if is_synced:
+                sync_file_system(home)
             if staged.exists():
                 staged.rename(home / rootfs)
             elif not (home / rootfs).exists():
                 raise errdefs.NotFound(f"job {work_id} has staged no root file system")
             with contextlib.suppress(OSError):  # it is gone, or has more of a job in it
                 staged.parent.rmdir()
-            disk.sync_file(home)
-            disk.sync_file(self._plugins)
+            if is_synced:
+                disk.sync_file(home)
+                disk.sync_file(self._plugins)
+
+    def _sync(self) -> None:
+        with disk.full_disk_named(self._plugins):
+            sync_file_system(self._plugins)
+
+    def _rebuild(self, plugin_id: str, rootfs: str, layers: Sequence[str]) -> None:
+        work = self._work / plugin_id
+        _delete(work)  # of a rebuild that was cut short
+        staged = work / "rootfs"
+        with disk.full_disk_named(self._work):
+            staged.mkdir(parents=True)
+            staged.chmod(0o755)  # whatever the umask says
+        for layer in layers:
+            with self._content.verified(Digest(layer)) as blob:
+                unpack(blob, staged)
+        self._install(plugin_id, plugin_id, rootfs, is_synced=True)
 
     def _require_spooled(self, path: Path) -> None:
         # The path comes from another process: it names a file of the spool, or nothing.

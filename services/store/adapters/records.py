@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from services.store import ports
 from services.store.domain.job import KEPT_NS, JobRecord
-from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.domain.operation import Change, Kind, Operation, Unit, Unsynced
 from shared import errdefs
 from shared.bus.relay import Written
 from shared.contracts.plugin import Plugin
@@ -47,6 +47,15 @@ class SqliteRecords:
         )
         return Changed.model_validate_json(row["reply"]) if row else None
 
+    async def synced(self, done: Collection[Unsynced]) -> None:
+        """Forget root file systems that are on the disk now; see ports.Records."""
+        rows = [(one.plugin_id, one.rootfs) for one in done]
+        await self._database.write(
+            lambda connection: connection.executemany(
+                "DELETE FROM unsynced WHERE plugin_id = ? AND rootfs = ?", rows
+            )
+        )
+
     async def published_after(self, revision: int, limit: int) -> Sequence[tuple[int, Written]]:
         """Return the kept revisions after *revision*, oldest first, for the relay."""
         rows = await self._database.read(
@@ -64,6 +73,7 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
     operations = connection.execute("SELECT * FROM operations ORDER BY token").fetchall()
     jobs = connection.execute("SELECT record FROM jobs ORDER BY created_at_ns").fetchall()
     leases = connection.execute("SELECT record FROM leases").fetchall()
+    unsynced = connection.execute("SELECT plugin_id, rootfs FROM unsynced").fetchall()
     return ports.Loaded(
         epoch=outbox.epoch(connection),
         revision=outbox.last_revision(connection),
@@ -71,6 +81,9 @@ def _load(connection: sqlite3.Connection) -> ports.Loaded:
         operations=tuple(_operation(row) for row in operations),
         jobs=tuple(JobRecord.model_validate_json(row["record"]) for row in jobs),
         references=tuple(Reference.model_validate_json(row["record"]) for row in leases),
+        unsynced=tuple(
+            Unsynced(plugin_id=row["plugin_id"], rootfs=row["rootfs"]) for row in unsynced
+        ),
     )
 
 
@@ -102,6 +115,8 @@ def _commit(
     for change, message in zip(unit.changes, changes, strict=True):
         _write(connection, change)
         _publish(connection, message, now_ns, traceparent)
+    if unit.unsynced is not None:
+        _note_unsynced(connection, unit.unsynced)
     changed = Changed(epoch=epoch, revision=first - 1 + len(changes), changes=changes)
     if unit.answers:
         connection.execute(
@@ -172,6 +187,14 @@ def _drop_lease(connection: sqlite3.Connection, reference: Reference) -> None:
     connection.execute(
         "DELETE FROM leases WHERE plugin_id = ? AND owner = ?",
         (reference.plugin_id, reference.owner),
+    )
+
+
+def _note_unsynced(connection: sqlite3.Connection, unsynced: Unsynced) -> None:
+    connection.execute(
+        "INSERT INTO unsynced (plugin_id, rootfs) VALUES (?, ?)"
+        " ON CONFLICT (plugin_id) DO UPDATE SET rootfs = excluded.rootfs",
+        (unsynced.plugin_id, unsynced.rootfs),
     )
 
 

@@ -47,6 +47,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unsynced:
+    """A plugin's root file system that may not be on the disk yet; its layers' blobs are."""
+
+    plugin_id: str
+    rootfs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """What is committed in one transaction, or not at all."""
 
@@ -60,6 +68,8 @@ class Unit:
     lease: Reference | None = None
     #: Leases that end; one that is not there is fine.
     dropped: tuple[Reference, ...] = ()
+    #: A root file system of a changed plugin, noted until it is on the disk.
+    unsynced: Unsynced | None = None
     #: Id of the command that the resulting reply answers.
     answers: str | None = None
 

@@ -18,7 +18,7 @@ from services.store.domain import (
     upgrading,
 )
 from services.store.domain.job import JobRecord
-from services.store.domain.operation import Change, Unit
+from services.store.domain.operation import Change, Unit, Unsynced
 from services.store.domain.plugin_config import config_of, settings_of
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
@@ -40,6 +40,8 @@ class Installation:
     lanes: Lanes
     folders: ports.Folders
     clock: ports.Clock
+    #: Called when a root file system was committed that is not on the disk yet.
+    sync_soon: Callable[[], None]
     #: Called when blobs may have become garbage.
     collect_soon: Callable[[], None]
     #: Called with the job of an upgrade that is to go on without its worker.
@@ -93,16 +95,18 @@ class Installation:
         unit = Unit(
             changes=(Change.of(plugin, job.pulled(record, self.clock())),),
             job=job.done(record, self.clock()),
+            unsynced=Unsynced(plugin_id=plugin_id, rootfs=plugin.rootfs),
             answers=message_id,
         )
         try:
-            await self.folders.install(command.job_id, plugin_id, plugin.rootfs)
+            await self.folders.install(command.job_id, plugin_id, plugin.rootfs, is_synced=False)
             committed = await self.inventory.commit(unit)
         except BaseException:
             # A full disk may have refused the half of it.
             if self.inventory.get(plugin_id) is None:
                 await self.folders.bury(plugin_id)
             raise
+        self.sync_soon()
         await self.folders.discard(command.job_id)
         return committed.changed
 
@@ -111,7 +115,12 @@ class Installation:
         upgraded = _upgraded(plugin, record, command, self.clock())
         unit = (self._hand_over if plugin.enabled else self._replace)(record, plugin, upgraded)
         try:
-            await self.folders.install(command.job_id, plugin.plugin_id, upgraded.rootfs)
+            await self.folders.install(
+                command.job_id,
+                plugin.plugin_id,
+                upgraded.rootfs,
+                is_synced=unit.unsynced is None,
+            )
             committed = await self.inventory.commit(dataclasses.replace(unit, answers=message_id))
         except BaseException:
             # A commit that was cut short may have happened all the same: then its files stay.
@@ -121,6 +130,7 @@ class Installation:
         if plugin.enabled:
             self.go_on(command.job_id)
         else:
+            self.sync_soon()
             await self.folders.drop_rootfs(plugin.plugin_id, plugin.rootfs)
             await self.folders.discard(command.job_id)
             self.collect_soon()
@@ -129,7 +139,11 @@ class Installation:
     def _replace(self, record: JobRecord, plugin: Plugin, upgraded: Plugin) -> Unit:
         """Return what makes a plugin that is stopped its new version."""
         changed = Change.of(status.stopped(upgraded), job.pulled(record, self.clock()))
-        return Unit(changes=(changed,), job=job.done(record, self.clock(), replaced=plugin))
+        return Unit(
+            changes=(changed,),
+            job=job.done(record, self.clock(), replaced=plugin),
+            unsynced=Unsynced(plugin_id=upgraded.plugin_id, rootfs=upgraded.rootfs),
+        )
 
     def _hand_over(self, record: JobRecord, plugin: Plugin, upgraded: Plugin) -> Unit:
         """Return what begins to replace a plugin that runs: the journal, with a container's id."""

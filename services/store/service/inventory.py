@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from services.store import ports
 from services.store.domain import handover, job
 from services.store.domain.job import JobRecord
-from services.store.domain.operation import Operation, Unit
+from services.store.domain.operation import Operation, Unit, Unsynced
 from services.store.service.nudges import Nudges
 from services.store.service.past_jobs import PastJobs
 from shared import errdefs
@@ -35,6 +35,8 @@ class PluginInventory:
         self._past = PastJobs()
         #: By plugin, then by owner.
         self._references: dict[str, dict[str, Reference]] = {}
+        #: By plugin.
+        self._unsynced: dict[str, Unsynced] = {}
         self._epoch = ""
         self._revision = 0
         #: Told of each commit about a plugin, its leases or its jobs.
@@ -50,6 +52,7 @@ class PluginInventory:
             self._keep_job(record)
         for reference in loaded.references:
             self._keep(reference)
+        self._unsynced = {one.plugin_id: one for one in loaded.unsynced}
         return loaded.operations
 
     def on_commit(self, listener: Callable[[Changed], None]) -> None:
@@ -103,6 +106,17 @@ class PluginInventory:
         journal = record.handover if record is not None else None
         versions = () if journal is None else (journal.old, journal.new)
         return frozenset(one.rootfs for one in (plugin, *versions) if one is not None)
+
+    def unsynced(self) -> tuple[Unsynced, ...]:
+        """Return the root file systems that may not be on the disk yet."""
+        return tuple(self._unsynced.values())
+
+    async def synced(self, done: Collection[Unsynced]) -> None:
+        """Forget root file systems that are on the disk now."""
+        await self._records.synced(done)
+        for one in done:
+            if self._unsynced.get(one.plugin_id) == one:
+                del self._unsynced[one.plugin_id]
 
     def upgrade_of(self, plugin_id: str) -> JobRecord | None:
         """Return the upgrade that is decided and has an enabled plugin in its hands."""
@@ -216,8 +230,11 @@ class PluginInventory:
             if change.plugin is None:
                 self._drop(change.plugin_id)
                 self._references.pop(change.plugin_id, None)
+                self._unsynced.pop(change.plugin_id, None)
             else:
                 self._put(change.plugin)
+        if unit.unsynced is not None:
+            self._unsynced[unit.unsynced.plugin_id] = unit.unsynced
         self._committed()
         for plugin_id in unit.plugin_ids():
             self.nudges.nudge(plugin_id)

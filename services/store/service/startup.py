@@ -13,6 +13,7 @@ from services.store.service.containers import Containers
 from services.store.service.installation import Installation
 from services.store.service.inventory import PluginInventory
 from services.store.service.recovery import Recovery
+from services.store.service.rootfs_sync import RootfsSync
 from services.store.service.supervisor import Supervisor
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -43,6 +44,7 @@ class Startup:
         *,
         inventory: PluginInventory,
         installation: Installation,
+        rootfs_sync: RootfsSync,
         folders: ports.Folders,
         boot: ports.Boot,
         containers: Containers,
@@ -52,6 +54,7 @@ class Startup:
     ) -> None:
         self._inventory = inventory
         self._installation = installation
+        self._rootfs_sync = rootfs_sync
         self._folders = folders
         self._boot = boot
         self._containers = containers
@@ -67,6 +70,7 @@ class Startup:
         rebooted = self._boot.is_another()
         if rebooted:
             await self._forget_processes({operation.plugin_id for operation in operations})
+        rebuilt = await self._rootfs_sync.recover(rebooted=rebooted)
         await self._boot.note()
         undone = await self._installation.undo_installs()
         live = tuple(r.job.job_id for r in self._inventory.live_jobs())
@@ -77,6 +81,7 @@ class Startup:
             rebooted=rebooted,
             plugins=len(self._inventory.all()),
             operations=interrupted,
+            rebuilt_root_file_systems=rebuilt,
             undone_installs=undone,
             jobs=live,
             removed_folders=swept.folders,

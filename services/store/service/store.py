@@ -30,6 +30,7 @@ from services.store.service.registrations import Registering
 from services.store.service.removal import Removal
 from services.store.service.requirements import Requirements
 from services.store.service.restarts import Restarts
+from services.store.service.rootfs_sync import RootfsSync
 from services.store.service.secrets import PluginSecrets
 from services.store.service.settings import SettingsChange
 from services.store.service.shutdown import Shutdown
@@ -160,17 +161,20 @@ class Store:
         self.removal = self._removal()
         self.handovers = self._handovers(feed)
         self.node = self._node(times)
+        self.rootfs_sync = RootfsSync(inventory, folders)
         self.installation = Installation(
             inventory=inventory,
             lanes=self.lanes,
             folders=folders,
             clock=clock,
+            sync_soon=self.rootfs_sync.soon,
             collect_soon=self.collect_soon,
             go_on=self.handovers.resume,
         )
         self.startup = Startup(
             inventory=inventory,
             installation=self.installation,
+            rootfs_sync=self.rootfs_sync,
             folders=folders,
             boot=boot,
             containers=self.containers,
@@ -204,6 +208,7 @@ class Store:
     async def close(self) -> None:
         """End the background work; what is not done is done after the next start."""
         await self._background.cancel_all()
+        await self.rootfs_sync.close()
         await self.handovers.close()
         await self.registering.close()
         await self.recovery.close()

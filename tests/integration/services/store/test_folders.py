@@ -68,6 +68,15 @@ def file(name: str, data: bytes = b"x") -> Make:
     return add
 
 
+def tar_of(*makers: Make) -> bytes:
+    """Return a layer before it is compressed."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for make in makers:
+            make(tar)
+    return buffer.getvalue()
+
+
 def special(name: str, kind: bytes, link: str = "", device: tuple[int, int] = (0, 0)) -> Make:
     """Return what adds a link, a folder or a device to a tar."""
 
@@ -290,3 +299,54 @@ async def test_file_outside_of_the_job_s_folder_is_refused(disk: Disk, file: str
     """A worker names files of its own job only."""
     with pytest.raises(errdefs.PermissionDenied):
         await disk.content.commit_staged("job", file, f"sha256:{'0' * 64}", 1)
+
+
+async def test_root_file_system_is_made_anew_from_its_layers(disk: Disk) -> None:
+    """Later layers lie over earlier ones; what a loss of power left of it is gone."""
+    layers = [
+        (await disk.content.put(gzip.compress(tar_of(*makers)))).digest
+        for makers in (
+            [file("a", b"first"), file("kept", b"k")],
+            [file("a", b"second"), special(".wh.nothing", tarfile.REGTYPE)],
+        )
+    ]
+    broken = disk.root / "plugins" / ID / "rootfs"
+    broken.mkdir(parents=True)
+    (broken / "kept").touch()
+    (broken / "half").touch()
+
+    await disk.folders.rebuild(ID, "rootfs", layers)
+
+    assert {path.name: path.read_bytes() for path in broken.iterdir()} == {
+        "a": b"second",
+        "kept": b"k",
+    }
+    assert disk.folders.is_installed(ID, "rootfs")
+    assert not list((disk.root / "work").iterdir())
+
+
+async def test_plugin_whose_folder_never_reached_the_disk_is_made_anew(disk: Disk) -> None:
+    """Its folder is made with all that belongs into it."""
+    blob = await disk.content.put(gzip.compress(tar_of(file("f"))))
+
+    await disk.folders.rebuild(ID, "rootfs", [blob.digest])
+
+    home = disk.root / "plugins" / ID
+    assert sorted(path.name for path in home.iterdir()) == ["propagated-mount", "rootfs"]
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+async def test_what_is_rebuilt_from_a_broken_blob_is_refused(disk: Disk) -> None:
+    """Neither a blob that is gone nor one with other bytes becomes a root file system."""
+    blob = await disk.content.put(gzip.compress(tar_of(file("f"))))
+    path = disk.root / "content" / "blobs" / "sha256" / blob.digest.removeprefix("sha256:")
+    path.chmod(0o600)
+    path.write_bytes(gzip.compress(tar_of(file("other"))))
+
+    with pytest.raises(errdefs.InvalidArgument, match="unexpected commit digest"):
+        await disk.folders.rebuild(ID, "rootfs", [blob.digest])
+    path.unlink()
+    with pytest.raises(errdefs.NotFound, match="missing from the content store"):
+        await disk.folders.rebuild(ID, "rootfs", [blob.digest])
+
+    assert not disk.folders.is_installed(ID, "rootfs")

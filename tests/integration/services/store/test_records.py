@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.store.adapters.records import MIGRATIONS, SqliteRecords
-from services.store.domain.operation import Change, Kind, Operation, Unit
+from services.store.domain.operation import Change, Kind, Operation, Unit, Unsynced
 from shared import errdefs
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact, PluginChanged
@@ -116,3 +116,28 @@ async def test_epoch_belongs_to_the_file(tmp_path: Path) -> None:
         await database.close()
 
     assert epochs[0] == epochs[1] != epochs[2]
+
+
+async def test_root_file_system_is_noted_until_it_is_on_the_disk(records: SqliteRecords) -> None:
+    """A newer one of the plugin takes its place; the sync of the older one takes nothing away."""
+    one, old = plugin(1), Unsynced(plugin_id=plugin(1).plugin_id, rootfs="rootfs")
+    new = Unsynced(plugin_id=one.plugin_id, rootfs="rootfs-2")
+    await records.commit(Unit(changes=(Change.of(one),), unsynced=old))
+    assert (await records.load()).unsynced == (old,)
+    await records.commit(Unit(changes=(Change.of(one),), unsynced=new))
+
+    await records.synced([old])
+    assert (await records.load()).unsynced == (new,)
+
+    await records.synced([new])
+    assert (await records.load()).unsynced == ()
+
+
+async def test_note_of_a_root_file_system_goes_with_its_plugin(records: SqliteRecords) -> None:
+    """Nobody rebuilds what was removed."""
+    noted = Unsynced(plugin_id=plugin(1).plugin_id, rootfs="rootfs")
+    await records.commit(Unit(changes=(Change.of(plugin(1)),), unsynced=noted))
+
+    await records.commit(Unit(changes=(Change(plugin_id=plugin(1).plugin_id, plugin=None),)))
+
+    assert (await records.load()).unsynced == ()
