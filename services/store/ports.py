@@ -13,6 +13,7 @@ from services.store.domain.registration import HandlerRecord, Key, Kind
 from services.store.domain.secret import SecretRecord
 from shared import errdefs
 from shared.contracts.capability import RuntimeOption
+from shared.contracts.job import StagedBlob
 from shared.contracts.plugin import Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed
@@ -135,8 +136,8 @@ class Content(Protocol):
         """Keep bytes under their digest; a blob that exists is success."""
         ...
 
-    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> Blob:
-        """Make a file that a job wrote, and verified, a blob; a blob that exists is success."""
+    async def commit_staged(self, work_id: str, staged: Sequence[StagedBlob]) -> None:
+        """Make files that a job wrote, and verified, blobs; those that exist are success."""
         ...
 
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:

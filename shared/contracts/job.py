@@ -224,13 +224,15 @@ class KeepBlobs(Command[KnownBlobs]):
 
 
 class CommitBlob(Command[Done]):
-    """Move a verified ingest into the content store; a blob that exists is success."""
+    """Move verified ingests into the content store; blobs that exist are success."""
 
     TYPE: ClassVar[str] = "store.blob.commit.v1"
 
     job_id: str
     token: int
     blob: StagedBlob
+    #: More of them: a sync and a message less for each.
+    others: tuple[StagedBlob, ...] = ()
 
 
 class CommitPlugin(Command[Changed]):

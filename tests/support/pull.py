@@ -269,10 +269,11 @@ class FakeStore(FakeSender):
         return contracts.KnownBlobs(digests=tuple(known))
 
     def _commit_blob(self, command: contracts.CommitBlob) -> Message:
-        staged = self.work / command.job_id / (command.blob.ingest or "")
-        data = staged.read_bytes()
-        assert (digest_of(data), len(data)) == (command.blob.digest, command.blob.size)
-        staged.rename(self.blobs / Digest(command.blob.digest).hex)
+        for blob in (command.blob, *command.others):
+            staged = self.work / command.job_id / (blob.ingest or "")
+            data = staged.read_bytes()
+            assert (digest_of(data), len(data)) == (blob.digest, blob.size)
+            staged.rename(self.blobs / Digest(blob.digest).hex)
         return Done()
 
     def _commit_plugin(self, command: contracts.CommitPlugin) -> Message:

@@ -21,6 +21,7 @@ from services.store.service.store import Store, Times
 from shared import errdefs
 from shared.bus.ports import Delivery
 from shared.contracts.capability import RuntimeOption
+from shared.contracts.job import StagedBlob
 from shared.contracts.plugin import Consent, Plugin
 from shared.contracts.reference import Reference
 from shared.contracts.store import Changed, PluginChanged
@@ -225,10 +226,9 @@ class FakeContent:
         self.digests.add(blob.digest)
         return blob
 
-    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> ports.Blob:
-        """Keep the digest of a file that a job wrote."""
-        self.digests.add(digest)
-        return ports.Blob(digest=digest, size=size)
+    async def commit_staged(self, work_id: str, staged: Sequence[StagedBlob]) -> None:
+        """Keep the digests of files that a job wrote."""
+        self.digests |= {blob.digest for blob in staged}
 
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:
         """Return which digests are kept."""

@@ -14,8 +14,10 @@ from services.pull.ports import Content, Ingest, LayerReader, Repository
 from services.pull.service import metrics, spans
 from services.pull.service.attempt import Attempt, together
 from services.pull.service.flights import Flights
+from services.pull.service.heads import Heads
 from services.pull.service.resolving import prefixed
 from shared import errdefs
+from shared.contracts.job import StagedBlob
 from shared.oci.descriptor import Descriptor
 
 
@@ -75,6 +77,7 @@ class LayerFetch:
     content: Content
     flights: Flights
     transfers: asyncio.Semaphore
+    heads: Heads
 
     async def run(self, known: frozenset[str]) -> None:
         """Download what is not *known* to exist, and unpack all; raises the first error.
@@ -138,7 +141,8 @@ class LayerFetch:
                 ingest.fail(error)
                 raise
             self.attempt.lines.say(Status.DOWNLOADED, layer.id)
-            await self.attempt.store.commit_blob(blob.digest, blob.size, ingest.name)
+            staged = StagedBlob(digest=blob.digest, size=blob.size, ingest=ingest.name)
+            await self.attempt.store.commit_blobs(staged, *self.heads.take())
 
     async def _download(self, layer: Layer, ingest: Ingest) -> None:
         received, began = 0, time.perf_counter()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from services.pull.domain import status
 from services.pull.domain.plugin_image import PluginImage
 from services.pull.ports import Archives, Content, PrivilegePolicies, Registries, Repository
-from services.pull.service import spans
-from services.pull.service.attempt import Attempt, together
+from services.pull.service import heads, spans
+from services.pull.service.attempt import Attempt
 from services.pull.service.flights import Flights
+from services.pull.service.heads import Heads
 from services.pull.service.kept import Kept
 from services.pull.service.layers import LayerFetch
 from services.pull.service.resolving import Resolver
@@ -54,8 +53,8 @@ class Pulling:
         image = await self.resolver.fetch(repository, ref, resolved)
         self._check_policy(ref, image)
         known = await self._begin(attempt, image)
-        layers = self._layers(attempt, image, repository)
-        await together(*_small(attempt, image, known), layers.fetch(known))
+        async with heads.staged(attempt, image, known) as small:
+            await self._layers(attempt, image, repository, small).fetch(known)
         await attempt.store.finish_push()
 
     async def run(self, attempt: Attempt) -> Changed:
@@ -137,8 +136,8 @@ class Pulling:
 
     async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
         known = await self._begin(attempt, image)
-        layers = self._layers(attempt, image, repository)
-        await together(*_small(attempt, image, known), layers.run(known))
+        async with heads.staged(attempt, image, known) as small:
+            await self._layers(attempt, image, repository, small).run(known)
         await attempt.workplace.stage()
 
     async def _begin(self, attempt: Attempt, image: PluginImage) -> frozenset[str]:
@@ -152,7 +151,9 @@ class Pulling:
         await attempt.workplace.clear()
         return known
 
-    def _layers(self, attempt: Attempt, image: PluginImage, repository: Repository) -> LayerFetch:
+    def _layers(
+        self, attempt: Attempt, image: PluginImage, repository: Repository, small: Heads
+    ) -> LayerFetch:
         return LayerFetch(
             attempt=attempt,
             image=image,
@@ -160,6 +161,7 @@ class Pulling:
             content=self.content,
             flights=self.flights,
             transfers=asyncio.Semaphore(self.layers_at_once),
+            heads=small,
         )
 
 
@@ -182,21 +184,3 @@ def _needs(plugin: Plugin) -> tuple[PluginPrivilege, ...]:
 def _pinned(ref: Reference, digest: str) -> Reference:
     """Return the reference to what a tag stood for when it was looked at."""
     return dataclasses.replace(ref, digest=Digest(digest)) if digest else ref
-
-
-def _small(
-    attempt: Attempt, image: PluginImage, known: frozenset[str]
-) -> list[Coroutine[Any, Any, None]]:
-    """Return the commits of manifest and config, where they are not known yet."""
-    small = (
-        (image.manifest_descriptor, image.manifest_bytes),
-        (image.manifest.config, image.config_bytes),
-    )
-    return [_commit(attempt, blob, data) for blob, data in small if blob.digest not in known]
-
-
-async def _commit(attempt: Attempt, blob: Descriptor, data: bytes) -> None:
-    async with attempt.workplace.ingest(blob) as ingest:
-        await ingest.write(data)
-        await ingest.finish()
-        await attempt.store.commit_blob(blob.digest, blob.size, ingest.name)

@@ -17,7 +17,6 @@ from shared.contracts.job import Job, JobState, JobTaken, StagedBlob
 from shared.contracts.message import Command, Message
 from shared.contracts.plugin import Signer
 from shared.contracts.store import Changed
-from shared.oci.digest import Digest
 
 R = TypeVar("R", bound=Message)
 
@@ -49,10 +48,11 @@ class JobStore:
         command = contracts.KeepBlobs(job_id=self.job_id, token=self.token, digests=digests)
         return frozenset((await self._ask(command)).digests)
 
-    async def commit_blob(self, digest: Digest, size: int, ingest: str) -> None:
-        """Make a verified file a blob."""
-        blob = StagedBlob(digest=digest, size=size, ingest=ingest)
-        await self._ask(contracts.CommitBlob(job_id=self.job_id, token=self.token, blob=blob))
+    async def commit_blobs(self, blob: StagedBlob, *others: StagedBlob) -> None:
+        """Make verified files blobs."""
+        await self._ask(
+            contracts.CommitBlob(job_id=self.job_id, token=self.token, blob=blob, others=others)
+        )
 
     async def commit_plugin(
         self,

@@ -7,12 +7,13 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from services.store.ports import Blob
 from shared import disk, errdefs
+from shared.contracts.job import StagedBlob
 from shared.oci.digest import Digest, VerifyingReader
 
 
@@ -44,26 +45,14 @@ class DiskContent:
         The caller has computed digest and size while writing. Raises Internal when the file is
         not as long as it should be; the file is gone in every case.
         """
-        try:
-            if ingest.stat().st_size != size:
-                raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
-            disk.sync_file(ingest)
-            ingest.chmod(0o400)
-            target = self._path(digest)
-            ingest.rename(target)
-            disk.sync_file(target.parent)
-        finally:
-            ingest.unlink(missing_ok=True)
+        self._move(ingest, digest, size)
+        disk.sync_file(self._blobs)
         return Blob(digest=digest, size=size)
 
-    async def commit_staged(self, work_id: str, file: str, digest: str, size: int) -> Blob:
-        """Make a file that a job wrote, and verified, a blob; a blob that exists is success."""
-        staged = self._work / work_id / file
-        if not staged.is_relative_to(self._work) or ".." in staged.parts:
-            raise errdefs.PermissionDenied(
-                f"{staged} is not a file of job {work_id}: its files lie in {self._work / work_id}"
-            )
-        return await asyncio.to_thread(self._commit_staged, staged, digest, size)
+    async def commit_staged(self, work_id: str, staged: Sequence[StagedBlob]) -> None:
+        """Make files that a job wrote, and verified, blobs; those that exist are success."""
+        files = [(self._staged(work_id, blob.ingest), blob) for blob in staged if blob.ingest]
+        await asyncio.to_thread(self._commit_staged, files)
 
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:
         """Return which of *digests* are in the store."""
@@ -103,15 +92,39 @@ class DiskContent:
             return self._path(digest).read_bytes()
         return None
 
-    def _commit_staged(self, staged: Path, digest: str, size: int) -> Blob:
-        if not staged.exists() and self._path(digest).exists():
-            return Blob(digest=digest, size=size)  # a repeat, or another job was faster
+    def _move(self, ingest: Path, digest: str, size: int) -> None:
+        """Put a file under its blob's name; that it has the name is not synced."""
         try:
-            with disk.full_disk_named(self._blobs):
-                return self.commit(staged, digest, size)
+            if ingest.stat().st_size != size:
+                raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
+            disk.sync_file(ingest)
+            ingest.chmod(0o400)
+            ingest.rename(self._path(digest))
+        finally:
+            ingest.unlink(missing_ok=True)
+
+    def _staged(self, work_id: str, file: str) -> Path:
+        staged = self._work / work_id / file
+        if not staged.is_relative_to(self._work) or ".." in staged.parts:
+            raise errdefs.PermissionDenied(
+                f"{staged} is not a file of job {work_id}: its files lie in {self._work / work_id}"
+            )
+        return staged
+
+    def _commit_staged(self, files: Sequence[tuple[Path, StagedBlob]]) -> None:
+        with disk.full_disk_named(self._blobs):
+            for file, blob in files:
+                # Else it is a repeat, or another job was faster.
+                if file.exists() or not self._path(blob.digest).exists():
+                    self._move_staged(file, blob)
+            disk.sync_file(self._blobs)
+
+    def _move_staged(self, file: Path, blob: StagedBlob) -> None:
+        try:
+            self._move(file, blob.digest, blob.size)
         except FileNotFoundError as error:
             raise errdefs.Conflict(
-                f"{staged} was cleared away: its job was ended, or taken from its worker"
+                f"{file} was cleared away: its job was ended, or taken from its worker"
             ) from error
 
     def _put(self, data: bytes) -> Blob:

@@ -123,9 +123,7 @@ class Jobs:
     async def commit_blob(self, command: contracts.CommitBlob, _delivery: Delivery) -> Done:
         """Move what a worker wrote and verified into the content store."""
         self.require(command.job_id, command.token)
-        blob = command.blob
-        if blob.ingest is not None:
-            await self.content.commit_staged(command.job_id, blob.ingest, blob.digest, blob.size)
+        await self.content.commit_staged(command.job_id, (command.blob, *command.others))
         return Done()
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:

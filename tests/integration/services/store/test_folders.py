@@ -15,6 +15,7 @@ import pytest
 from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from shared import errdefs
+from shared.contracts.job import StagedBlob
 from tests.support.wait import eventually
 
 Make = Callable[[tarfile.TarFile], None]
@@ -281,9 +282,28 @@ async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(dis
     (disk.root / "work/job/blob").write_bytes(data)
 
     for _ in range(2):
-        await disk.content.commit_staged("job", "blob", digest, len(data))
+        await disk.content.commit_staged(
+            "job", [StagedBlob(digest=digest, size=len(data), ingest="blob")]
+        )
 
     assert await disk.content.known((digest, f"sha256:{'0' * 64}")) == (digest,)
+
+
+async def test_files_of_a_job_become_blobs_together(disk: Disk) -> None:
+    """What is one already is passed over, and the rest moves."""
+    stage(disk, "job", "new")
+    staged = []
+    for name in ("manifest", "config", "layer"):
+        (disk.root / "work/job" / name).write_bytes(name.encode())
+        digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+        staged.append(StagedBlob(digest=digest, size=len(name), ingest=name))
+
+    await disk.content.commit_staged("job", staged[:1])
+    await disk.content.commit_staged("job", staged)
+
+    digests = [blob.digest for blob in staged]
+    assert list(await disk.content.known(digests)) == digests
+    assert {path.name for path in (disk.root / "work/job").iterdir()} == {"rootfs"}
 
 
 async def test_file_of_a_job_that_was_cleared_away_is_a_conflict(disk: Disk) -> None:
@@ -291,14 +311,18 @@ async def test_file_of_a_job_that_was_cleared_away_is_a_conflict(disk: Disk) -> 
     stage(disk, "job", "new")
 
     with pytest.raises(errdefs.Conflict, match="was cleared away"):
-        await disk.content.commit_staged("job", "blob", f"sha256:{'0' * 64}", 1)
+        await disk.content.commit_staged(
+            "job", [StagedBlob(digest=f"sha256:{'0' * 64}", size=1, ingest="blob")]
+        )
 
 
 @pytest.mark.parametrize("file", ["../other/blob", "/etc/passwd", "../../store/store.db"])
 async def test_file_outside_of_the_job_s_folder_is_refused(disk: Disk, file: str) -> None:
     """A worker names files of its own job only."""
     with pytest.raises(errdefs.PermissionDenied):
-        await disk.content.commit_staged("job", file, f"sha256:{'0' * 64}", 1)
+        await disk.content.commit_staged(
+            "job", [StagedBlob(digest=f"sha256:{'0' * 64}", size=1, ingest=file)]
+        )
 
 
 async def test_root_file_system_is_made_anew_from_its_layers(disk: Disk) -> None:
