@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +12,8 @@ from shared import errdefs
 _PORT: Final = 26379
 #: By the scheme that names Sentinels: that of the Redis behind them.
 _SCHEMES: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+#: Scheme, authority and the rest, as RFC 3986 has it in its appendix B.
+_PARTS: Final = re.compile(r"([^:/?#]*)://([^/?#]*)(.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,25 +28,21 @@ class Sentinels:
     @classmethod
     def parse(cls, url: str) -> Self | None:
         """Read an address; None when it names no Sentinels. Raises InvalidArgument."""
-        parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES:
+        scheme, authority, rest = split_address(url)
+        if scheme not in _SCHEMES:
             return None
-        login, at, places = parts.netloc.rpartition("@")
-        master, _, database = parts.path.strip("/").partition("/")
+        login, at, places = authority.rpartition("@")
+        path, asks, query = rest.partition("?")
+        master, _, database = path.strip("/").partition("/")
         if not master or not places:
             raise errdefs.InvalidArgument(
-                f"WHERRY_REDIS_URL: {parts.scheme}:// wants Sentinels and a master's name: "
-                f"{parts.scheme}://host:26379,host:26379/master/0"
+                f"WHERRY_REDIS_URL: {scheme}:// wants Sentinels and a master's name: "
+                f"{scheme}://host:26379,host:26379/master/0"
             )
-        behind = parts._replace(
-            scheme=_SCHEMES[parts.scheme],
-            netloc=f"{login}{at}master",
-            path=f"/{database or 0}",
-        )
         return cls(
             places=tuple(_place(one) for one in places.split(",")),
             master=master,
-            redis_url=urlunsplit(behind),
+            redis_url=f"{_SCHEMES[scheme]}://{login}{at}master/{database or 0}{asks}{query}",
         )
 
     def at(self, host: str, port: int) -> str:
@@ -52,6 +51,15 @@ class Sentinels:
         login, at, _ = parts.netloc.rpartition("@")
         place = f"[{host}]" if ":" in host else host
         return urlunsplit(parts._replace(netloc=f"{login}{at}{place}:{port}"))
+
+
+def split_address(url: str) -> tuple[str, str, str]:
+    """Return an address's scheme, its authority, and what follows; a scheme that is none is empty.
+
+    Newer versions of urlsplit refuse several hosts of which one is an IPv6 address.
+    """
+    found = _PARTS.fullmatch(url)
+    return (found[1], found[2], found[3]) if found else ("", "", url)
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from shared import errdefs
+from shared.sentinels import split_address
 
 _URL, _PASSWORD_FILE = "WHERRY_REDIS_URL", "WHERRY_REDIS_PASSWORD_FILE"
 #: Stands for the service's name, so that all of a node's services can have one environment.
@@ -36,11 +37,11 @@ def _with_password(url: str, file: Path) -> str:
             f"{_PASSWORD_FILE}={file}: {error.strerror}; it must hold the password of the Redis "
             "user that this service is"
         ) from error
-    parts = urlsplit(url)
-    login, _, place = parts.netloc.rpartition("@")
+    scheme, authority, rest = split_address(url)
+    login, _, place = authority.rpartition("@")
     user, colon, _ = login.partition(":")
     if colon:
         raise errdefs.InvalidArgument(
             f"{_URL} has a password and {_PASSWORD_FILE} is set: take it out of one of them"
         )
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}"))
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}{rest}"
