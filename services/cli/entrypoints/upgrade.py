@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from services.cli.entrypoints.parts import Parts
-from shared import errdefs
 
 if TYPE_CHECKING:
     from services.cli.domain.upgrade import Upgrade
 
 _INTERRUPTED: Final = 130
-_FILTERS: Final = ("name", "capability", "reference", "node", "label", "enabled")
-_STATES: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _HELP: Final = """Upgrade many plugins on many nodes.
 
@@ -116,7 +113,9 @@ def upgrade(ctx: click.Context, /, **options: Any) -> None:
         return
     if not options["target"]:
         raise click.UsageError("say what to upgrade to: --to REFERENCE, or --to TAG")
-    ctx.exit(_run(ctx.obj, _body(options), options))
+    from services.cli.domain.upgrade_request import to_body
+
+    ctx.exit(_run(ctx.obj, to_body(options), options))
 
 
 @upgrade.command("ls")
@@ -253,64 +252,6 @@ def _steer(parts: Parts, upgrade_id: str, verb: str) -> None:
 def _say_next(upgrade: Upgrade) -> None:
     for line in upgrade.next_steps():
         click.echo(line, err=True)
-
-
-def _body(options: Mapping[str, Any]) -> dict[str, Any]:
-    from services.cli.domain.moment import to_seconds
-
-    target = options["target"]
-    is_reference = "/" in target or ":" in target
-    return {
-        "selector": _selector(options["filters"]),
-        "target": {"reference": target} if is_reference else {"tag": target},
-        "update": {
-            "parallelism": options["parallelism"],
-            "delay_s": to_seconds(options["delay"]),
-            "monitor_s": to_seconds(options["monitor"]),
-            "max_failure_ratio": options["max_failure_ratio"],
-            "failure_action": options["failure_action"],
-            "order": options["order"],
-        },
-        "policy": options["policy"],
-        "privileges": _privileges(options["grants"]),
-    }
-
-
-def _selector(filters: Sequence[str]) -> dict[str, Any]:
-    given: dict[str, list[str]] = {}
-    for text in filters:
-        key, equals, value = text.partition("=")
-        if key not in _FILTERS or not equals or not value:
-            raise errdefs.InvalidArgument(
-                f"filter {text!r}: give KEY=VALUE with a key of {', '.join(_FILTERS)}"
-            )
-        given.setdefault(key, []).append(value)
-    for key in ("capability", "reference", "enabled"):
-        if len(given.get(key, ())) > 1:
-            raise errdefs.InvalidArgument(f"filter {key}: give it once")
-    selector: dict[str, Any] = {
-        "names": given.get("name", []),
-        "nodes": given.get("node", []),
-        "node_labels": given.get("label", []),
-        "capability": "".join(given.get("capability", ())),
-        "reference": "".join(given.get("reference", ())),
-    }
-    if "enabled" in given:
-        (said,) = given["enabled"]
-        if said not in _STATES:
-            raise errdefs.InvalidArgument(f"filter enabled={said}: must be true or false")
-        selector["enabled"] = _STATES[said]
-    return selector
-
-
-def _privileges(grants: Sequence[str]) -> list[dict[str, Any]]:
-    found: dict[str, list[str]] = {}
-    for text in grants:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise errdefs.InvalidArgument(f"--grant {text}: give NAME=VALUE")
-        found.setdefault(name, []).append(value)
-    return [{"name": name, "value": values} for name, values in found.items()]
 
 
 def _shown(value: Any) -> dict[str, Any]:
