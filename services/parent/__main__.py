@@ -22,7 +22,8 @@ def main() -> int:
     setproctitle.setproctitle("wherry-parent")
     set_up_logs("parent")
     try:
-        run(ParentConfig.of(NodeConfig.from_env(os.environ)))
+        is_guarded = bool(os.environ.get("WHERRY_AUTHORIZATION_PLUGINS"))
+        run(ParentConfig.of(NodeConfig.from_env(os.environ), is_guarded=is_guarded))
     except errdefs.Error as error:
         print(f"wherry: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
         return 1

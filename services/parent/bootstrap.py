@@ -64,7 +64,8 @@ def _supervise(config: ParentConfig, processes: PidfdProcesses) -> None:
 def _head_start(config: ParentConfig, redis: str) -> HeadStart:
     """Have those that answer reads start before the others, on a node that has them."""
     first = {service.name for service in config.services}.intersection(FIRST)
-    if len(first) < len(FIRST):
+    # A plugin that guards the node would be asked about a question that nobody has sent.
+    if config.is_guarded or len(first) < len(FIRST):
         return HeadStart()
     probe = ListProbe(config.node.socket, time.monotonic)
     return HeadStart(names=frozenset({redis, *first}), is_used=probe.is_answered)

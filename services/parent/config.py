@@ -27,17 +27,20 @@ class ParentConfig:
 
     node: NodeConfig
     services: tuple[Service, ...]
+    #: Whether an authorization plugin is asked about each request.
+    is_guarded: bool = False
     backoff: Backoff = field(default_factory=Backoff)
     #: Seconds between SIGTERM and SIGKILL.
     grace_s: float = 15.0
 
     @classmethod
-    def of(cls, node: NodeConfig) -> ParentConfig:
+    def of(cls, node: NodeConfig, *, is_guarded: bool = False) -> ParentConfig:
         """Return what a node needs; an executor of another name is somebody else's to run."""
         replaced = {"executor"} - {node.executor}
         names = (name for name in _SERVICES if name not in replaced)
         return cls(
             node=node,
+            is_guarded=is_guarded,
             services=tuple(
                 Service(name=name, module=f"services.{name}.__main__") for name in names
             ),

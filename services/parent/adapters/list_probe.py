@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _QUESTION = b"GET /plugins HTTP/1.1\r\nHost: wherry\r\nConnection: close\r\n\r\n"
-#: An answer may wait for an authorization plugin, and that for services that are still to start.
+#: What an answer waits for may itself wait for services that are still to start.
 _PATIENCE_S = 1.0
 
 
