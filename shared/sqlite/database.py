@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ T = TypeVar("T")
 
 #: Of pages in each connection; SQLite's own is four times that. The kernel has them, too.
 _CACHE_KB = 512
+
+#: Seconds before what a commit that failed may have left in the log is written over, tried again.
+_COVER_PAUSE_S = 0.1
 
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _BROKEN = frozenset(
@@ -43,6 +47,9 @@ class Database:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-reader")
         self._write_connection: sqlite3.Connection | None = None
         self._read_connection: sqlite3.Connection | None = None
+        #: Whether a commit failed and none has succeeded since.
+        self._is_uncertain = False
+        self._covering: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open the file, made if missing, and apply the migrations that it lacks."""
@@ -52,6 +59,9 @@ class Database:
 
     async def close(self) -> None:
         """Close both connections; waits for what is under way."""
+        if self._covering is not None:
+            self._covering.cancel()
+            await asyncio.gather(self._covering, return_exceptions=True)
         for executor, connection in (
             (self._reader, self._read_connection),
             (self._writer, self._write_connection),
@@ -64,15 +74,29 @@ class Database:
         """Run *change* in one transaction and return its result once it is on disk.
 
         Raises ResourceExhausted when the disk is full and Unavailable when it fails; then, and
-        when *change* raises, nothing of it remains.
+        when *change* raises, nothing of it remains, not after a kill either once the disk is well.
         """
         with tracing.writing(self._path.stem), self._seconds.time():
-            return await self._in(self._writer, lambda: self._transact(change))
+            try:
+                return await self._in(self._writer, lambda: self._transact(change))
+            finally:
+                if self._is_uncertain and (self._covering is None or self._covering.done()):
+                    self._covering = asyncio.create_task(self._cover())
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run *query* on what was last committed: all its statements see the same state."""
         with tracing.reading(self._path.stem):
             return await self._in(self._reader, lambda: self._snapshot(query))
+
+    async def _cover(self) -> None:
+        """Commit something else where a commit failed, as soon as the disk takes it.
+
+        A sync that fails leaves a commit in the log that a start after a kill would believe in.
+        """
+        while self._is_uncertain:
+            await asyncio.sleep(_COVER_PAUSE_S)
+            with contextlib.suppress(errdefs.Error, sqlite3.Error):
+                await self._in(self._writer, lambda: self._transact(_touch))
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(executor, self._translated, work)
@@ -124,12 +148,20 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = change(connection)
-            connection.execute("COMMIT")
+            self._commit(connection)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._is_uncertain = True
+            raise
+        self._is_uncertain = False
 
     def _snapshot(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._opened(self._read_connection)
@@ -143,3 +175,9 @@ class Database:
         if connection is None:
             raise errdefs.Internal(f"{self._path} was used before it was opened")
         return connection
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write what is there already: the log gets a page of it."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")

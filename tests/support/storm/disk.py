@@ -31,6 +31,11 @@ class FaultyDisk:
         yield from self._told(error=error, share=share, sync_s=0.0)
 
     @contextmanager
+    def failing_to_sync(self) -> Iterator[None]:
+        """Have each sync fail in this block, after all was written."""
+        yield from self._told(error="EIO", share=1.0, sync_s=0.0, calls=["fsync"])
+
+    @contextmanager
     def slow(self, sync_s: float) -> Iterator[None]:
         """Have each sync take longer in this block."""
         yield from self._told(error="", share=0.0, sync_s=sync_s)

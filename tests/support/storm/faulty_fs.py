@@ -1,7 +1,8 @@
 """A file system that passes everything on to a folder, unless it is told to fail or to be slow.
 
 `python -m tests.support.storm.faulty_fs FOLDER MOUNTPOINT CONTROL`; CONTROL is a file of JSON with
-`error` (a name such as EIO, or empty), `share` (of calls that fail) and `sync_s`.
+`error` (a name such as EIO, or empty), `share` (of calls that fail), `sync_s` and, if only some are
+meant, the names of `calls`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class FaultyFolder(mfusepy.Operations):  # type: ignore[misc] # it ships no type
         if call == "fsync":
             time.sleep(told["sync_s"])
         is_meant = told["error"] and (call != "read" or told["error"] == "EIO")
+        is_meant = is_meant and call in told.get("calls", (call,))
         if is_meant and random.random() < told["share"]:
             raise mfusepy.FuseOSError(getattr(errno, told["error"]))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +16,8 @@ import pytest
 from shared import errdefs
 from shared.sqlite import Database
 from tests.support.small_disk import small_disk
+from tests.support.storm.disk import faulty_disk
+from tests.support.wait import eventually
 
 FIRST = "CREATE TABLE notes (n INTEGER PRIMARY KEY, text TEXT NOT NULL)"
 SECOND = "ALTER TABLE notes ADD COLUMN author TEXT; CREATE TABLE authors (name TEXT)"
@@ -260,3 +264,30 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(migrations: Path) -> None
             await database.write(add("after"))
 
             assert await database.read(texts) == ["before", "after"]
+
+
+@pytest.mark.root
+async def test_a_commit_that_failed_does_not_come_back(tmp_path: Path, migrations: Path) -> None:
+    """What was refused for want of a sync is not there after a kill, once the disk is well."""
+    folder = tmp_path / "disk-of-its-own"
+    folder.mkdir()
+    with faulty_disk(tmp_path, folder) as disk:
+        path = tmp_path / "store" / "db"
+        async with opened(path, migrations) as database:
+            await database.write(add("kept"))
+            with disk.failing_to_sync(), pytest.raises(errdefs.Unavailable):
+                await database.write(add("refused"))
+            assert await database.read(texts) == ["kept"]
+
+            await eventually(lambda: _after_a_kill(path, tmp_path / "copy") == ["kept"])
+
+
+def _after_a_kill(path: Path, copy: Path) -> list[str]:
+    """Return what a start would find if the process were killed now."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", copy / f"db{suffix}")
+    with contextlib.closing(sqlite3.connect(copy / "db")) as connection:
+        connection.row_factory = sqlite3.Row
+        return texts(connection)
