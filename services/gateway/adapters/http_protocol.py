@@ -59,6 +59,8 @@ class HijackableProtocol(HttpToolsProtocol):
     _body_left = 0
     _has_ended = False
     _has_send_buffer = False
+    #: Of whoever gives ready answers.
+    long_answers: LongAnswers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # asyncio's
         """Note whose certificate was verified, or who came over the unix socket."""
@@ -158,9 +160,6 @@ class HijackableProtocol(HttpToolsProtocol):
     def _date(self) -> bytes:
         """Return the header that uvicorn keeps up to date."""
         return b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-
-    #: Of whoever gives ready answers.
-    long_answers: LongAnswers
 
     def ready(self, _head: bytes) -> bytes | None:
         """Return the answer to a request, behind its date, where that needs no cycle."""

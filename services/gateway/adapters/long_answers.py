@@ -24,14 +24,13 @@ class LongAnswers:
 
         Fewer where it is full, or broken, which the next write to it tells.
         """
-        file = self._files.get(answer)
-        if file is None:
-            file = self._keep(answer)
         sent = 0
         try:
+            file = self._files.get(answer) or self._keep(answer)
             while sent < len(answer):
                 sent += os.sendfile(connection, file, sent, len(answer) - sent)
-        except (BlockingIOError, ConnectionError):
+        except OSError:
+            # Also where there is no descriptor or memory for a file: then it is copied.
             return sent
         return sent
 
@@ -44,12 +43,16 @@ class LongAnswers:
         if len(self._files) >= _KEPT:
             self._forget_oldest()
         file = os.memfd_create("answer", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        left = memoryview(answer)
-        while left:
-            left = left[os.write(file, left) :]
-        # Pages that wait in sockets must stay what they were.
-        fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
         self._files[answer] = file
+        try:
+            left = memoryview(answer)
+            while left:
+                left = left[os.write(file, left) :]
+            # Pages that wait in sockets must stay what they were.
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+        except OSError:
+            os.close(self._files.pop(answer))
+            raise
         return file
 
     def _forget_oldest(self) -> None:
