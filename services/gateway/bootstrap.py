@@ -249,7 +249,7 @@ class Gateway:
 
     def _mark(self) -> Hashable:
         """Return what changes whenever the answer to a plain read may."""
-        return self.replica.inventory.taken_in, len(self.programs.found)
+        return self.replica.inventory.taken_in, self.programs.are_known
 
     def _behind_the_door(self, served: Application) -> Application:
         trail = AuditTrail(publisher=self.publisher, clock_ns=time.time_ns, clock=time.monotonic)
@@ -417,7 +417,7 @@ async def _look_later(programs: InstalledPrograms, replica: Replica) -> None:
     """Have programs tell their versions once reads are answered: starting them takes a while."""
     with contextlib.suppress(errdefs.Unavailable):
         await replica.ready()
-    await programs.look()
+    await programs.known()
 
 
 @contextlib.asynccontextmanager

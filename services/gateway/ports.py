@@ -197,6 +197,15 @@ class Programs(Protocol):
         """Return what is known so far, by name, in the order to show."""
         ...
 
+    @property
+    def are_known(self) -> bool:
+        """Return whether all have been asked."""
+        ...
+
+    async def known(self) -> dict[str, Versions]:
+        """Return what they tell, asking them first where nobody did; one may stay unknown."""
+        ...
+
 
 class Traces(Protocol):
     """The recent traces of the node."""

@@ -55,9 +55,18 @@ _HOST = Host(
 
 
 class _Programs:
+    """ports.Programs that are asked by the first who wants to know."""
+
+    def __init__(self) -> None:
+        self.are_known = False
+
     @property
     def found(self) -> dict[str, Versions]:
-        return {"runc": Versions(version="1.1.5")}
+        return {"runc": Versions(version="1.1.5")} if self.are_known else {}
+
+    async def known(self) -> dict[str, Versions]:
+        self.are_known = True
+        return self.found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,20 +20,30 @@ log = structlog.get_logger()
 
 
 class InstalledPrograms:
-    """ports.Programs, known a moment after the start."""
+    """ports.Programs, asked when somebody wants to know, or a moment after the start."""
 
     def __init__(self, programs: Sequence[tuple[str, str]]) -> None:
         """Take the name to show and the program, in the order to show."""
         self._programs = programs
         self._found: dict[str, Versions] = {}
+        self._asking = asyncio.Lock()
+        #: Whether all have been asked.
+        self.are_known = False
 
     @property
     def found(self) -> dict[str, Versions]:
         """Return what is known so far, in the order to show."""
         return {name: self._found[name] for name, _ in self._programs if name in self._found}
 
-    async def look(self) -> None:
-        """Ask all programs; one that does not answer stays unknown."""
+    async def known(self) -> dict[str, Versions]:
+        """Return what they tell, in the order to show; who comes first asks for all."""
+        async with self._asking:
+            if not self.are_known:
+                await self._ask_all()
+                self.are_known = True
+        return self.found
+
+    async def _ask_all(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for name, program in self._programs:
                 tasks.create_task(self._ask(name, program))

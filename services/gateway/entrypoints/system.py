@@ -13,6 +13,7 @@ from services.gateway.entrypoints.http import TEXT, Request, Response, json_resp
 from services.gateway.entrypoints.router import Route
 from services.gateway.service.feed import Feed
 from services.gateway.service.replica import Replica
+from shared import errdefs
 
 #: As dockerd says it; clients then build through BuildKit, which they bring along.
 _PING_HEADERS: Final = (
@@ -59,17 +60,20 @@ class SystemRoutes:
 
     async def version(self, request: Request) -> Response:
         """Tell which engine this is, and what it runs on."""
+        await self.programs.known()
         return self.version_now(request.params)
 
     def version_now(self, _params: Mapping[str, str]) -> Response:
-        """Tell which engine this is, and what it runs on as far as is known at this moment."""
+        """Tell which engine this is and what it runs on; raises Unavailable until that is known."""
+        if not self.programs.are_known:
+            raise errdefs.Unavailable("the versions of its programs are not known yet")
         return json_response(system_info.version(self.engine, self.programs.found))
 
     async def info(self, request: Request) -> Response:
         """Tell the state of the node, as far as it is known."""
         now = system_info.Moment(
             plugins=tuple(e.plugin for e in self.replica.inventory.entries.values()),
-            programs=self.programs.found,
+            programs=await self.programs.known(),
             open_files=self.machine.open_files(),
             listeners=self.feed.listeners,
             forwards_ipv4=self.machine.forwards_ipv4(),

@@ -152,7 +152,7 @@ class Extension:
             kernel_version=self.host.kernel_version,
             operating_system=self.host.operating_system,
             architecture=self.host.machine,
-            programs={name: found.version for name, found in self.programs.found.items()},
+            programs={name: found.version for name, found in (await self.programs.known()).items()},
             healthy=(await shown(self.health)).healthy,
         )
         return models.Nodes(nodes=(found,))

@@ -13,15 +13,25 @@ def head(path: str, headers: str = HEADERS) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
 
 
-@pytest.mark.parametrize(
-    "path", ["/_ping", "/version", "/plugins", "/v1.41/plugins", "/plugins/a/plugin/json"]
-)
+@pytest.mark.parametrize("path", ["/_ping", "/plugins", "/v1.41/plugins", "/plugins/a/plugin/json"])
 async def test_plain_reads_lie_ready(world: AppWorld, path: str) -> None:
     """What is in memory is answered with the body that the application gives."""
     answer = world.ready(head(path))
 
     assert answer is not None
     assert answer.partition(b"\r\n\r\n")[2] == (await world.get(path)).content
+
+
+async def test_the_version_lies_ready_once_the_programs_told_theirs(world: AppWorld) -> None:
+    """Before that, the application serves it: it asks them."""
+    assert world.ready(head("/version")) is None
+
+    shown = await world.get("/version")
+
+    assert "runc" in [part["Name"] for part in shown.json()["Components"]]
+    answer = world.ready(head("/version"))
+    assert answer is not None
+    assert answer.partition(b"\r\n\r\n")[2] == shown.content
 
 
 @pytest.mark.parametrize(
