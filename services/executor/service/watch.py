@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 #: What an exit tells of the output.
 _TOLD_LINES, _TOLD_LETTERS = 10, 500
 _VERDICTS = frozenset({HealthStatus.HEALTHY, HealthStatus.UNHEALTHY})
+#: How long a supervisor may take to record an exit and end; one that hangs would hide a crash.
+_RECORD_LIMIT_S = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,9 +49,12 @@ class Held:
 class Watch:
     """Knows all containers, follows their processes, publishes what becomes of them."""
 
-    def __init__(self, host: Host, publisher: Publisher) -> None:
+    def __init__(
+        self, host: Host, publisher: Publisher, *, record_limit_s: float = _RECORD_LIMIT_S
+    ) -> None:
         self._host = host
         self._publisher = publisher
+        self._record_limit_s = record_limit_s
         self._held: dict[str, Held] = {}
         #: Set, and replaced, when a container is held, or its output kept.
         self.arrival = asyncio.Event()
@@ -96,6 +102,7 @@ class Watch:
             self._conclude(held)
         else:
             self.spawn(held, self._follow(held))
+            self.spawn(held, self._watch_supervisor(held))
             self.spawn(held, self._watch_memory(held))
         return held
 
@@ -164,17 +171,31 @@ class Watch:
         init, conmon = held.record.init, held.record.conmon
         assert init is not None
         assert conmon is not None
-        # conmon ends right after it has recorded the exit, so its end tells of both.
+        await self._host.processes.ended(init)
+        await self._recorded(held.container_id, conmon)
+        self._conclude(held)
+        if held.committed:
+            await self.announce(held)
+
+    async def _recorded(self, container_id: str, conmon: Process) -> None:
+        """Return once the exit is recorded: the supervisor ends right after that."""
+        try:
+            async with asyncio.timeout(self._record_limit_s):
+                await self._host.processes.ended(conmon)
+        except TimeoutError:
+            log.warning("supervisor hangs: killed", container_id=container_id, pid=conmon.pid)
+            self._host.processes.send(conmon, signal.SIGKILL)
+
+    async def _watch_supervisor(self, held: Held) -> None:
+        init, conmon = held.record.init, held.record.conmon
+        assert init is not None
+        assert conmon is not None
         await self._host.processes.ended(conmon)
         if self._host.processes.is_alive(init):
             self.update(held, degraded=True)
             log.warning("supervisor died", container_id=held.container_id, pid=conmon.pid)
             if held.committed:
                 await self.observe(held, "its supervisor died: output and exit code are lost")
-            await self._host.processes.ended(init)
-        self._conclude(held)
-        if held.committed:
-            await self.announce(held)
 
     async def _watch_memory(self, held: Held) -> None:
         if not held.record.ran_out_of_memory:

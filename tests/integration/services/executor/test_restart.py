@@ -100,6 +100,20 @@ async def test_a_dead_supervisor_degrades_its_container(node: ExecutorNode) -> N
     assert (await node.exit_of("c-1")).exit.exit_code is None
 
 
+async def test_a_supervisor_that_hangs_keeps_no_container(node: ExecutorNode) -> None:
+    """A container whose conmon is stopped is stopped and deleted as any other, and it with it."""
+    await node.start_listening("c-1")
+    conmon = identify(node.supervisor_pid("c-1"))
+    assert conmon is not None
+    os.kill(conmon.pid, signal.SIGSTOP)
+
+    await node.stop("c-1")
+    await node.delete("c-1")
+
+    assert not node.host.processes.is_alive(conmon)
+    assert (await node.exit_of("c-1")).exit.exit_code is None
+
+
 async def test_supervisor_and_container_killed_while_nobody_looked(node: ExecutorNode) -> None:
     """A container that vanished with its supervisor is told with unknown exit code."""
     container = await node.start_listening("c-1")
