@@ -19,8 +19,9 @@ T = TypeVar("T")
 #: Of pages in each connection; SQLite's own is four times that. The kernel has them, too.
 _CACHE_KB = 512
 
-#: Seconds before what a commit that failed may have left in the log is written over, tried again.
-_COVER_PAUSE_S = 0.1
+#: Seconds before what a commit that failed may have left in the log is written over, tried again:
+#: at first, and at most.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _BROKEN = frozenset(
@@ -59,15 +60,17 @@ class Database:
 
     async def close(self) -> None:
         """Close both connections; waits for what is under way."""
-        if self._covering is not None:
-            self._covering.cancel()
-            await asyncio.gather(self._covering, return_exceptions=True)
         for executor, connection in (
             (self._reader, self._read_connection),
             (self._writer, self._write_connection),
         ):
             if connection is not None:
                 await self._in(executor, connection.close)
+        # After the last write, which may have begun it.
+        if self._covering is not None:
+            self._covering.cancel()
+            await asyncio.gather(self._covering, return_exceptions=True)
+        for executor in (self._reader, self._writer):
             executor.shutdown(wait=True)
 
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -77,31 +80,38 @@ class Database:
         when *change* raises, nothing of it remains, not after a kill either once the disk is well.
         """
         with tracing.writing(self._path.stem), self._seconds.time():
-            try:
-                return await self._in(self._writer, lambda: self._transact(change))
-            finally:
-                if self._is_uncertain and (self._covering is None or self._covering.done()):
-                    self._covering = asyncio.create_task(self._cover())
+            future = self._begun(self._writer, lambda: self._transact(change))
+            # Also where who waits is cancelled before the commit fails.
+            future.add_done_callback(self._cover_soon)
+            return await asyncio.shield(future)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run *query* on what was last committed: all its statements see the same state."""
         with tracing.reading(self._path.stem):
             return await self._in(self._reader, lambda: self._snapshot(query))
 
+    def _cover_soon(self, _written: asyncio.Future[T]) -> None:
+        if self._is_uncertain and (self._covering is None or self._covering.done()):
+            self._covering = asyncio.create_task(self._cover())
+
     async def _cover(self) -> None:
         """Commit something else where a commit failed, as soon as the disk takes it.
 
         A sync that fails leaves a commit in the log that a start after a kill would believe in.
         """
+        pause_s = _FIRST_PAUSE_S
         while self._is_uncertain:
-            await asyncio.sleep(_COVER_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             with contextlib.suppress(errdefs.Error, sqlite3.Error):
                 await self._in(self._writer, lambda: self._transact(_touch))
 
     async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        future = asyncio.get_running_loop().run_in_executor(executor, self._translated, work)
         # A commit under way can't be called back: who gives up waiting must not think it undone.
-        return await asyncio.shield(future)
+        return await asyncio.shield(self._begun(executor, work))
+
+    def _begun(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(executor, self._translated, work)
 
     def _translated(self, work: Callable[[], T]) -> T:
         try:

@@ -282,6 +282,32 @@ async def test_a_commit_that_failed_does_not_come_back(tmp_path: Path, migration
             await eventually(lambda: _after_a_kill(path, tmp_path / "copy") == ["kept"])
 
 
+@pytest.mark.root
+async def test_nor_when_nobody_waits_for_it(tmp_path: Path, migrations: Path) -> None:
+    """A commit fails after who asked for it has left: it does not come back either."""
+    folder = tmp_path / "disk-of-its-own"
+    folder.mkdir()
+    may_commit = threading.Event()
+
+    def late(connection: sqlite3.Connection) -> None:
+        may_commit.wait()
+        add("left")(connection)
+
+    with faulty_disk(tmp_path, folder) as disk:
+        path = tmp_path / "store" / "db"
+        async with opened(path, migrations) as database:
+            await database.write(add("kept"))
+            with disk.failing_to_sync():
+                writing = asyncio.create_task(database.write(late))
+                await asyncio.sleep(0)
+                writing.cancel()
+                await asyncio.wait([writing])
+                may_commit.set()
+                await eventually(lambda: _after_a_kill(path, tmp_path / "copy") == ["kept", "left"])
+
+            await eventually(lambda: _after_a_kill(path, tmp_path / "copy") == ["kept"])
+
+
 def _after_a_kill(path: Path, copy: Path) -> list[str]:
     """Return what a start would find if the process were killed now."""
     shutil.rmtree(copy, ignore_errors=True)
