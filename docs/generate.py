@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -87,9 +88,9 @@ def _described(model: type[Value]) -> str:
     text = inspect.cleandoc(model.__doc__ or "")
     if not model.model_fields:
         return f"{text}\n"
-    comments = _comments(model)
+    comments, annotations = _comments(model), _annotations(model)
     rows = [
-        f"| `{name}` | `{_annotation(model, name)}` | {_default(field)} | {comments.get(name, '')}"
+        f"| `{name}` | `{annotations[name]}` | {_default(field)} | {comments.get(name, '')}"
         for name, field in model.model_fields.items()
     ]
     lines = ["| field | type | default | |", "| --- | --- | --- | --- |"]
@@ -97,8 +98,15 @@ def _described(model: type[Value]) -> str:
     return f"{text}\n\n" + "\n".join(lines) + "\n"
 
 
-def _annotation(model: type[Value], name: str) -> str:
-    return str(inspect.get_annotations(model)[name]).replace("|", "\\|")
+def _annotations(model: type[Value]) -> dict[str, str]:
+    """Return what the source says that each field is."""
+    (statement,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(statement, ast.ClassDef)
+    return {
+        part.target.id: ast.unparse(part.annotation).replace("|", "\\|")
+        for part in statement.body
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    }
 
 
 def _default(field: FieldInfo) -> str:

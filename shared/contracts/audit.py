@@ -1,7 +1,5 @@
 """The audit: who asked the API for what, told by the gateway and kept by the event service."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import ClassVar
 

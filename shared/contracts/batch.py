@@ -1,7 +1,5 @@
 """Batches of upgrades: many plugins on many nodes, as one thing that is watched and steered."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, ClassVar
 

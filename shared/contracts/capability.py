@@ -4,8 +4,6 @@ A registration is a lease: whoever registers repeats it in time, and one that is
 ends. The store keeps it, so that what starts while its owner is away is told later.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Messages of the event service, and the filter that readers of the feed share."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Messages of the executor: it runs containers and knows no plugins."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """How every service answers for itself."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from shared.contracts.message import Command, Message, Value

@@ -1,7 +1,5 @@
 """Jobs: long work on a plugin that a worker drives and the store fences."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, ClassVar
 

@@ -1,8 +1,7 @@
 """What all messages share: frozen pydantic models that carry their type and version."""
 
-from __future__ import annotations
-
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from types import GenericAlias
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,15 +26,18 @@ class Command(Message, Generic[R]):
     #: Whether services send it again and again by themselves: logs tell of it when it fails.
     IS_ROUTINE: ClassVar[bool] = False
 
+    # Not pydantic's, which would build a model of its own for each: no field is of type R.
+    def __class_getitem__(cls, reply: Any) -> Any:
+        return GenericAlias(cls, reply)
+
     @classmethod
     def reply_type(cls) -> type[R]:
         """Return the model of the reply."""
         for base in cls.__mro__:
-            args = cast("dict[str, Any]", getattr(base, "__pydantic_generic_metadata__", {})).get(
-                "args"
-            )
-            if args:
-                return cast("type[R]", args[0])
+            for written in vars(base).get("__orig_bases__", ()):
+                if get_origin(written) is Command:
+                    (reply,) = get_args(written)
+                    return cast("type[R]", reply)
         raise TypeError(f"{cls.__name__} does not say what its reply is")
 
 

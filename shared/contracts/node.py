@@ -1,7 +1,5 @@
 """The nodes of a fleet, and the controllers that look after them."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """A plugin as the store publishes it, and how people name one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Messages of the pull service: short questions to registries."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pydantic import Field

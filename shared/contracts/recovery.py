@@ -1,7 +1,5 @@
 """What the store found, and did, when it last started."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import ClassVar
 

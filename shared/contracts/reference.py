@@ -1,7 +1,5 @@
 """References to a plugin: who counts on it, as leases that run out unless they are renewed."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """What only one service of the node can open."""
 
-from __future__ import annotations
-
 from shared.contracts.message import Value
 
 

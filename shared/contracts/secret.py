@@ -1,7 +1,5 @@
 """Secrets of plugins: kept sealed by the store, opened by the executor alone."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, ClassVar, Final
 

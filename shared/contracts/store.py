@@ -1,7 +1,5 @@
 """Messages of the store: the single writer of what exists and what is wanted."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pydantic import Field

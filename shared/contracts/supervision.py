@@ -3,8 +3,6 @@
 Its author declares it in config.json; what an operator sets counts instead.
 """
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 from typing import Final, Self

@@ -1,7 +1,5 @@
 """Plugin services and their tasks, in swarm's words: what is desired, what is observed."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 

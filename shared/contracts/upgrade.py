@@ -1,7 +1,5 @@
 """How the upgrade of a plugin is done, and how far it is."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from shared.contracts.message import Value

@@ -1,7 +1,5 @@
 """Messages of the volume service: volumes by name, whoever's driver keeps them."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Descriptors and platforms, of Docker's schema 2 and OCI alike."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

@@ -1,7 +1,5 @@
 """Manifests and indexes; the raw bytes, which carry the digest, stay with the caller."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError

@@ -3,8 +3,6 @@
 Field order is that of Docker's generated structs, for it is the order on the wire.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -28,14 +26,14 @@ class PluginInterfaceType:
         return f"{self.prefix}.{self.capability}/{self.version}"
 
     @classmethod
-    def parse(cls, text: str) -> PluginInterfaceType:
+    def parse(cls, text: str) -> Self:
         """Split at the first slash and, before it, at the last dot; every text is accepted."""
         name, _, version = text.partition("/")
         prefix, _, capability = name.rpartition(".")
         return cls(prefix=prefix, capability=capability, version=version)
 
     @classmethod
-    def from_go(cls, value: object) -> PluginInterfaceType:
+    def from_go(cls, value: object) -> Self:
         """Read the wire form; raises GoJSONError, in Docker's words, unless it is a string."""
         if not isinstance(value, str):
             raw = go_json.quote(go_json.encode(value).decode())

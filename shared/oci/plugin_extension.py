@@ -4,8 +4,6 @@ Docker and registries ignore keys that they do not know and keep the config's by
 travels with the plugin. What operators set lies over it.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Self
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Docker's plugin settings: an overlay over the immutable config, and the rules of ``set``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
