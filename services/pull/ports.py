@@ -230,8 +230,8 @@ class PrivilegePolicies(Protocol):
 class ProgressWriter(Protocol):
     """Where a job's progress goes."""
 
-    async def write(self, message: Message, *, final: bool = False) -> None:
-        """Append a message; raises Unavailable."""
+    async def write(self, *messages: Message, final: bool = False) -> None:
+        """Append messages, of which the last may be the final one; raises Unavailable."""
         ...
 
 

@@ -28,24 +28,30 @@ class Progress:
         self._bus = bus
         self._stream = names.progress(node or bus.node, job_id)
 
-    async def write(self, message: Message, *, final: bool = False) -> None:
-        """Append a message; raises Unavailable when the bus does not answer."""
-        envelope = Envelope(
+    async def write(self, *messages: Message, final: bool = False) -> None:
+        """Append messages, the last as the *final* one; raises Unavailable.
+
+        That the bus does not answer may mean that some of them are there.
+        """
+        settings = self._bus.settings
+        head = ("XADD", self._stream, "MAXLEN", "~", settings.progress_length, "*")
+        adding = [(*head, *self._envelope(message).encode()) for message in messages[:-1]]
+        last = self._envelope(messages[-1], is_final=final)
+        await self._bus.write(
+            *adding,
+            (*head, *last.encode()),
+            ("EXPIRE", self._stream, settings.progress_ttl_s),
+        )
+
+    def _envelope(self, message: Message, *, is_final: bool = False) -> Envelope:
+        return Envelope(
             message_id=uuid.uuid4().hex,
             message_type=message.TYPE,
             node=self._bus.node,
             source=self._bus.process,
             traceparent=context.traceparent(),
-            is_final=final,
+            is_final=is_final,
             body=message.model_dump_json().encode(),
-        )
-        settings = self._bus.settings
-        await self._bus.write(
-            (
-                *("XADD", self._stream, "MAXLEN", "~", settings.progress_length, "*"),
-                *envelope.encode(),
-            ),
-            ("EXPIRE", self._stream, settings.progress_ttl_s),
         )
 
     async def follow(self, after: str = START) -> AsyncGenerator[tuple[Envelope, str], None]:

@@ -202,11 +202,12 @@ class FakeWriter:
         self.finals: list[Message] = []
         self.error: errdefs.Error | None = None
 
-    async def write(self, message: Message, *, final: bool = False) -> None:
-        """Keep a message."""
+    async def write(self, *messages: Message, final: bool = False) -> None:
+        """Keep messages."""
         if self.error is not None:
             raise self.error
-        (self.finals if final else self.messages).append(message)
+        self.messages += messages[: len(messages) - final]
+        self.finals += messages[len(messages) - final :]
 
     @property
     def said(self) -> list[tuple[str, str]]:

@@ -25,6 +25,11 @@ class Attempt:
     #: Docker's AuthConfig, opened; shows itself to nobody.
     auth: dict[str, Any] = field(repr=False)
 
+    @property
+    def goes_on(self) -> bool:
+        """Say whether the store goes on when this worker is done: the plugin is enabled."""
+        return self.taken.plugin is not None and self.taken.plugin.enabled
+
 
 async def together(*steps: Awaitable[None]) -> None:
     """Run steps side by side; the first error ends the others and is raised as it is."""

@@ -83,6 +83,8 @@ class Pulling:
         self._check_policy(ref, image)
         check_grant(image, request.privileges, attempt.taken.plugin)
         await self._stage(attempt, image, repository)
+        if attempt.goes_on:
+            await attempt.lines.flush()  # what the store tells comes behind it
         with spans.step("commit"):
             return await attempt.store.commit_plugin(
                 config=image.config_bytes.decode(),

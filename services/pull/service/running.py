@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.pull.ports import OpenProgress, ProgressWriter, Workplaces
-from services.pull.service import lease, lines, metrics, spans, store
+from services.pull.ports import OpenProgress, Workplaces
+from services.pull.service import lease, metrics, spans, store
 from services.pull.service.attempt import Attempt
 from services.pull.service.credentials import open_auth
 from services.pull.service.lines import Lines
@@ -107,61 +107,56 @@ class JobRunner:
         began, outcome = time.perf_counter(), "stopped"
         job_store = JobStore(sender=self.sender, job_id=job_id, token=taken.token, pace=self.pace)
         progress = self.open_progress(job_id)
-        try:
-            ended = await lease.held(job_store, self._do(job_store, taken, progress), self.pace)
-        except errdefs.Error as error:
-            outcome = error.code
-            await self._fail(job_store, progress, error)
-        except Exception:
-            outcome = "fault"
-            log.exception("job failed")
-            await self._fail(job_store, progress, _fault(job_id))
-        else:
-            outcome = "ok"
-            if ended is not None:
-                await lines.end(progress, ended, self.pace)
-        finally:
-            _told(taken.request.kind, outcome, time.perf_counter() - began)
+        async with Lines(progress, is_terse=bool(taken.request.batch_id)) as said:
+            try:
+                ended = await lease.held(job_store, self._do(job_store, taken, said), self.pace)
+            except errdefs.Error as error:
+                outcome = error.code
+                await self._fail(job_store, said, error)
+            except Exception:
+                outcome = "fault"
+                log.exception("job failed")
+                await self._fail(job_store, said, _fault(job_id))
+            else:
+                outcome = "ok"
+                if ended is not None:
+                    await said.end(ended, self.pace)
+            finally:
+                _told(taken.request.kind, outcome, time.perf_counter() - began)
 
-    async def _do(
-        self, job_store: JobStore, taken: JobTaken, progress: ProgressWriter
-    ) -> JobEnded | None:
+    async def _do(self, job_store: JobStore, taken: JobTaken, said: Lines) -> JobEnded | None:
         """Do the job, and return its last message; None where the store goes on and tells it."""
         subject = taken.request.credentials_subject or job_store.job_id
         auth = open_auth(self.opener, taken.request.credentials, subject)
-        async with Lines(progress, is_terse=bool(taken.request.batch_id)) as said:
-            attempt = Attempt(
-                taken=taken,
-                store=job_store,
-                workplace=self.workplaces.of(job_store.job_id, taken.token),
-                lines=said,
-                auth=auth,
-            )
-            if taken.request.kind is JobKind.PUSH:
-                await self.pushing.run(attempt)
-                return JobEnded()
-            if taken.request.kind is JobKind.PREFETCH:
-                await self.pulling.prefetch(attempt)
-                return JobEnded()
-            changed = await self.pulling.run(attempt)
-        is_enabled = taken.plugin is not None and taken.plugin.enabled
-        return None if is_enabled else JobEnded(changed=changed)
+        attempt = Attempt(
+            taken=taken,
+            store=job_store,
+            workplace=self.workplaces.of(job_store.job_id, taken.token),
+            lines=said,
+            auth=auth,
+        )
+        if taken.request.kind is JobKind.PUSH:
+            await self.pushing.run(attempt)
+            return JobEnded()
+        if taken.request.kind is JobKind.PREFETCH:
+            await self.pulling.prefetch(attempt)
+            return JobEnded()
+        changed = await self.pulling.run(attempt)
+        return None if attempt.goes_on else JobEnded(changed=changed)
 
-    async def _fail(
-        self, job_store: JobStore, progress: ProgressWriter, error: errdefs.Error
-    ) -> None:
+    async def _fail(self, job_store: JobStore, said: Lines, error: errdefs.Error) -> None:
         """End the job with an error, unless it is somebody else's by now, or over."""
         note_error(spans.current(), error)
         try:
             await job_store.fail(error)
         except errdefs.Error as refusal:
             log.warning("job not failed", reason=refusal.message, after=error.message)
-            await self._leave(job_store, progress)
+            await self._leave(job_store, said)
             return
         log.info("job failed", reason=error.message)
-        await lines.end(progress, JobEnded(error=error.to_wire()), self.pace)
+        await said.end(JobEnded(error=error.to_wire()), self.pace)
 
-    async def _leave(self, job_store: JobStore, progress: ProgressWriter) -> None:
+    async def _leave(self, job_store: JobStore, said: Lines) -> None:
         """Tell the end of a job that was over before this attempt at it knew, if it is.
 
         The answer to the step that ended it got lost. Where it was told already, nobody reads on.
@@ -170,7 +165,7 @@ class JobRunner:
             return
         # The store has deleted the folder with the job's end; this attempt may have made it anew.
         await self.workplaces.of(job_store.job_id, job_store.token).discard()
-        await lines.end(progress, JobEnded(error=job.error), self.pace)
+        await said.end(JobEnded(error=job.error), self.pace)
 
 
 def _told(kind: JobKind, outcome: str, seconds: float) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from services.pull.service import lines
+import asyncio
+
 from services.pull.service.lines import Lines
 from services.pull.service.pace import Pace
 from shared import errdefs
 from shared.contracts.job import JobEnded, JobProgress
 from shared.contracts.message import Message
 from tests.support.pull import FakeWriter
+from tests.support.wait import eventually
 
 
 async def test_lines_are_written_in_their_order() -> None:
@@ -18,6 +20,37 @@ async def test_lines_are_written_in_their_order() -> None:
         for number in range(50):
             said.say(f"line {number}", "id")
     assert [status for _, status in writer.said] == [f"line {number}" for number in range(50)]
+
+
+async def test_what_is_said_within_a_tick_is_written_together() -> None:
+    """A job that is over by then takes one write, its end in it."""
+    writes: list[tuple[Message, ...]] = []
+
+    class Counting(FakeWriter):
+        async def write(self, *messages: Message, final: bool = False) -> None:
+            writes.append(messages)
+            await super().write(*messages, final=final)
+
+    writer = Counting()
+    async with Lines(writer) as said:
+        said.say("Pulling")
+        await asyncio.sleep(0)
+        said.say("Complete")
+        await said.end(JobEnded())
+    assert [len(written) for written in writes] == [3]
+    assert [status for _, status in writer.said] == ["Pulling", "Complete"]
+    assert writer.finals == [JobEnded()]
+
+
+async def test_what_is_said_is_written_while_the_job_goes_on() -> None:
+    """Whoever follows it need not wait for its end."""
+    writer = FakeWriter()
+    async with Lines(writer) as said:
+        said.say("Pulling")
+        await eventually(lambda: len(writer.messages) == 1)
+        said.say("Waiting")
+        await said.flush()
+        assert [status for _, status in writer.said] == ["Pulling", "Waiting"]
 
 
 async def test_what_moves_is_told_ten_times_a_second() -> None:
@@ -59,7 +92,7 @@ async def test_a_bus_that_is_away_is_not_waited_for_line_by_line() -> None:
     tries = 0
 
     class Away(FakeWriter):
-        async def write(self, message: Message, *, final: bool = False) -> None:
+        async def write(self, *messages: Message, final: bool = False) -> None:
             nonlocal tries
             tries += 1
             raise errdefs.Unavailable("away")
@@ -75,15 +108,15 @@ async def test_the_end_is_told_when_the_bus_is_back() -> None:
     left = 3
 
     class Flaky(FakeWriter):
-        async def write(self, message: Message, *, final: bool = False) -> None:
+        async def write(self, *messages: Message, final: bool = False) -> None:
             nonlocal left
             left -= 1
             if left:
                 raise errdefs.Unavailable("away")
-            await super().write(message, final=final)
+            await super().write(*messages, final=final)
 
     writer = Flaky()
-    await lines.end(writer, JobEnded(), Pace(end_retry_s=0.0))
+    await Lines(writer).end(JobEnded(), Pace(end_retry_s=0.0))
     assert writer.finals == [JobEnded()]
 
 
@@ -91,5 +124,5 @@ async def test_the_end_is_given_up_at_last() -> None:
     """A bus that stays away does not hold the worker for ever."""
     writer = FakeWriter()
     writer.error = errdefs.Unavailable("away")
-    await lines.end(writer, JobEnded(), Pace(end_retry_s=0.0))
+    await Lines(writer).end(JobEnded(), Pace(end_retry_s=0.0))
     assert writer.finals == []

@@ -19,6 +19,7 @@ from shared.contracts.message import Message
 from shared.contracts.store import Changed
 from shared.oci.digest import Digest, digest_of
 from shared.sealing import Opener, new_key, public_bytes, seal
+from tests.support.gateway import plugin
 from tests.support.plugin_image import image
 from tests.support.pull import TOKEN, FakeRegistries, World, request
 from tests.support.spans import recorded
@@ -85,6 +86,23 @@ async def test_a_job_ends_with_its_changes(world: World) -> None:
     assert world.writer.said[-1][1] == "Complete"
     (taken,) = _sent(world, contracts.TakeJob)
     assert taken.worker == "pull-1"
+
+
+async def test_what_is_said_is_written_before_the_store_goes_on(world: World) -> None:
+    """Of the upgrade of an enabled plugin the store tells the rest, and its end."""
+    world.store.request = request(JobKind.UPGRADE)
+    world.store.plugin = plugin(enabled=True)
+    written: list[str] = []
+
+    def committed(_command: Message) -> Message:
+        written.extend(status for _, status in world.writer.said)
+        return Changed(epoch="e", revision=3)
+
+    world.store.answers[contracts.CommitPlugin] = committed
+    await _runner(world).run("job-1", {})
+
+    assert written[-1] == "Complete"
+    assert world.writer.finals == []
 
 
 async def test_a_failure_is_the_stores_and_then_told(world: World) -> None:
