@@ -160,6 +160,10 @@ class Workplace(Protocol):
         """Delete the folder of a job that is over; none is success."""
         ...
 
+    async def abandon(self) -> None:
+        """Delete what this attempt unpacked; none is success. Raises OSError."""
+        ...
+
     def ingest(self, descriptor: Descriptor) -> AbstractAsyncContextManager[Ingest]:
         """Make a file for a blob; it is closed, and deleted where it is still the job's, after."""
         ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Final, TextIO
 
 import structlog
 from opentelemetry import trace
@@ -43,11 +44,44 @@ def set_up_logs(
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_to(sys.stderr),
         # Not cached: lines that were written before the node had a name would never have it.
         cache_logger_on_first_use=node is not None,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+class LossyLogger(structlog.WriteLogger):
+    """Writes lines; one that can't be written is lost, and the next one that can says so.
+
+    The log may lie on the disk that has just become full: nobody may end, or leave work undone,
+    because a line about it does not fit.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file)
+        self._lost = 0
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        lines = [message]
+        if self._lost:
+            told = {"event": "log lines lost", "level": "warning", "lost": self._lost}
+            lines.insert(0, json.dumps(told))
+        try:
+            for line in lines:
+                super().msg(line)
+        except OSError:
+            self._lost += 1
+        else:
+            self._lost = 0
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _to(file: TextIO) -> Callable[..., LossyLogger]:
+    logger = LossyLogger(file)  # one for all names: it counts
+    return lambda *_names: logger
 
 
 def _named(service: str, node: str | None) -> Processor:

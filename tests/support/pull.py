@@ -240,6 +240,8 @@ class FakeStore(FakeSender):
         self.lease_s = 30.0
         self.committed: list[contracts.CommitPlugin] = []
         self.failed: list[errdefs.Error] = []
+        #: Looks at what there is when a job is to be failed.
+        self.before_fail: Callable[[], None] = lambda: None
         super().__init__(
             {
                 contracts.TakeJob: lambda _: JobTaken(
@@ -283,6 +285,7 @@ class FakeStore(FakeSender):
         return Changed(epoch="e", revision=3)
 
     def _fail(self, command: contracts.FailJob) -> Message:
+        self.before_fail()
         self.failed.append(errdefs.from_wire(command.error))
         return Done()
 

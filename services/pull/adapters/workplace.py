@@ -78,6 +78,12 @@ class DiskWorkplace:
         """Delete the folder of a job that is over; none is success."""
         await asyncio.to_thread(self._remove)
 
+    async def abandon(self) -> None:
+        """Delete what this attempt unpacked, whole, even if cancelled; none is success."""
+        removing = asyncio.create_task(asyncio.to_thread(self._remove, self._rootfs.name))
+        await threads.ended(removing)
+        removing.result()
+
     @asynccontextmanager
     async def ingest(self, descriptor: Descriptor) -> AsyncIterator[FileIngest]:
         """Make a file for a blob; it is closed, and deleted where it is still the job's, after."""
@@ -124,9 +130,9 @@ class DiskWorkplace:
     def _rootfs(self) -> Path:
         return self.folder / f"{_ROOTFS}-{self.token}"
 
-    def _remove(self) -> None:
+    def _remove(self, within: str = "") -> None:
         with Root(self.folder.parent) as work:
-            work.remove(self.folder.name)
+            work.remove(f"{self.folder.name}/{within}" if within else self.folder.name)
 
     def _clear(self) -> None:
         self._remove()

@@ -147,6 +147,8 @@ class JobRunner:
     async def _fail(self, job_store: JobStore, said: Lines, error: errdefs.Error) -> None:
         """End the job with an error, unless it is somebody else's by now, or over."""
         note_error(spans.current(), error)
+        if isinstance(error, errdefs.ResourceExhausted):
+            await self._make_room(job_store)
         try:
             await job_store.fail(error)
         except errdefs.Error as refusal:
@@ -155,6 +157,13 @@ class JobRunner:
             return
         log.info("job failed", reason=error.message)
         await said.end(JobEnded(error=error.to_wire()), self.pace)
+
+    async def _make_room(self, job_store: JobStore) -> None:
+        """Delete what the attempt unpacked: on a full disk nobody can write that it failed."""
+        try:
+            await self.workplaces.of(job_store.job_id, job_store.token).abandon()
+        except OSError as error:
+            log.warning("files of a failed job not deleted", reason=str(error))
 
     async def _leave(self, job_store: JobStore, said: Lines) -> None:
         """Tell the end of a job that was over before this attempt at it knew, if it is.

@@ -103,6 +103,22 @@ async def test_an_attempt_that_lost_its_job_stages_nothing(
     places.close()
 
 
+async def test_what_an_attempt_unpacked_can_be_given_up(workplace: DiskWorkplace) -> None:
+    """All that it unpacked goes, what was staged before stays; twice is as good as once."""
+    await workplace.clear()
+    await workplace.unpack(io.BytesIO(tar({"a": b"1"})), lambda _count: None)
+    await workplace.stage()
+    staged = await asyncio.to_thread(lambda: list(workplace.folder.rglob("*")))
+    await workplace.abandon()
+    assert await asyncio.to_thread(lambda: list(workplace.folder.rglob("*"))) == staged
+
+    await workplace.clear()
+    await workplace.unpack(io.BytesIO(tar({"deep/down/a": b"1"})), lambda _count: None)
+    for _ in range(2):
+        await workplace.abandon()
+        assert await asyncio.to_thread(lambda: list(workplace.folder.iterdir())) == []
+
+
 async def test_clearing_that_is_cancelled_is_done_when_it_ends(workplace: DiskWorkplace) -> None:
     """No thread makes the folder anew once whoever cancelled has deleted it."""
     clearing = asyncio.create_task(workplace.clear())

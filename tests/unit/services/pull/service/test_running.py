@@ -115,6 +115,25 @@ async def test_a_failure_is_the_stores_and_then_told(world: World) -> None:
     assert world.writer.ended.error == error.to_wire()
 
 
+async def test_a_full_disk_has_room_before_the_failure_is_written(world: World) -> None:
+    """What a job unpacked is gone when the store is asked to write down that the disk is full."""
+    left: list[list[Path]] = []
+    work = world.root / "work"
+
+    async def fill(digest: Digest) -> None:
+        if digest == digest_of(ONE.layers[0]):
+            (rootfs,) = work.glob("job-1/rootfs-*")
+            (rootfs / "half").write_bytes(b"of a file")
+            raise errdefs.ResourceExhausted("the disk is full")
+
+    world.registries.before_blob = fill
+    world.store.before_fail = lambda: left.append(list(work.glob("job-1/rootfs-*")))
+    await _runner(world).run("job-1", {})
+
+    assert [type(error) for error in world.store.failed] == [errdefs.ResourceExhausted]
+    assert left == [[]]
+
+
 async def test_a_fault_of_ours_says_nothing_of_our_insides(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
