@@ -17,7 +17,7 @@ from tests.bench.record import quantile
 from tests.bench.run import Group, Row, Run
 from tests.bench.side import Side
 
-_ENABLES, _QUICK_ENABLES = 20, 3
+_ENABLES, _QUICK_ENABLES = 50, 3
 _NAME = "bench/traced:latest"
 #: Spans are written down a moment after they have ended, in the turn of the node whose they are.
 _REST_S = 0.5
