@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+
+from deploy.demo.otlp_endpoint import OtlpEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +31,21 @@ class Receiver:
     def __init__(self) -> None:
         self._arrived = threading.Condition()
         self._spans: list[Span] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._at = OtlpEndpoint(self._take)
 
     def __enter__(self) -> Self:
         """Begin to receive."""
-        self._thread.start()
+        self._at.__enter__()
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop receiving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._at.__exit__(*error)
 
     @property
     def endpoint(self) -> str:
         """What OTEL_EXPORTER_OTLP_ENDPOINT must say."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._at.url
 
     def trace_of(self, root: str, services: frozenset[str], *, within_s: float) -> list[Span]:
         """Return the trace whose root's name ends with *root*, once it is whole.
@@ -65,28 +61,11 @@ class Receiver:
         ids = {s.trace_id for s in self._spans if not s.parent_id and s.name.endswith(root)}
         return [span for span in self._spans if span.trace_id in ids]
 
-    def _take(self, request: ExportTraceServiceRequest) -> None:
+    def _take(self, body: bytes) -> None:
+        spans = spans_of(ExportTraceServiceRequest.FromString(body))
         with self._arrived:
-            self._spans.extend(spans_of(request))
+            self._spans.extend(spans)
             self._arrived.notify_all()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                take(ExportTraceServiceRequest.FromString(body))
-                self.send_response(HTTPStatus.OK)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None:
-                """Say nothing: the screen is the demo's."""
-
-        return Handler
 
 
 def spans_of(request: ExportTraceServiceRequest) -> list[Span]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.browser import DESK, Browser, browsing
-from tests.support.console import ConsolePages
+from tests.support.console import ConsolePages, entered
 from tests.support.node import Node, running_node
 from tests.support.plugin_context import Contexts
-
-_ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/ui/\?key=\S+")
 
 
 @pytest.fixture(scope="session")
@@ -36,27 +33,21 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def entered(node: Node, chromium: Browser) -> Iterator[str]:
+def origin(node: Node, chromium: Browser) -> Iterator[str]:
     """Let the browser in, and return where the console is."""
-    with node.begin_wherry("ui", "--no-open") as command:
-        found = None
-        while found is None:
-            found = _ADDRESS.search(command.says())
-        chromium.open(found[0])
-        yield found[1]
-        chromium.open("about:blank")
-        assert command.interrupt() == 0
+    with entered(node, chromium) as origin:
+        yield origin
 
 
 @pytest.fixture
-def pages(node: Node, chromium: Browser, entered: str) -> Iterator[ConsolePages]:
+def pages(node: Node, chromium: Browser, origin: str) -> Iterator[ConsolePages]:
     """Give the console to a test, which finds no plugins; the browser must have nothing to say."""
     chromium.size(*DESK)
     chromium.prefer("light")
     chromium.run_scripts(wished=True)
     chromium.complaints()
     with node.log_shown():
-        yield ConsolePages(browser=chromium, origin=entered, node=node)
+        yield ConsolePages(browser=chromium, origin=origin, node=node)
         node.remove_all()
     # Of answers that are errors and of a gateway that is away the tests speak themselves.
     said = [text for text in chromium.complaints() if "Failed to load resource" not in text]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.batch_fleet import Fleet
-from tests.support.browser import PHONE, Browser, browsing
-from tests.support.console import ConsolePages
+from tests.support.browser import PHONE, browsing
+from tests.support.console import ConsolePages, pages_of
 from tests.support.node import Node, eventually
 from tests.support.plugin_context import ANSWERS, Contexts
 from tests.support.redis import RedisServer
@@ -21,7 +20,6 @@ from tests.support.registry import RegistryServer
 
 _PICTURES: Final = Path(__file__).parents[2] / "docs" / "pictures"
 _WINDOW: Final = (1280, 800)
-_ADDRESS: Final = re.compile(r"(http://127\.0\.0\.1:\d+)/ui/\?key=\S+")
 #: More would be too much to keep beside the documents.
 _LIMIT_BYTES: Final = 80_000
 _VOLUMES: Final = {"interface": {"types": ["docker.volumedriver/1.0"], "socket": "p.sock"}}
@@ -37,7 +35,7 @@ def main() -> None:
         fleet.push(contexts)
         _fill(fleet.nodes[0], contexts)
         fleet.install(_UPGRADED)
-        with _entered(fleet.nodes[0], browser) as pages:
+        with pages_of(fleet.nodes[0], browser) as pages:
             _take(pages, fleet)
 
 
@@ -75,18 +73,6 @@ def _fill(node: Node, contexts: Contexts) -> None:
     ).raise_for_status()
     name = "lab/driver-1:latest"
     eventually(lambda: node.status(name)["health"] == "unhealthy", "one is unhealthy")
-
-
-@contextlib.contextmanager
-def _entered(node: Node, browser: Browser) -> Iterator[ConsolePages]:
-    with node.begin_wherry("ui", "--no-open") as command:
-        found = None
-        while found is None:
-            found = _ADDRESS.search(command.says())
-        browser.open(found[0])
-        yield ConsolePages(browser=browser, origin=found[1], node=node)
-        browser.open("about:blank")
-        command.interrupt()
 
 
 def _take(pages: ConsolePages, fleet: Fleet) -> None:

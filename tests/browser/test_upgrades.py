@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.batch_fleet import Fleet, running_fleet
-from tests.support.browser import DESK, Browser
-from tests.support.console import ConsolePages
+from tests.support.browser import Browser
+from tests.support.console import ConsolePages, pages_of
 from tests.support.node import eventually
 from tests.support.plugin_context import Contexts
 
-_ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/ui/\?key=\S+")
 _COUNT = 6
 
 pytestmark = pytest.mark.timeout(400)
@@ -30,17 +28,8 @@ def fleet(contexts: Contexts) -> Iterator[Fleet]:
 @pytest.fixture
 def pages(fleet: Fleet, chromium: Browser) -> Iterator[ConsolePages]:
     """Give its console."""
-    node = fleet.nodes[0]
-    chromium.size(*DESK)
-    chromium.run_scripts(wished=True)
-    with node.begin_wherry("ui", "--no-open") as command:
-        found = None
-        while found is None:
-            found = _ADDRESS.search(command.says())
-        chromium.open(found[0])
-        yield ConsolePages(browser=chromium, origin=found[1], node=node)
-        chromium.open("about:blank")
-        assert command.interrupt() == 0
+    with pages_of(fleet.nodes[0], chromium) as pages:
+        yield pages
 
 
 def test_planned_run_paused_and_rolled_back(pages: ConsolePages, fleet: Fleet) -> None:

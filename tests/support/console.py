@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tests.support import axe
 from tests.support.browser import DESK, PHONE, Browser
 from tests.support.node import Node
+
+_ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/ui/\?key=\S+")
 
 _AXE = """
 const done = arguments[arguments.length - 1];
@@ -25,6 +30,28 @@ return [...document.querySelectorAll("body *")]
   .filter((e) => e.getBoundingClientRect().right > width + 1)
   .map((e) => e.outerHTML.slice(0, 120));
 """
+
+
+@contextmanager
+def entered(node: Node, browser: Browser) -> Iterator[str]:
+    """Let the browser in, and give where the console of the node is."""
+    with node.begin_wherry("ui", "--no-open") as command:
+        found = None
+        while found is None:
+            found = _ADDRESS.search(command.says())
+        browser.open(found[0])
+        yield found[1]
+        browser.open("about:blank")
+        assert command.interrupt() == 0
+
+
+@contextmanager
+def pages_of(node: Node, browser: Browser) -> Iterator[ConsolePages]:
+    """Give the console of a node on a wide screen."""
+    browser.size(*DESK)
+    browser.run_scripts(wished=True)
+    with entered(node, browser) as origin:
+        yield ConsolePages(browser=browser, origin=origin, node=node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
-_PATH = "/v1/traces"
+from deploy.demo.otlp_endpoint import OtlpEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,24 +44,21 @@ class Collector:
         self._lock = threading.Lock()
         self._spans: list[SeenSpan] = []
         self._raw = bytearray()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._at = OtlpEndpoint(self._take)
 
     def __enter__(self) -> Self:
         """Begin to receive."""
-        self._thread.start()
+        self._at.__enter__()
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop receiving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._at.__exit__(*error)
 
     @property
     def endpoint(self) -> str:
         """What OTEL_EXPORTER_OTLP_ENDPOINT must say."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._at.url
 
     @property
     def spans(self) -> list[SeenSpan]:
@@ -91,25 +85,6 @@ class Collector:
         with self._lock:
             self._raw += body
             self._spans += spans
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                if self.path == _PATH:
-                    take(body)
-                self.send_response(HTTPStatus.OK if self.path == _PATH else HTTPStatus.NOT_FOUND)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None:
-                """Say nothing."""
-
-        return Handler
 
 
 def _read(request: ExportTraceServiceRequest) -> Iterator[SeenSpan]:
