@@ -22,6 +22,10 @@ from shared.telemetry import context
 log = structlog.get_logger()
 
 _BATCH = 256
+#: After so long without news all who are well have read what there is; so many entries stay even
+#: then.
+_REST_S = 5.0
+_KEPT_AT_REST = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,8 @@ class Relay:
 
     Where *readers* are named, the services that subscribe, what all of them have settled leaves
     the stream, but for the newest *kept*: those who follow it without a group may be so far
-    behind before they have to take a new snapshot.
+    behind before they have to take a new snapshot. Once nothing happened for *rest_s* only a few
+    stay.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Relay:
         length: int | None = None,
         readers: Collection[str] = (),
         kept: int = 1024,
+        rest_s: float = _REST_S,
         is_traced: bool = False,
     ) -> None:
         """Keep about *length* entries in the stream, or as many as the bus's settings say.
@@ -95,6 +101,7 @@ class Relay:
         self._last_number = last_number
         self._readers = readers
         self._kept = kept
+        self._rest_s = rest_s
         self._stream = names.changes(bus.node, bus.service)
         self._epoch_key = names.epoch(bus.node, bus.service)
         self._news = asyncio.Event()
@@ -129,22 +136,36 @@ class Relay:
 
     async def _pump(self, link: Link, after: int) -> None:
         """Publish rows until the stream must be looked at again."""
-        trimmed_at = 0
+        trimmed_at, is_at_rest = 0, False
         while not self._must_align:
             self._news.clear()
             rows = await self._read_after(after, _BATCH)
             if not rows:
+                if not is_at_rest and not await self._come(within_s=self._rest_s):
+                    is_at_rest = True
+                    await self._trim(link, after - _KEPT_AT_REST)
                 await self._news.wait()
             elif await self._publish(link, rows):
-                after = rows[-1][0]
-                if self._readers and after - trimmed_at >= _BATCH:
+                after, is_at_rest = rows[-1][0], False
+                if after - trimmed_at >= _BATCH:
                     trimmed_at = after
-                    await self._trim(link, after)
+                    await self._trim(link, after - self._kept)
             else:
                 return
 
-    async def _trim(self, link: Link, last: int) -> None:
-        (answer,) = await link.call(trim(self._stream, last - self._kept, self._readers))
+    async def _come(self, *, within_s: float) -> bool:
+        """Tell whether there are news within so long."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _trim(self, link: Link, before: int) -> None:
+        if not self._readers:
+            return
+        (answer,) = await link.call(trim(self._stream, before, self._readers))
         if isinstance(answer, Exception):
             # It only grows, up to its length.
             log.warning("changes stream not trimmed", reason=str(answer))

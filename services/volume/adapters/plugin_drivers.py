@@ -46,8 +46,9 @@ class LatePluginDrivers:
         self._folders = folders
         self._plugins = plugins
         self._limits = limits
-        #: As the store said last, by id.
+        #: As the store said last, by id; followed from the first question on.
         self._inventory: dict[str, Plugin] = {}
+        self._is_followed = False
         self._rpc: RpcDrivers | None = None
         self._making = asyncio.Lock()
 
@@ -64,7 +65,9 @@ class LatePluginDrivers:
         return await (await self._drivers()).all()
 
     def changed(self, plugin_id: str, plugin: Plugin | None) -> None:
-        """Note a plugin's new record."""
+        """Note a plugin's new record, unless no plugin was asked for yet."""
+        if not self._is_followed:
+            return
         if plugin is None:
             self._inventory.pop(plugin_id, None)
         else:
@@ -76,6 +79,7 @@ class LatePluginDrivers:
             await self._rpc.close()
 
     async def _ask_store(self) -> None:
+        self._is_followed = True
         said = await self._sender.send(GetInventory(), timeout_s=_SNAPSHOT_LIMIT_S)
         self._inventory.clear()
         self._inventory.update({plugin.plugin_id: plugin for plugin in said.plugins})

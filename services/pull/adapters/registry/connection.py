@@ -57,6 +57,12 @@ class Connection:
         has_more = len(self._http.trailing_data[0]) > (head.length or 0)
         return self._is_sent and head.keeps_alive and self.wire.is_idle and not has_more
 
+    def rest(self) -> None:
+        """Hold no memory until the next exchange."""
+        self.idle_since = time.monotonic()
+        self._http = h11.Connection(h11.CLIENT)
+        self.wire.rest()
+
     async def _send(self, request: httpx.Request) -> bool:
         target, headers = request.url.raw_path, request.headers.raw
         if self._forwarder:

@@ -58,7 +58,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     def put_back(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request."""
-        connection.idle_since = time.monotonic()
+        connection.rest()
         self._idle.setdefault(origin, []).append(connection)
 
     def _take(self, origin: Origin) -> Connection | None:

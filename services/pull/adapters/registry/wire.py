@@ -14,6 +14,8 @@ import httpx
 
 from services.pull.adapters.registry.settings import Limits
 
+_NOTHING = memoryview(b"")
+
 
 class Pace:
     """What one body must keep up: never still for stall_s, and not crawling over such a span."""
@@ -43,7 +45,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = memoryview(bytearray(limits.read_buffer_bytes))
+        #: Made when bytes come, for a connection that rests has none.
+        self._buffer = _NOTHING
         self._start = 0
         self._end = 0
         self._wanted = 1
@@ -62,6 +65,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Hand out the free end of the buffer."""
+        if self._buffer is _NOTHING:
+            self._buffer = memoryview(bytearray(self._limits.read_buffer_bytes))
         return self._buffer[self._end :]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -125,7 +130,7 @@ class Wire(asyncio.BufferedProtocol):
 
         Raises httpx.ReadError for a broken connection, ReadTimeout for a peer out of *pace*.
         """
-        wanted = min(at_least, limit, len(self._buffer) // 2)
+        wanted = min(at_least, limit, self._limits.read_buffer_bytes // 2)
         while self.available < wanted and not self._is_over:
             had, began = self.available, time.monotonic()
             in_time = await self._wait(wanted, pace.stall_s)
@@ -135,6 +140,11 @@ class Wire(asyncio.BufferedProtocol):
         if self._fault is not None and not self.available:
             raise httpx.ReadError(f"connection broken{self._because}") from self._fault
         return self._take(limit)
+
+    def rest(self) -> None:
+        """Hold no memory until bytes come; nothing may wait to be taken."""
+        assert not self.available
+        self._buffer = _NOTHING
 
     def close(self) -> None:
         """Drop the connection without waiting for anything that is still to be sent."""

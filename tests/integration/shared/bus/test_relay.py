@@ -49,6 +49,7 @@ async def relaying(
     *,
     readers: tuple[str, ...] = (),
     kept: int = 1024,
+    rest_s: float = 60.0,
 ) -> AsyncIterator[Relay]:
     relay = Relay(
         bus=bus,
@@ -57,6 +58,7 @@ async def relaying(
         last_number=outbox.last_number,
         readers=readers,
         kept=kept,
+        rest_s=rest_s,
     )
     task = asyncio.create_task(relay.run())
     try:

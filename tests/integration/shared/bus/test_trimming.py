@@ -113,3 +113,23 @@ async def test_published_facts_that_are_settled_go_after_a_while(
         await bus.close()
 
     assert left <= int(redis_server.command("XLEN", STREAM)) <= left + 100
+
+
+async def test_at_rest_only_a_few_stay(buses: Buses, redis_server: RedisServer) -> None:
+    """Where nothing happens any more even the newest go, but for a few; numbers go on."""
+    outbox = Outbox(200)
+    _group(redis_server, "reader")
+    desk = await buses.opened("desk")
+    async with relaying(desk, outbox, readers=("reader",), rest_s=0.2) as relay:
+        await eventually(lambda: ids(redis_server)[-1:] == ["200-0"])
+        _settle(redis_server, "reader", 200)
+        outbox.add(1)
+        relay.wake()
+        await eventually(lambda: ids(redis_server)[-1:] == ["201-0"])
+        _read(redis_server, "reader", 1)
+        redis_server.command("XACK", STREAM, "reader", "201-0")
+        outbox.add(1)
+        relay.wake()
+        await eventually(lambda: len(ids(redis_server)) < 100)
+
+    assert ids(redis_server)[-1] == "202-0"
