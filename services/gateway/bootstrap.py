@@ -285,6 +285,7 @@ class Gateway:
             tcp=_exposed(self.config),
             registry_mirrors=self.config.registry_mirrors,
             insecure_registries=self.config.insecure_registries,
+            proxies=self.config.proxies,
             labels=self.config.labels,
             is_experimental=self.config.is_experimental,
             is_live_restore=self.config.is_live_restore,

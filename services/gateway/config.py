@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.gateway.domain import form
+from services.gateway.domain import form, registry_info
 from services.gateway.domain.listening import Listening, TcpAddress
 from shared import errdefs
 from shared.node.config import NodeConfig
@@ -51,6 +51,8 @@ class GatewayConfig:
     #: What the pull service was told of registries, which is shown as well.
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    #: The keys of info about proxies, without their logins.
+    proxies: Mapping[str, str] = field(default_factory=lambda: registry_info.proxies({}))
     #: Who is asked about every request, in order.
     authorization_plugins: tuple[str, ...] = ()
     #: How long one of them may think.
@@ -101,6 +103,7 @@ class GatewayConfig:
             conmon=env.get("WHERRY_CONMON") or "conmon",
             registry_mirrors=_words(env, "WHERRY_REGISTRY_MIRRORS"),
             insecure_registries=_words(env, "WHERRY_INSECURE_REGISTRIES"),
+            proxies=registry_info.proxies(env),
             authorization_plugins=_words(env, "WHERRY_AUTHORIZATION_PLUGINS"),
             authorization_timeout_s=_seconds(env, "WHERRY_AUTHORIZATION_TIMEOUT_S", 10.0),
             legacy_plugins=LegacyFolders.from_env(env),

@@ -237,5 +237,6 @@ def test_plain_http_off_loopback(cli: Cli, basic: RegistryServer) -> None:
 
     said = cli.fails(*cli.login(elsewhere))
 
-    assert f"cannot reach registry {elsewhere}: TLS with 0.0.0.0: " in said
+    assert f"cannot reach registry {elsewhere}: TLS with 0.0.0.0: http: server gave HTTP" in said
+    assert said.endswith("name it in WHERRY_INSECURE_REGISTRIES")
     assert basic.log == heard

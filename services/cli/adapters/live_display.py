@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from rich import filesize
@@ -23,6 +23,9 @@ from rich.text import Text
 from services.cli.domain.job import Phases, Step
 
 _BAR_WIDTH = 30
+#: A terminal that is narrower has no room for a bar, or for a rate, beside what tells more.
+_BAR_FROM: Final = 60
+_RATE_FROM: Final = 50
 #: Steps come in bursts: a rate over a moment would say nothing.
 _RATE_AFTER_S: Final = 0.5
 
@@ -30,8 +33,8 @@ _RATE_AFTER_S: Final = 0.5
 class _WhileMoving(ProgressColumn):
     """Another column, shown only for a layer whose bytes are counted."""
 
-    def __init__(self, column: ProgressColumn) -> None:
-        super().__init__()
+    def __init__(self, column: ProgressColumn, table_column: Column | None = None) -> None:
+        super().__init__(table_column)
         self._column = column
 
     def render(self, task: Task) -> RenderableType:
@@ -52,22 +55,25 @@ class _Rate(ProgressColumn):
         return Text(f"{shown}/s", style="progress.data.speed")
 
 
+def _columns(width: int) -> Iterator[ProgressColumn]:
+    """Yield what a terminal of that width has room for: where room is short, the bar gives way."""
+    yield TextColumn("{task.fields[about]}", markup=False)
+    yield TextColumn("{task.description}", markup=False)
+    if width >= _BAR_FROM:
+        yield _WhileMoving(BarColumn(bar_width=_BAR_WIDTH))
+    yield _WhileMoving(DownloadColumn(), Column(no_wrap=True))
+    if width >= _RATE_FROM:
+        yield _Rate(Column(no_wrap=True))
+
+
 class LiveDisplay:
     """Rows that change in place; lines about no layer stay above them."""
 
     def __init__(
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        bar = BarColumn(bar_width=_BAR_WIDTH, table_column=Column(width=_BAR_WIDTH))
-        self._progress = Progress(
-            TextColumn("{task.fields[about]}", markup=False),
-            TextColumn("{task.description}", markup=False),
-            _WhileMoving(bar),
-            _WhileMoving(DownloadColumn()),
-            _Rate(),
-            console=console or Console(highlight=False),
-            get_time=clock,
-        )
+        console = console or Console(highlight=False)
+        self._progress = Progress(*_columns(console.width), console=console, get_time=clock)
         self._rows: dict[str, TaskID] = {}
         self._phases = Phases()
         self._progress.start()

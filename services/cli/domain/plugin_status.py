@@ -61,8 +61,7 @@ class PluginStatus:
         yield "config", self.record["config_digest"]
         yield "layers", " ".join(self.record["layer_digests"]) or _NOTHING
         yield "created", moment.to_text(self.record["created_at_ns"])
-        signers = (one["name"] or one["key"] for one in self.record["signers"])
-        yield "signed by", ", ".join(signers) or "nobody"
+        yield "signed by", ", ".join(map(_signer, self.record["signers"])) or "nobody"
         yield "granted", _granted(self.record["grant"] or ())
         limits = self.record["resources"].items()
         yield "limits", ", ".join(f"{k} {v}" for k, v in limits if v is not None) or _NOTHING
@@ -94,6 +93,12 @@ def _exit(ended: Mapping[str, Any] | None, now_ns: int) -> str:
         return f"killed by the kernel, out of memory, {ago}"
     code = ended["exit_code"]
     return f"code {'unknown' if code is None else code}, {ago}"
+
+
+def _signer(signer: Mapping[str, Any]) -> str:
+    """Return who signed: the key's name, and its fingerprint as a pull tells it."""
+    key = signer["key"].removeprefix("sha256:")
+    return f"{signer['name']}, key {key[:12]}" if signer["name"] else f"key {key}"
 
 
 def _granted(grant: Sequence[Mapping[str, Any]]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _INDEX_SERVER: Final = "https://index.docker.io/v1/"
 _HUB: Final = "docker.io"
 #: A registry on this machine needs no TLS.
 _LOOPBACK: Final = ("::1/128", "127.0.0.0/8")
+_LOGIN: Final = re.compile(r"^(\w+://)?[^/]*@")
 
 
 def registries(*, mirrors: Sequence[str], insecure: Sequence[str]) -> dict[str, Any]:
@@ -25,10 +27,24 @@ def registries(*, mirrors: Sequence[str], insecure: Sequence[str]) -> dict[str, 
     return {
         "IndexServerAddress": _INDEX_SERVER,
         "RegistryConfig": config,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
     }
+
+
+def proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys of info that are about proxies; logins are masked as dockerd masks them."""
+
+    def named(variable: str) -> str:
+        return env.get(variable) or env.get(variable.lower()) or ""
+
+    return {
+        "HttpProxy": _masked(named("HTTP_PROXY")),
+        "HttpsProxy": _masked(named("HTTPS_PROXY")),
+        "NoProxy": named("NO_PROXY"),
+    }
+
+
+def _masked(address: str) -> str:
+    return _LOGIN.sub(lambda login: f"{login[1] or ''}xxxxx:xxxxx@", address)
 
 
 def _index(name: str, mirrors: Sequence[str], *, is_secure: bool) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Engine:
     #: Docker Hub's mirrors, and the registries and networks that need no verified TLS.
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    #: The keys of info about proxies.
+    proxies: Mapping[str, str] = field(default_factory=lambda: registry_info.proxies({}))
     labels: tuple[str, ...] = ()
     is_experimental: bool = False
     #: Whether plugins outlive an orderly end of the node.
@@ -113,6 +115,7 @@ def info(engine: Engine, now: Moment) -> dict[str, Any]:
         **registry_info.registries(
             mirrors=engine.registry_mirrors, insecure=engine.insecure_registries
         ),
+        **engine.proxies,
         **_settings(engine),
         **_runtimes(engine, now),
         "Warnings": _warnings(engine) or None,

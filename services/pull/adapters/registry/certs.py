@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.pull.adapters.registry.reasons import in_words
 from shared import errdefs
 
 #: Names and times of the files of a folder: it changes when they do.
@@ -78,5 +79,5 @@ def _usable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:  # ssl.SSLError is one
         raise errdefs.InvalidArgument(
-            f"cannot use certificate {path}: {error.strerror or error}: replace or remove it"
+            f"cannot use certificate {path}: {in_words(error)}: replace or remove it"
         ) from error

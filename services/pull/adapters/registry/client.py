@@ -129,7 +129,9 @@ class Registry:
                 is_login=login is not None,
             )
             try:
-                await session.expect(Call(method="GET", url="/v2/", what="/v2/"), 200)
+                await session.expect(
+                    Call(method="GET", url="/v2/", what=f'Get "{endpoint.url}/v2/"'), 200
+                )
             except errdefs.Error as error:
                 if endpoint is endpoints[-1] or not may_go_on(error, endpoint):
                     raise

@@ -13,6 +13,7 @@ import httpx
 
 from services.pull.adapters.registry.connection import Connection
 from services.pull.adapters.registry.proxies import Proxies, Proxy
+from services.pull.adapters.registry.reasons import in_words
 from services.pull.adapters.registry.settings import Limits
 from services.pull.adapters.registry.wire import Pace, Wire
 
@@ -44,9 +45,10 @@ class Dialer:
     async def dial(self, origin: Origin) -> Connection:
         """Open a connection; raises httpx.ConnectError, ConnectTimeout or ProxyError."""
         proxy = self.proxies.between(origin.scheme, origin.host, origin.port)
-        wire = await self._open(
-            *((proxy.host, proxy.port) if proxy else (origin.host, origin.port))
-        )
+        if proxy:
+            wire = await self._open("proxy ", proxy.host, proxy.port)
+        else:
+            wire = await self._open("", origin.host, origin.port)
         try:
             if proxy and proxy.is_tls:
                 await self._start_tls(wire, ssl.create_default_context(), proxy.host)
@@ -60,9 +62,9 @@ class Dialer:
         forwarder = proxy if proxy and origin.scheme == "http" else None
         return Connection(wire, self.limits, forwarder=forwarder)
 
-    async def _open(self, host: str, port: int) -> Wire:
+    async def _open(self, called: str, host: str, port: int) -> Wire:
         loop = asyncio.get_running_loop()
-        async with _connecting(f"{host}:{port}", self.limits.dial_s):
+        async with _connecting(f"{called}{host}:{port}", self.limits.dial_s):
             _, wire = await loop.create_connection(lambda: Wire(self.limits), host, port)
         return wire
 
@@ -101,4 +103,4 @@ async def _connecting(what: str, limit_s: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise httpx.ConnectTimeout(f"{what}: no connection within {limit_s:g} s") from error
     except (OSError, h11.RemoteProtocolError) as error:
-        raise httpx.ConnectError(f"{what}: {str(error) or type(error).__name__}") from error
+        raise httpx.ConnectError(f"{what}: {in_words(error)}") from error

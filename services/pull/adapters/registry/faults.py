@@ -12,7 +12,12 @@ from typing import Final
 
 import httpx
 
-from services.pull.adapters.registry.retry import causes, is_unreached
+from services.pull.adapters.registry.reasons import (
+    causes,
+    speaks_plain_http,
+    wants_certificate,
+)
+from services.pull.adapters.registry.retry import is_unreached
 from services.pull.adapters.registry.tokens import AccessRefused
 from shared import errdefs
 
@@ -22,14 +27,17 @@ _CLASSES: Final[dict[int, type[errdefs.Error]]] = {
     401: errdefs.Unauthenticated,
     403: errdefs.PermissionDenied,
     404: errdefs.NotFound,
+    407: errdefs.Unavailable,
     408: errdefs.Unavailable,
     429: errdefs.ResourceExhausted,
 }
 _NEXT: Final = {
     403: "ask the registry's owner for access",
     404: "check the name and the tag",
+    407: "put the proxy's user and password into HTTP_PROXY",
     429: "wait, or log in to be allowed more",
 }
+_BLOB_LOST: Final = "the registry has lost it: push the plugin again, or tell the registry's owner"
 
 
 def of_status(status: int, body: bytes, *, what: str, host: str) -> errdefs.Error:
@@ -39,6 +47,8 @@ def of_status(status: int, body: bytes, *, what: str, host: str) -> errdefs.Erro
     if cls is None:
         cls = errdefs.Unavailable if status >= 500 else errdefs.InvalidArgument
     next_step = _NEXT.get(status, "try again later" if status >= 500 else "")
+    if status == 404 and what.startswith("blob "):
+        next_step = _BLOB_LOST
     parts = [f"{what}: registry {host} answered {status_text(status)}", said, next_step]
     return cls(
         ": ".join(part for part in parts if part),
@@ -65,9 +75,19 @@ def of_transport(error: httpx.TransportError, *, what: str, host: str) -> errdef
             f"{what}: registry {host} is too slow: {said}: try again later", detail=detail
         )
     return errdefs.Unavailable(
-        f"{what}: cannot reach registry {host}: {said}: check the name, the network and the proxy",
-        detail=detail,
+        f"{what}: cannot reach registry {host}: {said}: {_next_step(error, host)}", detail=detail
     )
+
+
+def _next_step(error: httpx.TransportError, host: str) -> str:
+    if speaks_plain_http(error):
+        return "if it is to be spoken to in the clear, name it in WHERRY_INSECURE_REGISTRIES"
+    if wants_certificate(error):
+        return (
+            "it wants a client certificate that it knows: put one, X.cert with X.key, into "
+            f"/etc/docker/certs.d/{host}"
+        )
+    return "check the name, the network and the proxy"
 
 
 def access_denied(error: AccessRefused, *, verb: str, host: str) -> errdefs.Unauthenticated:

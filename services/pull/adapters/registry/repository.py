@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from services.pull.adapters.registry import blobs, manifests, pages, referrers, uploads
-from services.pull.adapters.registry.endpoints import may_go_on
+from services.pull.adapters.registry.endpoints import Endpoint, may_go_on
 from services.pull.adapters.registry.manifests import (
     ACCEPT_LIST,
     ACCEPT_SINGLY,
@@ -51,7 +51,7 @@ class Repository:
         try:
             return await self._resolved()
         except errdefs.NotFound as error:
-            text = error.message if error.detail.get("limit") else f"{self.reference}: not found"
+            text = error.message if error.detail.get("limit") else self._not_found(error)
             raise self._unresolved(error, text) from error
         except errdefs.Error as error:
             raise self._unresolved(error, error.message) from error
@@ -147,23 +147,29 @@ class Repository:
 
     async def _across(self, ask: Callable[[Session], Awaitable[T]]) -> T:
         """Ask the endpoints in order; raise what tells most where none has the answer."""
-        failures: list[errdefs.Error] = []
+        failures: list[tuple[Endpoint, errdefs.Error]] = []
         for session in self._sessions:
             try:
                 answer = await ask(session)
             except errdefs.Error as error:
-                failures.append(error)
+                failures.append((session.endpoint, error))
                 if not may_go_on(error, session.endpoint):
                     break
             else:
                 self._prefer(session)
                 return answer
-        raise _most_telling(failures)
+        raise _told(failures)
 
     def _prefer(self, session: Session) -> None:
         if session is not self._sessions[0]:
             others = [other for other in self._sessions if other is not session]
             self._sessions = [session, *others]
+
+    def _not_found(self, error: errdefs.Error) -> str:
+        """Say so in Docker's words; and that mirrors alone were there to say so, if it is so."""
+        unreached = error.detail.get("unreached")
+        beside = f": so say its mirrors; {unreached}" if unreached else ""
+        return f"{self.reference}: not found{beside}"
 
     def _unresolved(self, error: errdefs.Error, text: str) -> errdefs.Error:
         return type(error)(
@@ -171,6 +177,16 @@ class Repository:
             detail=error.detail,
             docker_unclassed=error.docker_unclassed,
         )
+
+
+def _told(failures: list[tuple[Endpoint, errdefs.Error]]) -> errdefs.Error:
+    """Return what tells most; where only mirrors answered, with why the registry did not."""
+    told = _most_telling([error for _, error in failures])
+    if any(endpoint.is_mirror for endpoint, _ in failures):
+        for endpoint, error in failures:
+            if not endpoint.is_mirror and error is not told and error.detail.get("is_unreached"):
+                told.detail["unreached"] = error.message
+    return told
 
 
 def _most_telling(failures: list[errdefs.Error]) -> errdefs.Error:

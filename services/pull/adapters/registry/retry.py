@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
+from services.pull.adapters.registry.reasons import causes, wants_certificate
 from services.pull.adapters.registry.redirects import BadRedirect
 from services.pull.adapters.registry.settings import Limits
 
@@ -84,7 +85,8 @@ def retry_after_s(value: str, now: datetime) -> float | None:
 def _is_lasting(error: httpx.TransportError) -> bool:
     """Say whether the next try would fail in the same way."""
     if not is_unreached(error):
-        return isinstance(error, BadRedirect | httpx.LocalProtocolError)
+        is_ours = isinstance(error, BadRedirect | httpx.LocalProtocolError)
+        return is_ours or wants_certificate(error)
     return any(
         isinstance(cause, ssl.SSLError)
         or (isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN)
@@ -95,11 +97,3 @@ def _is_lasting(error: httpx.TransportError) -> bool:
 def is_unreached(error: httpx.TransportError) -> bool:
     """Say whether there was no connection at all."""
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and what it came from."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__

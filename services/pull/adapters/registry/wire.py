@@ -12,6 +12,7 @@ from typing import cast
 
 import httpx
 
+from services.pull.adapters.registry.reasons import in_words
 from services.pull.adapters.registry.settings import Limits
 
 _NOTHING = memoryview(b"")
@@ -113,7 +114,7 @@ class Wire(asyncio.BufferedProtocol):
     async def write(self, data: bytes) -> None:
         """Send *data*; raises httpx.WriteError or WriteTimeout."""
         if self._is_over or self.transport.is_closing():
-            raise httpx.WriteError(f"connection closed by the peer{self._because}")
+            raise httpx.WriteError(f"connection closed by the peer{self._because}") from self._fault
         self.transport.write(data)
         if self._writable is None:
             return
@@ -187,7 +188,7 @@ class Wire(asyncio.BufferedProtocol):
 
     @property
     def _because(self) -> str:
-        return f": {self._fault}" if self._fault else ""
+        return f": {in_words(self._fault)}" if self._fault else ""
 
 
 def _release(waiter: asyncio.Future[None] | None) -> None:

@@ -40,6 +40,13 @@ def test_registries() -> None:
     assert config.insecure_registries == ("a:1", "10.0.0.0/8")
 
 
+def test_proxies() -> None:
+    """A proxy's login is not kept, for it is only shown."""
+    config = _load(HTTPS_PROXY="http://me:pr0xy@proxy:1", NO_PROXY="a")
+    assert config.proxies["HttpsProxy"] == "http://xxxxx:xxxxx@proxy:1"
+    assert "pr0xy" not in repr(config)
+
+
 def test_hosts() -> None:
     """Several loopback addresses may be named."""
     config = _load(WHERRY_HOST="tcp://127.0.0.1:2375, tcp://localhost:80,tcp://[::1]:1")

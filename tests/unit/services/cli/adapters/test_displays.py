@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Callable
 
+import pytest
 from rich.console import Console
 
 from services.cli.adapters.display import PlainDisplay
@@ -39,9 +40,11 @@ def test_plain_lines_say_what_changes() -> None:
     ]
 
 
-def _screen(clock: Callable[[], float] = time.monotonic) -> tuple[LiveDisplay, io.StringIO]:
+def _screen(
+    clock: Callable[[], float] = time.monotonic, width: int = 120
+) -> tuple[LiveDisplay, io.StringIO]:
     written = io.StringIO()
-    console = Console(file=written, force_terminal=True, width=120, color_system=None)
+    console = Console(file=written, force_terminal=True, width=width, color_system=None)
     return LiveDisplay(console, clock), written
 
 
@@ -74,6 +77,23 @@ def test_a_terminal_has_a_row_per_layer() -> None:
     assert "1.0/2.0 MB" in moving
     assert waiting.strip().startswith(f"{_L2} Waiting")
     assert "MB" not in waiting
+
+
+@pytest.mark.parametrize(
+    ("width", "has_bar", "has_rate"), [(80, True, True), (60, True, True), (40, False, False)]
+)
+def test_a_narrow_terminal_shows_the_numbers(width: int, has_bar: bool, has_rate: bool) -> None:
+    """Layer, phase and bytes are whole: the bar gives way first, then the rate."""
+    now_s = 0.0
+    display, written = _screen(lambda: now_s, width)
+    display.show(step(1, "Downloading", _L1, current=0, total=763_000_000))
+    now_s = 2.0
+    display.show(step(2, "Downloading", _L1, current=212_300_000, total=763_000_000))
+    display.close()
+    row = written.getvalue().rsplit(_L1, 1)[1].splitlines()[0]
+    assert " Downloading " in row
+    assert "212.3/763.0 MB" in row
+    assert ("━" in row, "106.2 MB/s" in row) == (has_bar, has_rate)
 
 
 def test_a_new_phase_begins_anew() -> None:

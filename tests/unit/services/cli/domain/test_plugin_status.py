@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from services.cli.domain.plugin_status import PluginStatus
 from services.cli.domain.reference import Reference, References
 
@@ -62,6 +64,20 @@ def test_running() -> None:
     assert rows["granted"] == "network host (pulled)"
     assert rows["limits"] == "memory_bytes 7"
     assert rows["signed by"] == "nobody"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("robin", f"robin, key {'ab' * 6}"), ("", f"key {'ab' * 32}")]
+)
+def test_who_signed(name: str, shown: str) -> None:
+    """A signer has its name, and the beginning of its key as the pull told it."""
+    signed = {"signers": [{"key": f"sha256:{'ab' * 32}", "name": name}]}
+    status = PluginStatus(
+        record={**_RECORD, **signed},
+        references=References(plugin="p:v1", references=()),
+        last_lines=(),
+    )
+    assert _rows(status)["signed by"] == shown
 
 
 def test_waiting_for_its_next_start() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.gateway.domain.registry_info import registries
+import pytest
+
+from services.gateway.domain.registry_info import proxies, registries
 
 
 def test_registries() -> None:
@@ -19,3 +21,22 @@ def test_registries() -> None:
         },
         "a:1": {"Name": "a:1", "Mirrors": [], "Secure": False, "Official": False},
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("http://me:pr0xy@proxy:3128", "http://xxxxx:xxxxx@proxy:3128"),
+        ("me:p@ss@proxy:3128", "xxxxx:xxxxx@proxy:3128"),
+        ("http://me@proxy/", "http://xxxxx:xxxxx@proxy/"),
+    ],
+)
+def test_proxies(address: str, shown: str) -> None:
+    """Proxies are shown without their logins, whichever case their variables have."""
+    assert proxies({"HTTP_PROXY": address, "no_proxy": "a,b"}) == {
+        "HttpProxy": shown,
+        "HttpsProxy": "",
+        "NoProxy": "a,b",
+    }
+    assert proxies({"https_proxy": address})["HttpsProxy"] == shown

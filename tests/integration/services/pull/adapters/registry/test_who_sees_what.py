@@ -135,6 +135,22 @@ async def test_a_mirror_that_fails_is_passed_over(
     await registry.aclose()
 
 
+async def test_what_mirrors_alone_say_is_told_as_that(
+    faulty: FaultyRegistry, sleeps: Sleeps
+) -> None:
+    """Not found is only the mirrors' word where Docker Hub itself is out of reach."""
+    hosts = Hosts(mirrors=(faulty.url,), certificates=NOWHERE)
+    registry = new_registry(hosts=hosts, env={"HTTPS_PROXY": "http://127.0.0.1:9"}, sleep=sleeps)
+
+    with pytest.raises(errdefs.NotFound) as caught:
+        await repository(registry, "a/b").resolve()
+
+    said = "error resolving plugin reference: docker.io/a/b:latest: not found: so say its mirrors; "
+    assert caught.value.message.startswith(said)
+    assert "cannot reach registry registry-1.docker.io: proxy 127.0.0.1:9: " in caught.value.message
+    await registry.aclose()
+
+
 async def test_a_registry_token_goes_as_it_is(faulty: FaultyRegistry, registry: Registry) -> None:
     """A registry token is sent as Bearer, unasked, and a refusal of it is final."""
     faulty.on("GET", _MANIFEST_PATH, does.answer(200, plugin_manifest()), _BASIC)
