@@ -125,11 +125,8 @@ async def test_at_rest_only_a_few_stay(buses: Buses, redis_server: RedisServer) 
         _settle(redis_server, "reader", 200)
         outbox.add(1)
         relay.wake()
-        await eventually(lambda: ids(redis_server)[-1:] == ["201-0"])
-        _read(redis_server, "reader", 1)
-        redis_server.command("XACK", STREAM, "reader", "201-0")
+        await eventually(lambda: len(ids(redis_server)) < 100 and "201-0" in ids(redis_server))
+        # The next number follows, though most before it are gone.
         outbox.add(1)
         relay.wake()
-        await eventually(lambda: len(ids(redis_server)) < 100)
-
-    assert ids(redis_server)[-1] == "202-0"
+        await eventually(lambda: ids(redis_server)[-2:] == ["201-0", "202-0"])
