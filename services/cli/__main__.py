@@ -29,7 +29,7 @@ from shared import errdefs
 from shared.version import DOCKER_VERSION, VERSION
 
 if TYPE_CHECKING:
-    from services.cli.bootstrap import Verbs
+    from services.cli.bootstrap import Beginning, Verbs
     from services.cli.ports import Api, Display, TableDisplay, Tokens, UpgradeDisplay
     from services.cli.service.archives import Archives
     from services.cli.service.console import ConsoleVerb
@@ -88,6 +88,10 @@ class _Wherry(click.Group):
 
 class _Parts:
     """The parts of commands, imported and made when one is run: `--help` is to be there at once."""
+
+    def __init__(self, beginning: Beginning | None = None) -> None:
+        #: Of `up`, if it was begun before this was imported.
+        self.beginning = beginning
 
     def api(self) -> Api:
         from services.cli.bootstrap import build_api
@@ -179,7 +183,8 @@ def wherry() -> None:
 @click.option(
     "--foreground", is_flag=True, help="Stay and log to standard error; Ctrl-C stops Wherry."
 )
-def up(*, foreground: bool) -> None:
+@click.pass_obj
+def up(parts: _Parts, *, foreground: bool) -> None:
     """Start the node and wait until it is healthy.
 
     What an earlier node left is taken up: plugins that run keep running, services that lost
@@ -188,10 +193,9 @@ def up(*, foreground: bool) -> None:
     With --foreground, Ctrl-C or SIGTERM stops the services and lets plugins run; `wherry down`
     stops those, too.
     """
-    verbs = _verbs()
     if foreground:
-        verbs.run_in_foreground()
-    _bring_up(verbs)
+        _verbs().run_in_foreground()
+    _tell_up(parts.beginning or _verbs().begin())
 
 
 @wherry.command()
@@ -215,7 +219,7 @@ def restart() -> None:
     """Stop and start the services, to take on a new version; plugins keep running."""
     verbs = _verbs()
     verbs.down().run(live=True)
-    _bring_up(verbs)
+    _tell_up(verbs.begin())
 
 
 @wherry.command()
@@ -317,8 +321,8 @@ def _verbs() -> Verbs:
     return build(os.environ, click.echo)
 
 
-def _bring_up(verbs: Verbs) -> None:
-    started = verbs.up().run()
+def _tell_up(beginning: Beginning) -> None:
+    verbs, started = beginning.verbs, beginning.finish()
     click.echo(
         f"Wherry {VERSION} is {'up' if started else 'already up'} and healthy.\n\n"
         f"  docker -H unix://{verbs.node.socket} plugin ls\n\n"
@@ -327,12 +331,12 @@ def _bring_up(verbs: Verbs) -> None:
     )
 
 
-def main() -> None:
+def main(beginning: Beginning | None = None) -> None:
     """Run the command line and exit; called by the name dockerd, it is that."""
     args = sys.argv[1:]
     if Path(sys.argv[0]).name == "dockerd":
         args = ["dockerd", *args]
-    wherry(args, prog_name="wherry")
+    wherry(args, prog_name="wherry", obj=_Parts(beginning))
 
 
 if __name__ == "__main__":

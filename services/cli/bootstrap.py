@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from services.cli.adapters.gateway import UnixGateway
 from services.cli.adapters.host import LocalHost
 from services.cli.adapters.parent import ARGV, CODE, DetachedParent
-from services.cli.service.up import Up
+from services.cli.service.up import Begun, Up
 from shared import errdefs
 from shared.node.config import NodeConfig
 
@@ -53,6 +53,10 @@ class Verbs:
         """Return what brings it up."""
         return Up(gateway=self.gateway, parent=self.parent, host=self.host, log=str(self.log))
 
+    def begin(self) -> Beginning:
+        """Start a parent, unless one runs; raises what keeps a node from running here."""
+        return Beginning(verbs=self, begun=self.up().begin())
+
     def down(self) -> Down:
         """Return what brings it down."""
         from services.cli.service.down import Down
@@ -76,6 +80,18 @@ class Verbs:
         self.host.check()
         os.chdir(CODE)
         os.execv(ARGV[0], ARGV)  # noqa: S606 - no shell is the point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """A node that is on its way up."""
+
+    verbs: Verbs
+    begun: Begun
+
+    def finish(self) -> bool:
+        """Wait until it is healthy, as Up.run does."""
+        return self.verbs.up().finish(self.begun)
 
 
 def build(env: Mapping[str, str], say: Callable[[str], None]) -> Verbs:

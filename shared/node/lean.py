@@ -9,10 +9,14 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from types import ModuleType
+from typing import Any
 
 #: structlog's colours and httpx' command line, a format of Celery's messages, redis-py's metrics.
 _UNWANTED = ("rich", "yaml", "opentelemetry.sdk.metrics")
+#: Whose plugins nobody has: to find none takes a look at the files of all that is installed.
+_WITHOUT_PLUGINS = ("kombu.serializers", "pydantic")
 
 
 def import_lean(module: str) -> ModuleType:
@@ -20,7 +24,7 @@ def import_lean(module: str) -> ModuleType:
 
     Whoever asks for such a thing itself, now or later, gets it.
     """
-    with _without(_UNWANTED):
+    with _without(_UNWANTED), _without_plugins():
         return importlib.import_module(module)
 
 
@@ -35,6 +39,22 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Have those that look for plugins of theirs find none."""
+    found = metadata.entry_points
+
+    def entry_points(**params: Any) -> Any:
+        wanted = params.get("group") not in _WITHOUT_PLUGINS
+        return found(**params) if wanted else metadata.EntryPoints(())
+
+    metadata.entry_points = entry_points
+    try:
+        yield
+    finally:
+        metadata.entry_points = found
 
 
 import_lean("structlog")

@@ -14,6 +14,15 @@ _PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A parent that runs."""
+
+    parent: Process
+    #: Whether it was started here.
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
     """Starts a parent, unless one runs, and waits until all its services are well."""
 
@@ -30,12 +39,20 @@ class Up:
 
         Raises PermissionDenied, Unavailable saying what the log says, DeadlineExceeded.
         """
+        return self.finish(self.begin())
+
+    def begin(self) -> Begun:
+        """Start a parent, unless one runs; raises PermissionDenied, Unavailable."""
         self.host.check_root()
         running = self.parent.find()
         if running is None:
             self.host.check()
-        self._wait(running or self.parent.start())
-        return running is None
+        return Begun(parent=running or self.parent.start(), is_new=running is None)
+
+    def finish(self, begun: Begun) -> bool:
+        """Wait until all services are well, as `run` does."""
+        self._wait(begun.parent)
+        return begun.is_new
 
     def _wait(self, parent: Process) -> None:
         began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from pathlib import Path
 
 from shared.contracts.job import Sealed
@@ -14,14 +15,16 @@ class NodeVault:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        key = new_key()
-        self._opener = Opener(key)
-        self._answer_key = base64.b64encode(public_bytes(key)).decode()
 
-    @property
+    @functools.cached_property
     def answer_key(self) -> str:
         """Return the public key to seal answers to, in base64."""
-        return self._answer_key
+        return base64.b64encode(public_bytes(self._key)).decode()
+
+    @functools.cached_property
+    def _key(self) -> bytes:
+        # Made for the first answer: OpenSSL, which makes it, takes a while to be imported.
+        return new_key()
 
     def seal(self, secret: bytes, subject: str) -> Sealed:
         """Seal for the pull service and one purpose; raises Unavailable without its key."""
@@ -38,4 +41,4 @@ class NodeVault:
 
     def open(self, sealed: Sealed, subject: str) -> bytes:
         """Open an answer; raises InvalidArgument when it is not for us or that purpose."""
-        return self._opener.open(sealed, subject)
+        return Opener(self._key).open(sealed, subject)

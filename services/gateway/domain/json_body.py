@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from services.gateway.domain.service_options import NodeOptions, ServiceOptions
 from services.gateway.domain.volume_options import CreateOptions
 from shared import errdefs
 from shared.oci import go_json
 from shared.oci.go_struct import GoTypeError
 from shared.oci.privileges import PluginPrivilege
+
+if TYPE_CHECKING:
+    from services.gateway.domain.service_options import NodeOptions, ServiceOptions
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _LEADING_WORD = re.compile(rf"({_WORD})?(.*)", re.DOTALL)
@@ -58,6 +60,9 @@ def volume(body: bytes, *, content_type: str, has_length: bool) -> CreateOptions
 
 def service(body: bytes, *, content_type: str, has_length: bool) -> ServiceOptions:
     """Read what is wished of a service; raises InvalidArgument in dockerd's words."""
+    # Imported when it is needed: few nodes are of a swarm, and it is a lot of models.
+    from services.gateway.domain.service_options import ServiceOptions
+
     value = _read(body, content_type, has_length=has_length)
     try:
         return ServiceOptions.from_go(value)
@@ -67,6 +72,8 @@ def service(body: bytes, *, content_type: str, has_length: bool) -> ServiceOptio
 
 def node(body: bytes, *, content_type: str, has_length: bool) -> NodeOptions:
     """Read what is wished of a node; raises InvalidArgument in dockerd's words."""
+    from services.gateway.domain.service_options import NodeOptions
+
     value = _read(body, content_type, has_length=has_length)
     try:
         return NodeOptions.from_go(value)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from services.gateway.domain import form, json_body, swarm_filter, swarm_json
 from services.gateway.domain.auth_config import AuthConfig
-from services.gateway.domain.service_options import ServiceOptions
 from services.gateway.domain.swarm_filter import NodeFilter, ServiceFilter, TaskFilter
 from services.gateway.entrypoints.http import Request, Response, json_response
 from services.gateway.entrypoints.router import Route
@@ -17,6 +16,9 @@ from shared import errdefs
 from shared.contracts.node import Availability, new_id
 from shared.contracts.swarm import GRPC_CODE
 from shared.oci import go_json
+
+if TYPE_CHECKING:
+    from services.gateway.domain.service_options import ServiceOptions
 
 _NO_SWARM: Final = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect '

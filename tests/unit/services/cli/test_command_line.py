@@ -40,6 +40,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_up_begins_without_what_parses() -> None:
+    """The parent is started before click is imported."""
+    code = (
+        "import sys, services.cli.command, services.cli.bootstrap;"
+        "print(sorted({'click', 'pydantic', 'asyncio', 'http'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -27,6 +27,20 @@ def test_starts_and_waits_until_healthy() -> None:
     assert gateway.answers == [health()]
 
 
+def test_what_was_begun_is_finished() -> None:
+    """A parent that was started before is waited for, and no other is started."""
+    gateway = FakeGateway([None, health()])
+    parent = FakeParent()
+    up = _up(gateway, parent)
+
+    begun = up.begin()
+
+    assert parent.starts == 1
+    assert gateway.answers == [None, health()]
+    assert up.finish(begun) is True
+    assert parent.starts == 1
+
+
 def test_already_up() -> None:
     """A node that is up and healthy is left as it is, whatever programs are missing."""
     parent = FakeParent(running=FakeProcess())
