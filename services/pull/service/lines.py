@@ -39,10 +39,12 @@ class Lines:
         clock: Monotonic = time.monotonic,
         *,
         is_terse: bool = False,
+        gather_s: float = _TICK_S,
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._is_terse = is_terse
+        self._gather_s = gather_s
         self._said: list[JobProgress] = []
         self._has_news = asyncio.Event()
         self._is_left = asyncio.Event()
@@ -119,7 +121,7 @@ class Lines:
         while not self._is_left.is_set():
             await self._has_news.wait()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_S):
+                async with asyncio.timeout(self._gather_s):
                     await self._is_left.wait()
             self._has_news.clear()
             await self.flush()

@@ -32,7 +32,7 @@ async def test_what_is_said_within_a_tick_is_written_together() -> None:
             await super().write(*messages, final=final)
 
     writer = Counting()
-    async with Lines(writer) as said:
+    async with Lines(writer, gather_s=60.0) as said:
         said.say("Pulling")
         await asyncio.sleep(0)
         said.say("Complete")
