@@ -137,7 +137,11 @@ class Content(Protocol):
         ...
 
     async def commit_staged(self, work_id: str, staged: Sequence[StagedBlob]) -> None:
-        """Make files that a job wrote, and verified, blobs; those that exist are success."""
+        """Make files that a job wrote, and verified, blobs; those that exist are success.
+
+        The files stay in the job's folder, so that a repeat finds them whatever became of the
+        blobs.
+        """
         ...
 
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:

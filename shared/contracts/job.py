@@ -222,7 +222,10 @@ class KeepBlobs(Command[KnownBlobs]):
 
 
 class CommitBlob(Command[Done]):
-    """Move verified ingests into the content store; blobs that exist are success."""
+    """Move verified ingests into the content store, kept until the job ends.
+
+    Blobs that exist are success.
+    """
 
     TYPE: ClassVar[str] = "store.blob.commit.v1"
 
@@ -250,6 +253,8 @@ class CommitPlugin(Command[Changed]):
     manifest_digest: str
     layer_digests: tuple[str, ...]
     signers: tuple[Signer, ...] = ()
+    #: Verified files that become blobs with it: a message and a commit less than by themselves.
+    blobs: tuple[StagedBlob, ...] = ()
 
 
 class FinishPush(Command[Done]):

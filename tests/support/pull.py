@@ -272,15 +272,19 @@ class FakeStore(FakeSender):
         return contracts.KnownBlobs(digests=tuple(known))
 
     def _commit_blob(self, command: contracts.CommitBlob) -> Message:
-        for blob in (command.blob, *command.others):
-            staged = self.work / command.job_id / (blob.ingest or "")
+        self._make_blobs(command.job_id, command.blob, *command.others)
+        return Done()
+
+    def _make_blobs(self, job_id: str, *blobs: contracts.StagedBlob) -> None:
+        for blob in blobs:
+            staged = self.work / job_id / (blob.ingest or "")
             data = staged.read_bytes()
             assert (digest_of(data), len(data)) == (blob.digest, blob.size)
             staged.rename(self.blobs / Digest(blob.digest).hex)
-        return Done()
 
     def _commit_plugin(self, command: contracts.CommitPlugin) -> Message:
         assert (self.work / command.job_id / "rootfs").is_dir()
+        self._make_blobs(command.job_id, *command.blobs)
         self.committed.append(command)
         return Changed(epoch="e", revision=3)
 

@@ -1,4 +1,4 @@
-"""A plugin's manifest and config on their way to the content store: with a layer, or alone."""
+"""What is small on its way to the content store: with a layer, with the plugin, or alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from shared.oci.descriptor import Descriptor
 
 
 class Heads:
-    """The blobs that are small: whoever commits another one takes them along."""
+    """The blobs that are small: whoever commits something takes them along."""
 
-    def __init__(self, staged: tuple[StagedBlob, ...] = ()) -> None:
+    def __init__(self, staged: tuple[StagedBlob, ...], files: AsyncExitStack) -> None:
         self._staged = staged
+        self._files = files
+
+    def add(self, blob: StagedBlob, held: AsyncExitStack) -> None:
+        """Have another one taken along; what is *held* for it is let go of once it was."""
+        self._staged += (blob,)
+        self._files.push_async_exit(held)
 
     def take(self) -> tuple[StagedBlob, ...]:
         """Return what is not committed yet, once."""
@@ -40,7 +46,7 @@ async def staged(
             for blob, data in small
             if blob.digest not in known
         ]
-        heads = Heads(tuple(await asyncio.gather(*writing)))
+        heads = Heads(tuple(await asyncio.gather(*writing)), files)
         yield heads
         if left := heads.take():
             await attempt.store.commit_blobs(*left)

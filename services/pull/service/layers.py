@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from services.pull.domain import plugin_image
 from services.pull.domain.plugin_image import PluginImage
@@ -19,6 +20,10 @@ from services.pull.service.resolving import prefixed
 from shared import errdefs
 from shared.contracts.job import StagedBlob
 from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+
+#: A layer of so much is fetched again after a crash: it is committed with the plugin.
+_LIGHT_BYTES: Final = 8 << 20
 
 
 class Layer:
@@ -46,6 +51,10 @@ class Layer:
         """Let it be read from the content store: it is whole and verified."""
         self._is_blob = True
         self._can_be_read.set()
+        self._is_over.set()
+
+    def is_whole(self) -> None:
+        """Say that all of the file is there, and verified."""
         self._is_over.set()
 
     def failed(self, error: Exception) -> None:
@@ -78,6 +87,17 @@ class LayerFetch:
     flights: Flights
     transfers: asyncio.Semaphore
     heads: Heads
+    #: Whether the plugin's commit follows.
+    is_for_commit: bool
+
+    @property
+    def _is_light(self) -> bool:
+        """Say whether the layer is to be committed with the plugin.
+
+        Only one that is alone: who held the turns of several could wait for another who does.
+        """
+        layers = self.image.layers
+        return self.is_for_commit and len(layers) == 1 and layers[0].size <= _LIGHT_BYTES
 
     async def run(self, known: frozenset[str]) -> None:
         """Download what is not *known* to exist, and unpack all; raises the first error.
@@ -119,30 +139,43 @@ class LayerFetch:
             self.attempt.lines.say(Status.WAITING, layer.id)
         began = time.perf_counter()
         with spans.step("blob", spans.of_blob(layer.descriptor)) as span:
-            async with self.flights.turn(digest):
-                # Another job may have brought it while this one waited.
-                is_hit = self.content.size(digest) is not None
+            async with AsyncExitStack() as held:
+                await held.enter_async_context(self.flights.turn(digest))
+                is_hit = await self._is_here(digest)
                 span.set_attribute("wherry.cache.hit", is_hit)
                 if is_hit:
                     self.attempt.lines.say(Status.EXISTS, layer.id)
+                    layer.is_blob()
                 else:
-                    await self._transfer(layer)
-                layer.is_blob()
+                    await self._transfer(layer, held)
         outcome = "cached" if is_hit else "fetched"
         metrics.BLOB_SECONDS.labels(outcome).observe(time.perf_counter() - began)
 
-    async def _transfer(self, layer: Layer) -> None:
+    async def _is_here(self, digest: Digest) -> bool:
+        """Say whether another job has brought a blob while this one waited, and have it kept."""
+        if self.content.size(digest) is None:
+            return False
+        return digest in await self.attempt.store.keep((digest,))
+
+    async def _transfer(self, layer: Layer, held: AsyncExitStack) -> None:
         blob = layer.descriptor
-        async with self.transfers, self.attempt.workplace.ingest(blob) as ingest:
+        async with self.transfers:
+            ingest = await held.enter_async_context(self.attempt.workplace.ingest(blob))
             layer.grows_in(ingest)
             try:
                 await self._download(layer, ingest)
             except BaseException as error:
                 ingest.fail(error)
                 raise
-            self.attempt.lines.say(Status.DOWNLOADED, layer.id)
-            staged = StagedBlob(digest=blob.digest, size=blob.size, ingest=ingest.name)
+        self.attempt.lines.say(Status.DOWNLOADED, layer.id)
+        staged = StagedBlob(digest=blob.digest, size=blob.size, ingest=ingest.name)
+        if self._is_light:
+            layer.is_whole()
+            # Nobody else fetches it meanwhile: its turn ends with the commit of the plugin.
+            self.heads.add(staged, held.pop_all())
+        else:
             await self.attempt.store.commit_blobs(staged, *self.heads.take())
+            layer.is_blob()
 
     async def _download(self, layer: Layer, ingest: Ingest) -> None:
         received, began = 0, time.perf_counter()

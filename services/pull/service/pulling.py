@@ -54,7 +54,8 @@ class Pulling:
         self._check_policy(ref, image)
         known = await self._begin(attempt, image)
         async with heads.staged(attempt, image, known) as small:
-            await self._layers(attempt, image, repository, small).fetch(known)
+            layers = self._layers(attempt, image, repository, small, is_for_commit=False)
+            await layers.fetch(known)
         await attempt.store.finish_push()
 
     async def run(self, attempt: Attempt) -> Changed:
@@ -82,7 +83,15 @@ class Pulling:
         networks.require_available(image.config, request.name)
         self._check_policy(ref, image)
         check_grant(image, request.privileges, attempt.taken.plugin)
-        await self._stage(attempt, image, repository)
+        known = await self._begin(attempt, image)
+        async with heads.staged(attempt, image, known) as small:
+            await self._layers(attempt, image, repository, small).run(known)
+            await attempt.workplace.stage()
+            return await self._commit(attempt, image, signers, small)
+
+    async def _commit(
+        self, attempt: Attempt, image: PluginImage, signers: tuple[Signer, ...], small: Heads
+    ) -> Changed:
         if attempt.goes_on:
             await attempt.lines.flush()  # what the store tells comes behind it
         with spans.step("commit"):
@@ -92,6 +101,7 @@ class Pulling:
                 manifest_digest=image.manifest_descriptor.digest,
                 layers=tuple(layer.digest for layer in image.layers),
                 signers=signers,
+                blobs=small.take(),
             )
 
     def _repository(self, registries: Registries, ref: Reference, attempt: Attempt) -> Repository:
@@ -136,25 +146,29 @@ class Pulling:
             ) from error
         policy.check(ref, privileges.compute(image.config))
 
-    async def _stage(self, attempt: Attempt, image: PluginImage, repository: Repository) -> None:
-        known = await self._begin(attempt, image)
-        async with heads.staged(attempt, image, known) as small:
-            await self._layers(attempt, image, repository, small).run(known)
-        await attempt.workplace.stage()
-
     async def _begin(self, attempt: Attempt, image: PluginImage) -> frozenset[str]:
-        """Have the blobs kept that are there, and return which; then make room for the others."""
+        """Have the blobs kept that are there, and return which; then make room for the others.
+
+        The others are kept from when they are committed.
+        """
         digests = (image.manifest_descriptor.digest, *image.manifest.digests)
         known = frozenset(attempt.taken.kept)
+        here = frozenset(digest for digest in digests if self.content.size(digest) is not None)
         # The first attempt has nobody's work to clear away, so it need not hear whether it lost
         # the job; another one does, before it clears.
-        if attempt.taken.attempt > 1 or not known.issuperset(digests):
+        if attempt.taken.attempt > 1 or not known.issuperset(here):
             known = await attempt.store.keep(digests)
         await attempt.workplace.clear()
         return known
 
     def _layers(
-        self, attempt: Attempt, image: PluginImage, repository: Repository, small: Heads
+        self,
+        attempt: Attempt,
+        image: PluginImage,
+        repository: Repository,
+        small: Heads,
+        *,
+        is_for_commit: bool = True,
     ) -> LayerFetch:
         return LayerFetch(
             attempt=attempt,
@@ -164,6 +178,7 @@ class Pulling:
             flights=self.flights,
             transfers=asyncio.Semaphore(self.layers_at_once),
             heads=small,
+            is_for_commit=is_for_commit,
         )
 
 

@@ -62,8 +62,9 @@ class JobStore:
         manifest_digest: str,
         layers: tuple[str, ...],
         signers: tuple[Signer, ...],
+        blobs: tuple[StagedBlob, ...],
     ) -> Changed:
-        """End the job: what was staged is the plugin's from now on."""
+        """End the job: what was staged is the plugin's from now on, and *blobs* are blobs."""
         command = contracts.CommitPlugin(
             job_id=self.job_id,
             token=self.token,
@@ -72,6 +73,7 @@ class JobStore:
             manifest_digest=manifest_digest,
             layer_digests=layers,
             signers=signers,
+            blobs=blobs,
         )
         self.is_ending.set()
         # The store answers a repeat by the message's id: the job itself is over by then.

@@ -45,14 +45,18 @@ class DiskContent:
         The caller has computed digest and size while writing. Raises Internal when the file is
         not as long as it should be; the file is gone in every case.
         """
-        self._move(ingest, digest, size)
+        try:
+            self._link(ingest, digest, size)
+        finally:
+            ingest.unlink(missing_ok=True)
         disk.sync_file(self._blobs)
         return Blob(digest=digest, size=size)
 
     async def commit_staged(self, work_id: str, staged: Sequence[StagedBlob]) -> None:
-        """Make files that a job wrote, and verified, blobs; those that exist are success."""
+        """Make files that a job wrote, and verified, blobs; see ports.Content."""
         files = [(self._staged(work_id, blob.ingest), blob) for blob in staged if blob.ingest]
-        await asyncio.to_thread(self._commit_staged, files)
+        if files:
+            await asyncio.to_thread(self._commit_staged, files)
 
     async def known(self, digests: Collection[str]) -> tuple[str, ...]:
         """Return which of *digests* are in the store."""
@@ -92,16 +96,14 @@ class DiskContent:
             return self._path(digest).read_bytes()
         return None
 
-    def _move(self, ingest: Path, digest: str, size: int) -> None:
-        """Put a file under its blob's name; that it has the name is not synced."""
-        try:
-            if ingest.stat().st_size != size:
-                raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
-            disk.sync_file(ingest)
-            ingest.chmod(0o400)
-            ingest.rename(self._path(digest))
-        finally:
-            ingest.unlink(missing_ok=True)
+    def _link(self, ingest: Path, digest: str, size: int) -> None:
+        """Give a file its blob's name, too; that it has the name is not synced."""
+        if ingest.stat().st_size != size:
+            raise errdefs.Internal(f"blob {digest} was written short: look at the disk")
+        disk.sync_file(ingest)
+        ingest.chmod(0o400)
+        with contextlib.suppress(FileExistsError):  # another was faster
+            self._path(digest).hardlink_to(ingest)
 
     def _staged(self, work_id: str, file: str) -> Path:
         staged = self._work / work_id / file
@@ -115,13 +117,13 @@ class DiskContent:
         with disk.full_disk_named(self._blobs):
             for file, blob in files:
                 # Else it is a repeat, or another job was faster.
-                if file.exists() or not self._path(blob.digest).exists():
-                    self._move_staged(file, blob)
+                if not self._path(blob.digest).exists():
+                    self._link_staged(file, blob)
             disk.sync_file(self._blobs)
 
-    def _move_staged(self, file: Path, blob: StagedBlob) -> None:
+    def _link_staged(self, file: Path, blob: StagedBlob) -> None:
         try:
-            self._move(file, blob.digest, blob.size)
+            self._link(file, blob.digest, blob.size)
         except FileNotFoundError as error:
             raise errdefs.Conflict(
                 f"{file} was cleared away: its job was ended, or taken from its worker"

@@ -20,6 +20,7 @@ from services.store.domain import (
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit, Unsynced
 from services.store.domain.plugin_config import config_of, settings_of
+from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
 from shared.bus.ports import Delivery
@@ -39,6 +40,8 @@ class Installation:
     inventory: PluginInventory
     lanes: Lanes
     folders: ports.Folders
+    content: ports.Content
+    garbage: Garbage
     clock: ports.Clock
     #: Called when a root file system was committed that is not on the disk yet.
     sync_soon: Callable[[], None]
@@ -60,9 +63,10 @@ class Installation:
             record = job.require(self.inventory.job(command.job_id), command.job_id, command.token)
             if record.job.cancelled:
                 raise job.was_cancelled(record)
-            if record.job.kind is JobKind.PULL:
-                return await self._install(record, command, delivery.message_id)
-            return await self._upgrade(record, command, delivery.message_id)
+            make = self._install if record.job.kind is JobKind.PULL else self._upgrade
+            async with self.garbage.kept_out():
+                await self.content.commit_staged(command.job_id, command.blobs)
+                return await make(record, command, delivery.message_id)
 
     async def undo_installs(self) -> tuple[str, ...]:
         """Put files back that were moved for a job that was not committed; return those jobs."""

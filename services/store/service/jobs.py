@@ -121,9 +121,14 @@ class Jobs:
             return contracts.KnownBlobs(digests=await self.content.known(command.digests))
 
     async def commit_blob(self, command: contracts.CommitBlob, _delivery: Delivery) -> Done:
-        """Move what a worker wrote and verified into the content store."""
-        self.require(command.job_id, command.token)
-        await self.content.commit_staged(command.job_id, (command.blob, *command.others))
+        """Move what a worker wrote and verified into the content store, kept for the job."""
+        blobs = (command.blob, *command.others)
+        async with self.garbage.kept_out(), self.lanes.hold(job.lane(command.job_id)):
+            record = self.require(command.job_id, command.token)
+            keeping = job.keeping(record, tuple(blob.digest for blob in blobs))
+            if keeping != record:
+                await self.inventory.commit(Unit(job=keeping))
+        await self.content.commit_staged(command.job_id, blobs)
         return Done()
 
     async def finish(self, command: contracts.FinishPush, _delivery: Delivery) -> Done:

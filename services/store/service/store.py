@@ -166,6 +166,8 @@ class Store:
             inventory=inventory,
             lanes=self.lanes,
             folders=folders,
+            content=content,
+            garbage=self.garbage,
             clock=clock,
             sync_soon=self.rootfs_sync.soon,
             collect_soon=self.collect_soon,

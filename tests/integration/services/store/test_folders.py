@@ -275,7 +275,7 @@ async def test_install_that_was_not_committed_is_put_back(disk: Disk) -> None:
 
 
 async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(disk: Disk) -> None:
-    """A staged blob moves into the store; a repeat, and another's copy of it, are success."""
+    """A staged file becomes one of the store; a repeat, and another's copy of it, are success."""
     data = b"layer"
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     stage(disk, "job", "new")
@@ -290,7 +290,7 @@ async def test_file_of_a_job_becomes_a_blob_wherever_it_lay_below_its_folder(dis
 
 
 async def test_files_of_a_job_become_blobs_together(disk: Disk) -> None:
-    """What is one already is passed over, and the rest moves."""
+    """What is one already is passed over; the files are there for a repeat after a collection."""
     stage(disk, "job", "new")
     staged = []
     for name in ("manifest", "config", "layer"):
@@ -300,10 +300,13 @@ async def test_files_of_a_job_become_blobs_together(disk: Disk) -> None:
 
     await disk.content.commit_staged("job", staged[:1])
     await disk.content.commit_staged("job", staged)
+    await disk.content.sweep(())
+    await disk.content.commit_staged("job", staged)
 
     digests = [blob.digest for blob in staged]
     assert list(await disk.content.known(digests)) == digests
-    assert {path.name for path in (disk.root / "work/job").iterdir()} == {"rootfs"}
+    blobs = disk.root / "content/blobs/sha256"
+    assert {path.stat().st_mode & 0o777 for path in blobs.iterdir()} == {0o400}
 
 
 async def test_file_of_a_job_that_was_cleared_away_is_a_conflict(disk: Disk) -> None:

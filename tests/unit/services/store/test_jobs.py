@@ -395,22 +395,18 @@ async def test_job_that_nobody_took_is_cancelled_at_once() -> None:
         await take(store, "j")
 
 
-async def test_blobs_of_a_live_job_are_kept_from_the_collector() -> None:
+@pytest.mark.parametrize("steps", [("keep", "commit"), ("commit",)], ids=["asked", "committed"])
+async def test_blobs_of_a_live_job_are_kept_from_the_collector(steps: tuple[str, ...]) -> None:
     """What a job fetched stays until it ends, and then goes when no plugin has it."""
     store = StoreUnderTest()
     await begin(store, "j")
     taken = await take(store, "j")
     blob = job.StagedBlob(digest=f"sha256:{'f' * 64}", size=1, ingest="f")
-    for command, step in (
-        (job.KeepBlobs(job_id="j", token=taken.token, digests=(blob.digest,)), "keep"),
-        (job.CommitBlob(job_id="j", token=taken.token, blob=blob), "commit"),
-    ):
-        if step == "keep":
-            assert isinstance(command, job.KeepBlobs)
-            assert (await store.jobs.keep_blobs(command, delivery())).digests == ()
-        else:
-            assert isinstance(command, job.CommitBlob)
-            await store.jobs.commit_blob(command, delivery())
+    if "keep" in steps:
+        keep = job.KeepBlobs(job_id="j", token=taken.token, digests=(blob.digest,))
+        assert (await store.jobs.keep_blobs(keep, delivery())).digests == ()
+    command = job.CommitBlob(job_id="j", token=taken.token, blob=blob)
+    await store.jobs.commit_blob(command, delivery())
     await store.garbage.collect()
     kept = set(store.content.digests)
 
@@ -420,6 +416,31 @@ async def test_blobs_of_a_live_job_are_kept_from_the_collector() -> None:
     assert kept == {blob.digest}
     assert not store.content.digests
     await eventually(lambda: not store.fake_folders.staged)
+
+
+async def test_blobs_that_come_with_a_plugin_are_blobs_once_it_is_there() -> None:
+    """No collection comes between, and those of a commit that is refused go."""
+    store = StoreUnderTest()
+    layer = f"sha256:{'e' * 64}"
+    blobs = (job.StagedBlob(digest=layer, size=1, ingest="e"),)
+    await begin(store, "j")
+    taken = await take(store, "j")
+    last = commit("j", taken.token).model_copy(update={"blobs": blobs})
+    store.records.refusal = errdefs.ResourceExhausted("the disk is full")
+    with pytest.raises(errdefs.ResourceExhausted):
+        await store.installation.commit(last, delivery())
+    await store.garbage.collect()
+    left_by_refusal = set(store.content.digests)
+    store.records.refusal = None
+    store.fake_folders.staged.add("j")
+
+    await asyncio.gather(
+        store.installation.commit(last, delivery()), *(store.garbage.collect() for _ in range(3))
+    )
+    await store.garbage.collect()
+
+    assert left_by_refusal == set()
+    assert store.content.digests == {layer}
 
 
 async def test_successor_of_a_dead_worker_takes_its_job_at_once() -> None:

@@ -114,10 +114,11 @@ async def test_blobs_that_exist_are_not_fetched_but_unpacked(world: World) -> No
     assert world.rootfs()["a"] == b"1"
 
 
-async def test_all_blobs_are_kept_from_the_collector_before_the_first_is_fetched(
+async def test_where_one_is_here_all_blobs_are_kept_before_the_first_is_fetched(
     world: World,
 ) -> None:
     """The store hears of every digest, and only then a layer moves."""
+    world.store.have(TWO.config)
     kept_at_first_layer: list[int] = []
 
     async def look(digest: Digest) -> None:
@@ -132,6 +133,65 @@ async def test_all_blobs_are_kept_from_the_collector_before_the_first_is_fetched
     (keep,) = (c for c in world.store.sent if isinstance(c, contracts.KeepBlobs))
     assert set(keep.digests) == set(TWO.blobs)
     assert kept_at_first_layer == [1, 1]
+
+
+async def test_where_none_is_here_none_is_kept_before_it_is_committed(world: World) -> None:
+    """Each becomes a blob by a command that has it kept."""
+    await world.pull()
+
+    sent = world.store.sent
+    assert not [one for one in sent if isinstance(one, contracts.KeepBlobs)]
+    committing = [one for one in sent if isinstance(one, contracts.CommitBlob)]
+    staged = {blob.digest for one in committing for blob in (one.blob, *one.others)}
+    staged |= {blob.digest for blob in world.store.committed[0].blobs}
+    assert staged == set(TWO.blobs)
+
+
+async def test_a_layer_that_is_small_and_alone_is_committed_with_the_plugin(make: Make) -> None:
+    """One message ends the job, and its blobs are blobs."""
+    lone = image({"a": b"1"})
+    world = make(FakeRegistries(lone))
+
+    await world.pull()
+
+    (last,) = world.store.sent
+    assert isinstance(last, contracts.CommitPlugin)
+    assert {blob.digest for blob in last.blobs} == set(lone.blobs)
+    assert _blobs(world) == {digest.hex for digest in lone.blobs}
+    assert world.rootfs() == {"a": b"1"}
+    assert world.ingests() == []
+
+
+async def test_two_jobs_share_the_download_of_a_lone_layer(make: Make) -> None:
+    """The second waits for the first's commit, has the blob kept, and takes it."""
+    lone = image({"a": b"1"})
+    digest = digest_of(lone.layers[0])
+    world = make(FakeRegistries(lone))
+
+    await asyncio.gather(world.pull("job-1"), world.pull("job-2"))
+
+    assert world.registries.asked[f"blob {digest}"] == 1
+    assert world.rootfs("job-1") == world.rootfs("job-2") == {"a": b"1"}
+    assert (digest,) in [
+        one.digests for one in world.store.sent if isinstance(one, contracts.KeepBlobs)
+    ]
+
+
+async def test_a_commit_that_is_refused_hands_a_lone_layer_on(make: Make) -> None:
+    """Its download is another job's turn then, and nothing of it is left."""
+    lone = image({"a": b"1"})
+    world = make(FakeRegistries(lone))
+    commit, refused = world.store.answers[contracts.CommitPlugin], errdefs.Conflict("refused")
+    world.store.answers[contracts.CommitPlugin] = refused
+    with pytest.raises(errdefs.Conflict, match="refused"):
+        await world.pull("job-1")
+    assert world.ingests() == []
+
+    world.store.answers[contracts.CommitPlugin] = commit
+    await world.pull("job-2")
+
+    assert world.registries.asked[f"blob {digest_of(lone.layers[0])}"] == 2
+    assert world.rootfs("job-2") == {"a": b"1"}
 
 
 async def test_wrong_privileges_fail_before_any_layer_moves(world: World) -> None:

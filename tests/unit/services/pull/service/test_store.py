@@ -67,6 +67,6 @@ async def test_repeats_of_the_last_step_are_one_message() -> None:
     )
     sender = FakeSender({contracts.CommitPlugin: lambda _: next(answers)})
     await JobStore(sender=sender, job_id="j", token=4, pace=_PACE).commit_plugin(
-        config="{}", config_digest="", manifest_digest="", layers=(), signers=()
+        config="{}", config_digest="", manifest_digest="", layers=(), signers=(), blobs=()
     )
     assert [call.message_id for call in sender.calls] == ["j-4-commit"] * 2
