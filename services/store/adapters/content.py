@@ -1,4 +1,4 @@
-"""ports.Content on disk: `blobs/sha256/<hex>`, filled by rename from `ingest/`."""
+"""ports.Content on disk: `blobs/sha256/<hex>`, hard links to files of `ingest/` and of jobs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from services.store.ports import Blob
 from shared import disk, errdefs
 from shared.contracts.job import StagedBlob
 from shared.oci.digest import Digest, VerifyingReader
+
+#: Larger files may be read by who unpacks them, from memory as long as they are left there.
+_SMALL_BYTES: Final = 8 << 20
 
 
 class DiskContent:
@@ -115,6 +119,9 @@ class DiskContent:
 
     def _commit_staged(self, files: Sequence[tuple[Path, StagedBlob]]) -> None:
         with disk.full_disk_named(self._blobs):
+            for file, blob in files:
+                if blob.size <= _SMALL_BYTES:
+                    disk.begin_writing(file)
             for file, blob in files:
                 # Else it is a repeat, or another job was faster.
                 if not self._path(blob.digest).exists():
