@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -86,7 +87,7 @@ class FakePublisher:
 def delivery(
     *,
     message_id: str = "message-1",
-    stream_id: str = "1-0",
+    stream_id: str = "",
     attempt: int = 1,
     deadline_ns: int | None = None,
     source: str = "test-1-abcdef",
@@ -95,7 +96,7 @@ def delivery(
     """Make a delivery for a handler under test."""
     return Delivery(
         message_id=message_id,
-        stream_id=stream_id,
+        stream_id=stream_id or f"{time.time_ns() // 10**6}-0",
         attempt=attempt,
         deadline_ns=deadline_ns,
         source=source,

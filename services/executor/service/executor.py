@@ -42,6 +42,9 @@ from shared.contracts.message import Done
 
 log = structlog.get_logger()
 
+#: A command is begun within this, or there was something in its way.
+_PROMPT_NS = 500_000_000
+
 
 class Executor:
     """The executor's handlers, and its life from start to stop."""
@@ -88,10 +91,18 @@ class Executor:
         await self.execs.close()
         await self._watch.close()
 
-    async def start_container(self, command: StartContainer, _: Delivery) -> ContainerReply:
+    async def start_container(self, command: StartContainer, delivery: Delivery) -> ContainerReply:
         """Start a container; a repeat finds it, by its id, and waits on until it is ready."""
         held = await self._starter.start(command)
+        if self._may_be_over(delivery):
+            # Its sender may have deleted that container since: who owns it looks.
+            await self._watch.observe(held)
         return self._reply(held)
+
+    def _may_be_over(self, delivery: Delivery) -> bool:
+        """Tell a repeat, and what lay so long that Redis may have forgotten that it was done."""
+        sent_ns = int(delivery.stream_id.partition("-")[0]) * 10**6
+        return delivery.attempt > 1 or self._host.clock.now_ns() - sent_ns > _PROMPT_NS
 
     async def stop_container(self, command: StopContainer, _: Delivery) -> ContainerReply:
         """Stop a container; a repeat finds it exited and answers with the same exit."""

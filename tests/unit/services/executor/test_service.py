@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -138,6 +139,27 @@ async def test_a_repeat_waits_with_the_first_and_finds_its_container(scene: Scen
     first, second = await asyncio.gather(*starts)
     assert first == second
     assert scene.host.supervisor.created == ["c-1"]
+
+
+@pytest.mark.parametrize(
+    ("arrival", "is_told"),
+    [
+        pytest.param({}, False, id="prompt"),
+        pytest.param({"attempt": 2}, True, id="a repeat"),
+        pytest.param({"stream_id": "1-0"}, True, id="old"),
+    ],
+)
+async def test_a_start_that_comes_late_is_told(
+    scene: Scene, arrival: dict[str, Any], *, is_told: bool
+) -> None:
+    """Its sender may have deleted the container since, and forgot it: who owns it shall look."""
+    scene.host.clock.ns = time.time_ns()
+    command = StartContainer(container_id="c-1", config=_CONFIG, ready=_READY)
+
+    await scene.executor.start_container(command, delivery(**arrival))
+
+    told = [ContainerObserved(container_id="c-1", degraded=False, health=HealthStatus.NONE)]
+    assert scene.publisher.published == (told if is_told else [])
 
 
 async def test_other_containers_do_not_wait(scene: Scene) -> None:
