@@ -28,8 +28,10 @@ _WARM_UP = 2
 
 _MIB = 1024 * 1024
 _MEMORY_BYTES = 6 * _MIB
-#: In Redis, whose streams grow until they are as long as they may be.
+#: In Redis, whose streams grow until they are as long as they may be, and hold so much then: a node
+#: at rest cuts them, so that an early reading may be of hardly any entries.
 _STREAM_BYTES = 16 * 1024
+_STREAMS_BYTES = 4 * _MIB
 _DESCRIPTORS = 4
 #: Where history is kept, for so long or so much as is set; and what one operation is of it.
 _HISTORY = ("event", "redis", "store", "traces")
@@ -71,10 +73,7 @@ def _soak(load: Load) -> Iterator[Reading]:
 def _grown(readings: Sequence[Reading]) -> Iterator[str]:
     """Say what grew though it must not."""
     for one in trends(readings, lambda reading: reading.memory_bytes):
-        grown = (
-            one.per_operation > _STREAM_BYTES if one.name == "redis" else one.growth > _MEMORY_BYTES
-        )
-        if grown:
+        if _has_grown(one):
             yield f"memory of {one.name}: {one.early / _MIB:.1f} to {one.late / _MIB:.1f} MiB"
     for one in trends(readings, lambda reading: reading.descriptors):
         if one.growth > _DESCRIPTORS:
@@ -87,6 +86,12 @@ def _grown(readings: Sequence[Reading]) -> Iterator[str]:
     for one in trends(readings, lambda reading: reading.entries):
         if one.name.endswith(_SETTLED) and one.late > _UNSETTLED:
             yield f"{one.name}: {one.late:.0f} entries are left"
+
+
+def _has_grown(memory: Trend) -> bool:
+    if memory.name == "redis":
+        return memory.per_operation > _STREAM_BYTES and memory.growth > _STREAMS_BYTES
+    return memory.growth > _MEMORY_BYTES
 
 
 def _report(load: Load, readings: Sequence[Reading]) -> Iterator[str]:

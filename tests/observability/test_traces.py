@@ -10,7 +10,7 @@ from pathlib import Path
 from opentelemetry import semconv
 
 from tests.observability.conftest import CLIENT_TRACE, PLUGIN, Watched, orphans, secrets
-from tests.support.node import SERVICES
+from tests.support.node import SERVICES, eventually
 from tests.support.otlp import SeenSpan
 
 
@@ -74,11 +74,13 @@ def test_no_span_is_an_orphan(watched: Watched) -> None:
 def test_each_action_is_one_trace(watched: Watched) -> None:
     """Each request that was logged has a trace of its own, and that has one root."""
     requests = Counter(line["trace_id"] for line in watched.lines if line["event"] == "request")
-    roots = Counter(span.trace_id for span in watched.collector.spans if not span.parent_id)
-
     assert set(requests.values()) == {1}
-    for trace_id in requests:
-        assert roots[str(trace_id)] == (0 if trace_id == CLIENT_TRACE else 1)
+
+    def are_rooted() -> bool:
+        roots = Counter(span.trace_id for span in watched.collector.spans if not span.parent_id)
+        return all(roots[one] == (one != CLIENT_TRACE) for one in map(str, requests))
+
+    eventually(are_rooted, "each trace of a request has arrived, with one root")
 
 
 def test_an_enable_leads_down_to_runc(watched: Watched) -> None:
