@@ -284,15 +284,20 @@ def test_a_clients_trace_goes_on(watched: Watched) -> None:
 
 def test_log_lines_name_their_trace(watched: Watched) -> None:
     """One line of each unit of work: who, where, about what, how it ended, and the span."""
-    spans = {(span.trace_id, span.span_id): span for span in watched.collector.spans}
     told = [
         line for line in watched.lines if line["event"] in ("request", "command", "fact", "job")
     ]
 
+    def spans() -> dict[tuple[str, str], SeenSpan]:
+        return {(span.trace_id, span.span_id): span for span in watched.collector.spans}
+
+    named = {(str(line["trace_id"]), str(line["span_id"])) for line in told}
+    eventually(lambda: named <= spans().keys(), "the spans that are named have arrived")
+    arrived = spans()
     assert {line["event"] for line in told} == {"request", "command", "fact", "job"}
     for line in told:
         assert {"service", "node", "level", "timestamp", "duration_ms"} <= set(line)
-        span = spans[str(line["trace_id"]), str(line["span_id"])]
+        span = arrived[str(line["trace_id"]), str(line["span_id"])]
         assert span.service == f"wherry-{line['service']}"
     about = {line.get("type") for line in told if line.get("plugin") == PLUGIN}
     assert "store.plugin.enable.v1" in about
