@@ -112,6 +112,10 @@ class Bundles(Protocol):
         """Replace what the container's folder remembers, atomically."""
         ...
 
+    def has(self, container_id: str) -> bool:
+        """Tell whether there is a folder of the container."""
+        ...
+
     def container_ids(self) -> list[str]:
         """Return the ids of all folders."""
         ...

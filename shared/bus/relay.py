@@ -140,18 +140,25 @@ class Relay:
         while not self._must_align:
             self._news.clear()
             rows = await self._read_after(after, _BATCH)
-            if not rows:
-                if not is_at_rest and not await self._come(within_s=self._rest_s):
-                    is_at_rest = True
-                    await self._trim(link, after - _KEPT_AT_REST)
-                await self._news.wait()
-            elif await self._publish(link, rows):
+            before = after
+            if rows:
+                if not await self._publish(link, rows):
+                    return
                 after, is_at_rest = rows[-1][0], False
                 if after - trimmed_at >= _BATCH:
                     trimmed_at = after
                     await self._trim(link, after - self._kept)
-            else:
-                return
+            # Less than was asked for is all there was: what was committed since is news.
+            if after - before < _BATCH:
+                is_at_rest = await self._wait(link, after, is_at_rest=is_at_rest)
+
+    async def _wait(self, link: Link, after: int, *, is_at_rest: bool) -> bool:
+        """Wait for news; tell whether there were none for so long that the stream was cut."""
+        if not is_at_rest and not await self._come(within_s=self._rest_s):
+            is_at_rest = True
+            await self._trim(link, after - _KEPT_AT_REST)
+        await self._news.wait()
+        return is_at_rest
 
     async def _come(self, *, within_s: float) -> bool:
         """Tell whether there are news within so long."""

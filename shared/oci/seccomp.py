@@ -7,6 +7,7 @@ runtime, so that one list serves all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 _EPERM: Final = 1
@@ -145,14 +146,20 @@ def default_profile(
     profile: dict[str, Any] = {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _EPERM,
-        "syscalls": list(_rules(capabilities, machine)),
+        "syscalls": list(_rules(frozenset(capabilities), machine)),
     }
     if machine in _ARCHITECTURES:
         profile["architectures"] = [a for a in _ARCHITECTURES[machine] if a not in lacking]
     return profile
 
 
-def _rules(capabilities: Collection[str], machine: str) -> Iterator[dict[str, Any]]:
+# Few sets of capabilities are in use on a node, and each start of a container asks for one.
+@lru_cache(maxsize=8)
+def _rules(capabilities: frozenset[str], machine: str) -> tuple[dict[str, Any], ...]:
+    return tuple(_made_rules(capabilities, machine))
+
+
+def _made_rules(capabilities: Collection[str], machine: str) -> Iterator[dict[str, Any]]:
     names = {name for group in _ALWAYS.values() for name in group.split()}
     for capability, listed in _BY_CAPABILITY.items():
         if capability in capabilities:

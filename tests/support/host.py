@@ -146,6 +146,10 @@ class FakeBundles:
         """Keep the record."""
         self.records[record.container_id] = record
 
+    def has(self, container_id: str) -> bool:
+        """Tell whether there is a folder of the container."""
+        return container_id in self.empty or container_id in self.records
+
     def container_ids(self) -> list[str]:
         """Return the ids of all folders."""
         return sorted(self.empty.union(self.records))

@@ -93,6 +93,10 @@ class BundleFolders:
         new.write_text(record.model_dump_json())
         new.replace(path)
 
+    def has(self, container_id: str) -> bool:
+        """Tell whether there is a folder of the container."""
+        return self.layout.bundle(container_id).path.exists()
+
     def container_ids(self) -> list[str]:
         """Return the ids of all folders."""
         try:

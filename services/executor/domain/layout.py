@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from shared import errdefs
@@ -86,14 +87,14 @@ class Bundle:
         return self.path / "oom"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """The folders and cgroups of one node's executor."""
 
     exec_root: Path
     node: str
 
-    @property
+    @cached_property
     def containers(self) -> Path:
         """One folder per container."""
         return self.exec_root / "c"
@@ -119,7 +120,13 @@ class Layout:
 
     def bundle(self, container_id: str) -> Bundle:
         """Return the container's folder."""
-        return Bundle(container_id=container_id, path=self.containers / container_id)
+        return _bundle(self.containers, container_id)
+
+
+# Every second each container's log is looked at: joining paths anew is most of what that costs.
+@lru_cache(maxsize=1024)
+def _bundle(containers: Path, container_id: str) -> Bundle:
+    return Bundle(container_id=container_id, path=containers / container_id)
 
 
 def check_container_id(container_id: str) -> None:

@@ -143,7 +143,7 @@ class Executor:
                     f"container {command.container_id} is running; stop it, then delete it",
                     detail={"container_id": command.container_id},
                 )
-            if held is not None or command.container_id in self._host.bundles.container_ids():
+            if held is not None or self._host.bundles.has(command.container_id):
                 await self._stopper.remove(command.container_id)
         return Done()
 

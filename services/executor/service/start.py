@@ -85,7 +85,7 @@ class Starter:
             propagated=propagated.source if propagated else None,
             log_name=command.log_name,
         )
-        if container_id in self.host.bundles.container_ids():
+        if self.host.bundles.has(container_id):
             await self.stopper.remove(container_id)  # of a start whose undoing failed
         with opened(tracer, "prepare bundle", attributes=attributes):
             self._prepare(record, command)

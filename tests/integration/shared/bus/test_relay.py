@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from shared.bus import names
@@ -94,6 +94,38 @@ async def test_rows_are_published_under_their_numbers(
     assert entry[entry.index("epoch") + 1] == "e1"
     assert entry[entry.index("id") + 1] == "e1-5"
     assert redis_server.command("GET", EPOCH_KEY) == "e1"
+
+
+class Busy(Outbox):
+    """An outbox that gets a row behind each of the first reads."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.reads: list[int] = []
+        self.wake: Callable[[], None] | None = None
+
+    async def read_after(self, number: int, limit: int) -> Sequence[tuple[int, Message]]:
+        """Return rows beyond a number, then commit another."""
+        rows = await super().read_after(number, limit)
+        self.reads.append(number)
+        if self.wake and len(self.reads) < 3:
+            self.add(1)
+            self.wake()
+        return rows
+
+
+async def test_what_is_committed_behind_a_read_is_published(
+    buses: Buses, redis_server: RedisServer
+) -> None:
+    """A commit costs one read, and one that comes while rows are published is not passed over."""
+    outbox = Busy()
+    desk = await buses.opened("desk")
+    async with relaying(desk, outbox) as relay:
+        outbox.wake = relay.wake
+        await eventually(lambda: redis_server.command("XLEN", STREAM) == "3")
+
+    assert ids(redis_server) == numbered(1, 3)
+    assert outbox.reads == [0, 1, 2]
 
 
 async def test_a_new_relay_goes_on_where_the_stream_ends(
