@@ -145,10 +145,12 @@ class DiskContent:
 
     def _sweep(self, keep: frozenset[str], *, dry_run: bool) -> tuple[Blob, ...]:
         doomed = []
-        for path in sorted(self._blobs.iterdir()):
-            digest = f"sha256:{path.name}"
-            if digest not in keep:
-                doomed.append(Blob(digest=digest, size=path.stat().st_size))
-                if not dry_run:
-                    path.unlink()
+        for path in sorted(path for path in self._blobs.iterdir() if _digest(path) not in keep):
+            doomed.append(Blob(digest=_digest(path), size=path.stat().st_size))
+            if not dry_run:
+                path.unlink()
         return tuple(doomed)
+
+
+def _digest(blob: Path) -> str:
+    return f"sha256:{blob.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ class _Past:
     kind: JobKind
     state: JobState
     created_at_ns: int
+    #: Digests kept from the collector, which looks after each job, and until when.
+    blobs: tuple[str, ...]
     blobs_until_ns: int
     record: bytes
 
@@ -27,6 +30,8 @@ class _Past:
             kind=record.job.kind,
             state=record.job.state,
             created_at_ns=record.job.created_at_ns,
+            # The jobs of a batch fetched the same.
+            blobs=tuple(map(sys.intern, record.blobs)) if record.blobs_until_ns else (),
             blobs_until_ns=record.blobs_until_ns,
             record=record.model_dump_json().encode(),
         )
@@ -64,7 +69,7 @@ class PastJobs:
         """Yield the digests that they still keep from the collector."""
         for past in self._kept.values():
             if now_ns < past.blobs_until_ns:
-                yield from past.read().blobs
+                yield from past.blobs
 
     def _drop_before(self, before_ns: int) -> None:
         old = [job_id for job_id, past in self._kept.items() if past.created_at_ns < before_ns]
