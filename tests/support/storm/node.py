@@ -15,8 +15,9 @@ from tests.support.storm.clock import JumpingClock
 from tests.support.storm.steps import Order
 
 _START_LIMIT_S: Final = 180.0
-#: Room for a few dozens of plugins; few enough inodes to be used up.
-_DISK: Final = "size=384m,nr_inodes=20000"
+#: Room for what an hour of a storm leaves in the databases, 0.3 GB on a quick machine, and in Redis
+#: and its broken copy; few enough inodes to be used up.
+_DISK: Final = "size=1g,nr_inodes=20000"
 
 
 class SteppingNode(Node):
