@@ -146,10 +146,11 @@ class CommandConsumer:
                     length=self._server.settings.dead_length,
                 )
             )
-        # Deleted as well: the stream holds only what is not settled, so trimming is far away.
+        # Deleted as well: the stream holds only what is not settled, so trimming is far away. And
+        # first: a Redis that forgets the rest has an entry less to claim, not one that stays.
         commands += [
-            self._group.settled([entry.stream_id]),
             ("XDEL", self._group.stream, entry.stream_id),
+            self._group.settled([entry.stream_id]),
         ]
         for answer in await self._writer.persist(*commands):
             if isinstance(answer, Exception):

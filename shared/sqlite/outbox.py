@@ -35,9 +35,18 @@ def after(connection: sqlite3.Connection, revision: int, limit: int) -> list[sql
 
 
 def prune(
-    connection: sqlite3.Connection, revision: int, *, now_ns: int, kept_rows: int = 100_000
+    connection: sqlite3.Connection,
+    revision: int,
+    *,
+    now_ns: int,
+    kept_rows: int = 100_000,
+    kept_replies: int = 20_000,
 ) -> None:
-    """Delete, now and then, what is too old or too much; the newest *revision* always stays."""
+    """Delete, now and then, what is too old or too much; the newest *revision* always stays.
+
+    A command is delivered again within minutes of being read, long before so many others are
+    answered: without that bound a busy client fills the disk within its day.
+    """
     if revision % _PRUNE_EVERY:
         return
     connection.execute(
@@ -45,3 +54,8 @@ def prune(
         (revision - kept_rows, now_ns - _OUTBOX_KEPT_NS, revision),
     )
     connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
+    connection.execute(
+        "DELETE FROM inbox WHERE at_ns <= "
+        "(SELECT at_ns FROM inbox ORDER BY at_ns DESC LIMIT 1 OFFSET ?)",
+        (kept_replies,),
+    )

@@ -62,3 +62,14 @@ def test_only_so_many_are_kept(connection: sqlite3.Connection) -> None:
     _add(connection, 512)
     outbox.prune(connection, 512, now_ns=0, kept_rows=2)
     assert _kept(connection) == [511, 512]
+
+
+def test_only_so_many_replies_are_kept(connection: sqlite3.Connection) -> None:
+    """Of more replies than are kept within a day the oldest go; fewer all stay."""
+    rows = [(str(number), number) for number in range(5)]
+    connection.executemany("INSERT INTO inbox VALUES (?, ?)", rows)
+    outbox.prune(connection, 256, now_ns=0, kept_replies=5)
+    assert len(connection.execute("SELECT * FROM inbox").fetchall()) == 5
+    outbox.prune(connection, 512, now_ns=0, kept_replies=2)
+    kept = connection.execute("SELECT message_id FROM inbox ORDER BY at_ns")
+    assert [row["message_id"] for row in kept] == ["3", "4"]
