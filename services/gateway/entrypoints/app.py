@@ -9,7 +9,8 @@ import structlog
 
 from services.gateway.entrypoints import metrics, tracing
 from services.gateway.entrypoints.access import identity_of
-from services.gateway.entrypoints.errors import FAULT, docker_refusal
+from services.gateway.entrypoints.dispatch import is_extension
+from services.gateway.entrypoints.errors import FAULT, docker_refusal, wherry_refusal
 from services.gateway.entrypoints.exchange import CLIENT_GONE, Exchange, send_answer
 from services.gateway.entrypoints.http import (
     Application,
@@ -42,7 +43,7 @@ class App:
                 exchange.status = CLIENT_GONE
             except Exception:
                 log.exception("request failed", method=scope["method"], path=scope["path"])
-                await _admit_fault(exchange, receive)
+                await _admit_fault(exchange, scope["path"], receive)
             finally:
                 status = exchange.status or CLIENT_GONE
                 seconds = time.perf_counter() - began
@@ -64,10 +65,11 @@ class App:
                 )
 
 
-async def _admit_fault(exchange: Exchange, receive: Receive) -> None:
+async def _admit_fault(exchange: Exchange, path: str, receive: Receive) -> None:
     """Answer 500; an answer that has begun is cut, so that nobody takes it for a whole one."""
     if not exchange.status:
-        await send_answer(docker_refusal(FAULT, ""), receive, exchange.send)
+        refusal = wherry_refusal(FAULT) if is_extension(path) else docker_refusal(FAULT, "")
+        await send_answer(refusal, receive, exchange.send)
 
 
 def _plugin(scope: Scope, route: str) -> str:

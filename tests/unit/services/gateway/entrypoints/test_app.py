@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from shared import errdefs
+from shared.contracts.health import CheckHealth
 from shared.contracts.store import (
     CreatePlugin,
     DisablePlugin,
@@ -317,6 +318,15 @@ async def test_fault(world: AppWorld) -> None:
     world.sender.answers[EnablePlugin] = RuntimeError("secret")
     response = await world.client.post("/plugins/a/enable?timeout=1")
     assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+async def test_fault_of_health(world: AppWorld) -> None:
+    """A fault below /wherry/v1 has the form of its errors, also before FastAPI is there."""
+    world.sender.answers[CheckHealth] = RuntimeError("secret")
+    response = await world.get("/wherry/v1/health")
+    assert response.status_code == 500
+    assert response.json()["code"] == "internal"
     assert "secret" not in response.text
 
 
