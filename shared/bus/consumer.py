@@ -146,11 +146,14 @@ class CommandConsumer:
                     length=self._server.settings.dead_length,
                 )
             )
-        # Deleted as well: the stream holds only what is not settled, so trimming is far away. And
-        # first: a Redis that forgets the rest has an entry less to claim, not one that stays.
+        # Deleted as well: the stream holds only what is not settled, so trimming is far away. Both
+        # or none, also of a Redis that forgets or refuses a part: nobody reads again what is
+        # acknowledged and stays.
         commands += [
+            ("MULTI",),
             ("XDEL", self._group.stream, entry.stream_id),
             self._group.settled([entry.stream_id]),
+            ("EXEC",),
         ]
         for answer in await self._writer.persist(*commands):
             if isinstance(answer, Exception):
