@@ -40,14 +40,17 @@ class HostMounts:
 
         runc fails with `pivot_root: invalid argument` where its root file system is not on one.
         """
+        self.data_root.mkdir(mode=0o755, parents=True, exist_ok=True)
         _share(self.data_root)
 
     def share_folder(self, path: str) -> None:
-        """Make a folder, if it is missing, and a shared mount of its own.
+        """Make a folder, if it is missing, and a shared mount of its own; raises OSError.
 
         The data root's mount is not enough: runc makes the one that holds the root file system
         private within the container.
         """
+        # Not what it lies in: that is gone once a plugin is removed, and has to stay so.
+        Path(path).mkdir(mode=0o755, exist_ok=True)
         _share(Path(path))
 
     def unshare_folder(self, path: str) -> None:
@@ -118,7 +121,6 @@ def _mount_error(what: str, error: int) -> errdefs.Error:
 
 def _share(folder: Path) -> None:
     """Make a mount shared; a folder that is none is bound on itself first."""
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     path = folder.resolve()
     mount = mount_table.at(_mounts(), path)
     if mount is None:

@@ -110,12 +110,13 @@ class Starter:
         try:
             self.host.bundles.save(record)
             self.host.mounts.share_data_root()
-            if record.propagated is not None:
-                self.host.mounts.share_folder(record.propagated)
             self.host.secrets.prepare(
                 record.container_id, command.secrets, uid=config.uid, gid=config.gid
             )
             self.host.bundles.prepare(record.container_id, config)
+            # Last: a start that comes late, to a plugin that was removed, makes nothing there.
+            if record.propagated is not None:
+                self.host.mounts.share_folder(record.propagated)
         except OSError as error:
             raise failure.not_prepared(record.container_id, error) from error
 

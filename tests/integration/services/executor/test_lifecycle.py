@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -204,6 +205,22 @@ async def test_a_mount_made_in_the_propagated_folder_is_on_the_host_and_stays(
 
     assert (shared / "volume" / "inside").exists()
     assert shared.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("has_rootfs", [False, True])
+async def test_a_start_that_comes_after_the_removal_makes_nothing(
+    node: ExecutorNode, *, has_rootfs: bool
+) -> None:
+    """Where a plugin's folder was removed before, or meanwhile, none is made for its mounts."""
+    plugin = node.data_root / "plugins" / "removed"
+    if not has_rootfs:
+        shutil.rmtree(node.rootfs)
+    shared = PropagatedMount(source=str(plugin / "propagated-mount"), destination="/mnt")
+
+    with pytest.raises(errdefs.Error):
+        await node.start_listening("c-1", propagated_mount=shared)
+
+    assert not plugin.exists()
 
 
 async def test_devices_are_seen_only_when_asked_for(node: ExecutorNode) -> None:
