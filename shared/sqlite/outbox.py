@@ -10,6 +10,8 @@ from typing import Final
 
 #: How long replies and revisions are kept for those that missed them.
 _INBOX_KEPT_NS: Final = 24 * 3600 * 10**9
+#: Of replies there may be more than are kept, while they are so young: also by a clock set back.
+_REPLIES_STAY_NS: Final = 3600 * 10**9
 _OUTBOX_KEPT_NS: Final = 7 * 24 * 3600 * 10**9
 #: Old rows go in the commit that makes a revision divisible by this.
 _PRUNE_EVERY: Final = 256
@@ -55,7 +57,7 @@ def prune(
     )
     connection.execute("DELETE FROM inbox WHERE at_ns < ?", (now_ns - _INBOX_KEPT_NS,))
     connection.execute(
-        "DELETE FROM inbox WHERE at_ns <= "
+        "DELETE FROM inbox WHERE at_ns < ? AND at_ns <= "
         "(SELECT at_ns FROM inbox ORDER BY at_ns DESC LIMIT 1 OFFSET ?)",
-        (kept_replies,),
+        (now_ns - _REPLIES_STAY_NS, kept_replies),
     )

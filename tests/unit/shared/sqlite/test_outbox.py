@@ -65,11 +65,12 @@ def test_only_so_many_are_kept(connection: sqlite3.Connection) -> None:
 
 
 def test_only_so_many_replies_are_kept(connection: sqlite3.Connection) -> None:
-    """Of more replies than are kept within a day the oldest go; fewer all stay."""
+    """Of more replies than are kept the oldest go within the day, but none of the last hour."""
     rows = [(str(number), number) for number in range(5)]
     connection.executemany("INSERT INTO inbox VALUES (?, ?)", rows)
-    outbox.prune(connection, 256, now_ns=0, kept_replies=5)
-    assert len(connection.execute("SELECT * FROM inbox").fetchall()) == 5
+    outbox.prune(connection, 256, now_ns=_DAY_NS // 2, kept_replies=5)
     outbox.prune(connection, 512, now_ns=0, kept_replies=2)
+    assert len(connection.execute("SELECT * FROM inbox").fetchall()) == 5
+    outbox.prune(connection, 768, now_ns=_DAY_NS // 2, kept_replies=2)
     kept = connection.execute("SELECT message_id FROM inbox ORDER BY at_ns")
     assert [row["message_id"] for row in kept] == ["3", "4"]
