@@ -3,7 +3,7 @@
 Knows no service and no network. The modules are the public names:
 
 - ``digest``: Digest, Digester, VerifyingReader, digest_of, verify
-- ``reference``: Reference, parse, local_name, is_identifier
+- ``reference``: Reference, parse, parse_remote, local_name, is_identifier
 - ``media_types``, ``descriptor``, ``manifest``: Descriptor, Platform, Manifest, Index, parse
 - ``go_json``, ``go_struct``: JSON read and written as Go's encoding/json does it
 - ``plugin_config``, ``settings``, ``privileges``: Docker's plugin config.json and its rules

@@ -106,16 +106,24 @@ def parse(value: str) -> Reference:
     return _match(f"{domain}/{remainder}")
 
 
+def parse_remote(value: str) -> Reference:
+    """Parse what to fetch: beside a digest a tag says nothing, without one it is ``latest``.
+
+    Raises as parse does.
+    """
+    ref = parse(value).with_default_tag()
+    return replace(ref, tag="") if ref.digest else ref
+
+
 def local_name(remote: str, alias: str = "") -> tuple[Reference, str]:
     """Return what to fetch and the name to install it under (docker-plugin rules of pull).
 
     The local name is familiar and always tagged; without an alias it is the remote's own.
     Raises InvalidArgument in Docker's words.
     """
-    ref = parse(remote).with_default_tag()
+    ref, named = parse_remote(remote), parse(alias or remote)
     if not alias:
-        return ref, ref.without_digest().with_default_tag().familiar
-    named = parse(alias)
+        return ref, named.without_digest().with_default_tag().familiar
     if named.digest:
         raise _unclassed("cannot use digest in plugin tag")
     return ref, named.with_default_tag().familiar

@@ -66,7 +66,7 @@ def test_f06_volumes_are_listed_beside_a_plugin_that_is_disabled(
 def test_c14_a_plugin_is_installed_by_digest(
     node: Node, hub: RegistryServer, contexts: Contexts
 ) -> None:
-    """What was installed by tag and digest is found by its tag."""
+    """What was installed by tag and digest is found by its tag, and its reference is the digest."""
     name = f"{hub.authority}/c14/plugin:latest"
     node.create(name, contexts.tar())
     digest = push(node, name)["Digest"]
@@ -74,7 +74,10 @@ def test_c14_a_plugin_is_installed_by_digest(
 
     node.docker(*_INSTALL, f"{name}@{digest}")
 
-    assert node.docker("plugin", "inspect", "-f", "{{.Name}} {{.Enabled}}", name) == f"{name} true"
+    plugin = node.get(f"/plugins/{name}/json")
+    assert (plugin["Name"], plugin["Enabled"]) == (name, True)
+    repository = name.removesuffix(":latest")
+    assert plugin["PluginReference"] == f"{repository}@{digest}"
 
 
 def test_c16_an_insecure_registry_is_spoken_to_in_the_clear(

@@ -116,5 +116,5 @@ def _capability(text: str) -> str:
 def target_of(target: Target, plugin: Plugin) -> str:
     """Return the reference, in its full form, that a plugin is to be upgraded to."""
     if target.reference:
-        return str(reference.parse(target.reference).with_default_tag())
+        return str(reference.parse_remote(target.reference))
     return str(reference.parse(plugin.reference).without_digest().with_tag(target.tag))

@@ -154,7 +154,7 @@ class PluginController:
         return JobRequest(
             kind=kind,
             name=self.record.plugin_name,
-            remote=str(reference.parse(spec.plugin.remote).with_default_tag()),
+            remote=str(reference.parse_remote(spec.plugin.remote)),
             privileges=spec.plugin.privileges,
             env=spec.plugin.env,
             swarm_service_id=self.record.task.service_id,

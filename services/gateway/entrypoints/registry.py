@@ -86,7 +86,7 @@ class RegistryRoutes:
     async def upgrade(self, request: Request) -> Response | Stream:
         """Upgrade a plugin, granting it what the body says."""
         granted = await _granted(request)
-        ref = reference.parse(request.form("remote")).with_default_tag()
+        ref = reference.parse_remote(request.form("remote"))
         wish = JobRequest(
             kind=JobKind.UPGRADE,
             name=(await self.replica.ready()).resolve(request.name).plugin.name,

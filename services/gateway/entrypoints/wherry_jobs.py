@@ -117,7 +117,7 @@ class JobExtension:
     ) -> Response:
         """Replace a plugin; without `detach`, hanging up cancels it."""
         plugin = (await self.replica.ready()).resolve(wish.name).plugin
-        ref = reference.parse(wish.remote or plugin.reference).with_default_tag()
+        ref = reference.parse_remote(wish.remote or plugin.reference)
         job = JobRequest(
             kind=JobKind.UPGRADE,
             name=plugin.name,

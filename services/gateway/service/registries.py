@@ -38,7 +38,7 @@ class Registries:
 
         That is InvalidArgument for what is no reference, and the registry's own error.
         """
-        ref = reference.parse(remote).with_default_tag()
+        ref = reference.parse_remote(remote)
         subject = uuid.uuid4().hex
         sealed = None if auth.is_anonymous else self.vault.seal(auth.plaintext(), subject)
         command = GetPrivileges(
@@ -50,7 +50,7 @@ class Registries:
         self, remote: str, auth: AuthConfig, meta_headers: Mapping[str, tuple[str, ...]]
     ) -> RemotePlugin:
         """Return what a plugin at a registry is; raises as privileges does."""
-        ref = reference.parse(remote).with_default_tag()
+        ref = reference.parse_remote(remote)
         subject = uuid.uuid4().hex
         sealed = None if auth.is_anonymous else self.vault.seal(auth.plaintext(), subject)
         command = DescribePlugin(

@@ -134,13 +134,13 @@ def test_tag_and_digest_can_be_told_and_taken_off() -> None:
         ("h:5/a:v1", "vol", "h:5/a:v1", "vol:latest"),
         ("h:5/a:v1", "docker.io/library/vol:2", "h:5/a:v1", "vol:2"),
         (f"a/b@{SHA}", "", f"docker.io/a/b@{SHA}", "a/b:latest"),
-        (f"a/b:v2@{SHA}", "", f"docker.io/a/b:v2@{SHA}", "a/b:v2"),
+        (f"a/b:v2@{SHA}", "", f"docker.io/a/b@{SHA}", "a/b:v2"),
     ],
 )
 def test_local_name_follows_the_pull_rules(
     remote: str, alias: str, fetched: str, local: str
 ) -> None:
-    """What is fetched keeps its digest; the local name is familiar and tagged."""
+    """A digest says what is fetched, and the tag beside it only the familiar, tagged local name."""
     ref, name = reference.local_name(remote, alias)
 
     assert (str(ref), name) == (fetched, local)

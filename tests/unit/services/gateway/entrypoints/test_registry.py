@@ -86,7 +86,7 @@ async def test_pull(world: AppWorld) -> None:
         ("remote=p:v1&name=q", "docker.io/library/p:v1", "q:latest"),
         (
             f"remote=h.x/p:v1@sha256:{'a' * 64}",
-            f"h.x/p:v1@sha256:{'a' * 64}",
+            f"h.x/p@sha256:{'a' * 64}",
             "h.x/p:v1",
         ),
     ],
