@@ -52,6 +52,8 @@ class FeedFilter(Value):
     """Docker's filter of events: all keys must match, any value of a key is enough."""
 
     terms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: A key that names actors passes events of its own type only: Docker's does of any.
+    strict: bool = False
 
     def matches(self, event: FeedEvent) -> bool:
         """Tell whether the event passes; unknown keys are ignored, as dockerd does."""
@@ -96,6 +98,8 @@ class FeedFilter(Value):
         values = self.terms.get(key)
         if not values:
             return True
+        if self.strict and event.type != key:
+            return False
         name = event.attributes.get("name", "")
         return any(event.actor_id.startswith(value) or name.startswith(value) for value in values)
 

@@ -53,6 +53,7 @@ Capability = Annotated[
 ]
 #: Unix seconds, with a fraction or without.
 Seconds = Annotated[str, Query(description="Unix seconds, with an optional fraction")]
+Strict = Annotated[bool, Query(description="a filter such as `plugin` passes that type only")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ class Extension:
         since: Seconds = "",
         until: Seconds = "",
         filters_: Annotated[str, Query(alias="filters", description="as Docker's")] = "",
+        strict: Strict = False,  # noqa: FBT002 - a parameter of the query
         accept: Annotated[str, Header()] = "",
         last_event_id: Annotated[str, Header()] = "",
     ) -> StreamingResponse:
@@ -198,7 +200,7 @@ class Extension:
             after = form.to_int(last_event_id, function="ParseInt")
         reading = Reading(
             window=Window.parse(since, until),
-            filter=FeedFilter(terms=dict(filters.parse(filters_))),
+            filter=FeedFilter(terms=dict(filters.parse(filters_)), strict=strict),
             after_seq=after,
             opened_ns=self.feed.clock(),
             positions=self.feed.positions(),

@@ -83,7 +83,7 @@ _SYSTEM: Final = (
         "/events",
         "Stream events, a line of JSON each",
         _one("EventMessage"),
-        since=(STRING, "Unix seconds, RFC 3339, or how long ago"),
+        since=(STRING, "Unix seconds, with a fraction if need be"),
         until=(STRING, "the same; without it the stream does not end"),
         **_FILTERS,
     ),

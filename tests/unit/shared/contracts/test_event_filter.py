@@ -154,6 +154,14 @@ def test_an_actor_is_matched_by_the_beginning_of_its_id_or_name(
     assert passes({key: (value,)}, event()) is passed
 
 
+@pytest.mark.parametrize(("key", "passed"), [("plugin", True), ("volume", False)])
+def test_a_strict_filter_looks_at_the_type_too(key: str, passed: bool) -> None:
+    """An actor key of a strict filter passes no other type's event."""
+    strict = FeedFilter(terms={key: ("vieux/sshfs",)}, strict=True)
+
+    assert strict.matches(event()) is passed
+
+
 def test_an_actor_without_a_name_is_matched_by_its_id_alone() -> None:
     """An event that has no name attribute is found by the id."""
     nameless = event(tier="front")

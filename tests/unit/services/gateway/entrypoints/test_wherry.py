@@ -270,6 +270,15 @@ async def test_events_as_server_sent(world: AppWorld) -> None:
     assert rest == [""]
 
 
+@pytest.mark.parametrize(("strict", "count"), [("0", 1), ("1", 0)])
+async def test_events_by_a_strict_filter(world: AppWorld, strict: str, count: int) -> None:
+    """Docker's filter passes a plugin that is asked for as a volume; a strict one does not."""
+    world.kept.append(event(1))
+    query = {"until": "100", "filters": '{"volume": ["a/plugin"]}', "strict": strict}
+    response = await world.client.get("/wherry/v1/events", params=query)
+    assert len(response.text.splitlines()) == count
+
+
 async def test_wrong_event_time(world: AppWorld) -> None:
     """By class, a wrong time is the client's fault."""
     assert (await world.get("/wherry/v1/events", since="x")).status_code == 400
