@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -122,7 +123,8 @@ class Tokens:
         )
 
     def _lifetime_s(self, expires_in: object) -> float:
-        is_number = isinstance(expires_in, int | float) and expires_in > 0
+        # JSON's numbers may be longer than a float holds, and Python reads Infinity among them.
+        is_number = isinstance(expires_in, int | float) and 0 < expires_in <= sys.float_info.max
         lifetime = float(expires_in) if is_number else self._limits.token_default_s  # type: ignore[arg-type] # is_number
         return lifetime - min(self._limits.token_leeway_s, lifetime / 2)
 

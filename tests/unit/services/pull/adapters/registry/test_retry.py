@@ -113,6 +113,20 @@ def test_retry_after_may_be_a_date(seconds: int) -> None:
     assert retry_after_s(until, _NOW) == max(0, seconds)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"Mon, {'9' * 23} Jan 2020 00:00:00 GMT",
+        f"Mon, 01 Jan 2020 00:00:00 +{'9' * 21}",
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+    ],
+    ids=["day", "zone", "year"],
+)
+def test_a_date_that_no_clock_shows_is_none(value: str) -> None:
+    """Numbers beyond what a date may hold are as good as no date."""
+    assert retry_after_s(value, _NOW) is None
+
+
 @given(st.text())
 def test_retry_after_may_be_anything(value: str) -> None:
     """Whatever a registry writes is a pause or nothing."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from urllib.parse import parse_qs
 
 import httpx
@@ -61,7 +62,11 @@ async def test_a_token_is_used_until_shortly_before_its_end() -> None:
     assert (await tokens.get(wanted("a"), server.ask)).value == "t2"
 
 
-@pytest.mark.parametrize("expires_in", [None, 0, -5, "x"])
+@pytest.mark.parametrize(
+    "expires_in",
+    [None, 0, -5, "x", math.inf, math.nan, 10**400],
+    ids=["none", "zero", "past", "text", "inf", "nan", "huge"],
+)
 async def test_a_token_without_a_lifetime_lives_a_minute(expires_in: object) -> None:
     """Where a server says nothing of use, the specification's default counts."""
     server = Server(expires_in=expires_in)
