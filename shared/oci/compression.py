@@ -13,6 +13,8 @@ from shared.oci.tar_header import TarError
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+#: One of sixteen bytes, then these: a frame that says nothing, with which pzstd begins.
+_ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 
 #: isal's stubs declare its error as an instance
 _BROKEN: Final = (igzip.BadGzipFile, zlib.error, cast("type[Exception]", igzip_lib.IsalError))
@@ -31,7 +33,11 @@ def decompressed(source: Reader) -> Reader:
     whole = _Prefixed(head, source)
     if head.startswith(_GZIP):
         return _GzipReader(whole)
-    return _ZstdReader(whole) if head == _ZSTD else whole
+    return _ZstdReader(whole) if _is_zstd(head) else whole
+
+
+def _is_zstd(head: bytes) -> bool:
+    return head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5)
 
 
 def _read_head(source: Reader) -> bytes:
