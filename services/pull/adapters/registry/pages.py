@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Final
 
 from services.pull.adapters.registry.call import Answer, Call
 from services.pull.adapters.registry.redirects import is_same_origin, joined
 from services.pull.adapters.registry.session import Session
 from shared import errdefs
 
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*?\brel\s*=\s*"?next\b"?', re.IGNORECASE)
+#: Bytes of a Link header; servers take addresses of 8000 (RFC 9110, section 4.1).
+LINK_LIMIT: Final = 8 << 10
+# No part of it may run into the next address: it would be searched from each one to the end.
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*?\brel\s*=\s*"?next\b"?', re.IGNORECASE)
 
 
 async def pages(session: Session, call: Call, *statuses: int) -> AsyncGenerator[Answer, None]:
@@ -24,17 +27,34 @@ async def pages(session: Session, call: Call, *statuses: int) -> AsyncGenerator[
     while len(seen) < session.limits.pages:
         answer = await session.expect(call, 200, *statuses)
         yield answer
-        following = _next(answer)
-        if following is None:
+        url = following(answer, call.what)
+        if url is None:
             return
-        if following in seen:
+        if url in seen:
             break
-        seen.add(following)
-        call = Call(method="GET", url=following, what=call.what, headers=call.headers)
+        seen.add(url)
+        call = Call(method="GET", url=url, what=call.what, headers=call.headers)
     raise errdefs.InvalidArgument(
         f"{call.what}: the list of registry {session.host} does not end: tell its owner",
         detail={"registry": session.host, "status": 200},
     )
+
+
+def following(answer: Answer, what: str) -> str | None:
+    """Return the address of the next page; None: this was the last.
+
+    Raises InvalidArgument for a Link that is too long to be an address.
+    """
+    for value in answer.headers.get_list("Link"):
+        if len(value) > LINK_LIMIT:
+            raise errdefs.InvalidArgument(
+                f"{what}: {answer.url.host} sent a Link of {len(value)} bytes"
+            )
+        if found := _NEXT.search(value):
+            url = joined(answer.url, found[1])
+            # A list is not a way to send our login elsewhere.
+            return str(url) if is_same_origin(url, answer.url) else None
+    return None
 
 
 def items(answer: Answer, key: str, what: str) -> list[Any]:
@@ -53,12 +73,3 @@ async def tags(session: Session, path: str) -> list[str]:
     async for answer in pages(session, call):
         found += (tag for tag in items(answer, "tags", call.what) if isinstance(tag, str))
     return found
-
-
-def _next(answer: Answer) -> str | None:
-    for value in answer.headers.get_list("Link"):
-        if found := _NEXT.search(value):
-            url = joined(answer.url, found[1])
-            # A list is not a way to send our login elsewhere.
-            return str(url) if is_same_origin(url, answer.url) else None
-    return None
