@@ -7,8 +7,10 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
+import httpx
+
 from services.pull.adapters.registry.call import Answer, Call
-from services.pull.adapters.registry.redirects import is_same_origin, joined
+from services.pull.adapters.registry.redirects import BadRedirect, is_same_origin, joined
 from services.pull.adapters.registry.session import Session
 from shared import errdefs
 
@@ -43,7 +45,7 @@ async def pages(session: Session, call: Call, *statuses: int) -> AsyncGenerator[
 def following(answer: Answer, what: str) -> str | None:
     """Return the address of the next page; None: this was the last.
 
-    Raises InvalidArgument for a Link that is too long to be an address.
+    Raises InvalidArgument for a Link that is too long, or no address of a web server.
     """
     for value in answer.headers.get_list("Link"):
         if len(value) > LINK_LIMIT:
@@ -51,10 +53,19 @@ def following(answer: Answer, what: str) -> str | None:
                 f"{what}: {answer.url.host} sent a Link of {len(value)} bytes"
             )
         if found := _NEXT.search(value):
-            url = joined(answer.url, found[1])
-            # A list is not a way to send our login elsewhere.
-            return str(url) if is_same_origin(url, answer.url) else None
+            return _on_same_server(answer.url, found[1], what)
     return None
+
+
+def _on_same_server(base: httpx.URL, link: str, what: str) -> str | None:
+    """Return an address; None for another server's: a list is no way to send our login there."""
+    try:
+        url = joined(base, link)
+    except BadRedirect as error:
+        raise errdefs.InvalidArgument(
+            f"{what}: {base.host} sent a Link that leads nowhere"
+        ) from error
+    return str(url) if is_same_origin(url, base) else None
 
 
 def items(answer: Answer, key: str, what: str) -> list[Any]:

@@ -61,3 +61,10 @@ def test_a_link_as_long_as_allowed_is_read() -> None:
     """The limit leaves room for every address that servers must take."""
     link = '<?last=b>; rel="next"'
     assert following(answer(link.rjust(LINK_LIMIT)), "tags of a") == f"{_URL}?last=b"
+
+
+@pytest.mark.parametrize("address", ["ftp://x/", "http://[::bad", "http://registry\x7f/"])
+def test_a_link_to_no_web_server_is_refused(address: str) -> None:
+    """A list that goes on nowhere is an error, as a list that breaks off would look whole."""
+    with pytest.raises(errdefs.InvalidArgument, match="a Link that leads nowhere"):
+        following(answer(f'<{address}>; rel="next"'), "tags of a")
