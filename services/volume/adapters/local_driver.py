@@ -85,7 +85,7 @@ class LocalDriver:
     async def remove(self, name: str) -> None:
         """Unmount a volume and move its folder aside; it is deleted in the background."""
         data = self._data(name)
-        await self._in_mounting(lambda: _unmount_all(data))
+        await self._in_mounting(lambda: mounts.unmount_all(data))
         grave = await asyncio.to_thread(self._bury, name)
         if grave is not None:
             self._delete_soon(grave)
@@ -101,7 +101,7 @@ class LocalDriver:
         """Unmount it when nobody has it any more."""
         data = self._data(name)
         if is_last:
-            await self._in_mounting(lambda: _unmount_all(data))
+            await self._in_mounting(lambda: mounts.unmount_all(data))
 
     async def path(self, name: str) -> str:
         """Return a volume's folder."""
@@ -177,13 +177,8 @@ def _is_folder_name(name: str) -> bool:
 
 def _mount_once(wanted: local.MountPlan, path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
-    if not mounts.is_mounted(path.resolve()):
+    if not mounts.is_mounted(path):
         mounts.mount(wanted, path)
-
-
-def _unmount_all(path: Path) -> None:
-    while mounts.is_mounted(path.resolve()):
-        mounts.unmount(path)
 
 
 def _size_bytes(folder: Path) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,70 @@ async def test_a_busy_mount_is_told(driver: LocalDriver) -> None:
     place = Path(await driver.mount("tm", "a", TMPFS))
     with (place / "file").open("w"), pytest.raises(errdefs.Conflict, match="is busy"):
         await driver.unmount("tm", "a", is_last=True)
+
+
+def _mount_tmpfs(place: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=True)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """Give a tree of the host's, with a mount below a mount, that passes mounts on to its peers."""
+    tree = tmp_path / "tree"
+    for place in (tree, tree / "sub", tree / "sub" / "deep"):
+        place.mkdir()
+        _mount_tmpfs(place)
+        subprocess.run(["mount", "--make-shared", place], check=True)
+    yield tree
+    subprocess.run(["umount", "--recursive", tree], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("o", ["rbind", "rbind,ro", "rbind,rprivate", "rbind,rshared"])
+async def test_a_tree_is_unmounted_whole_and_only_here(
+    driver: LocalDriver, tree: Path, o: str
+) -> None:
+    """What is mounted below goes with the volume, in use or not; the host keeps all of its tree."""
+    options = {"type": "none", "device": str(tree), "o": o}
+    await driver.create("tree", options)
+    place = Path(await driver.mount("tree", "a", options))
+    assert mounts.is_mounted(place / "sub" / "deep")
+    (tree / "sub" / "file").touch()
+    with (place / "sub" / "file").open():
+        await driver.unmount("tree", "a", is_last=True)
+
+    assert not any(map(mounts.is_mounted, (place, place / "sub", place / "sub" / "deep")))
+    assert all(map(mounts.is_mounted, (tree, tree / "sub", tree / "sub" / "deep")))
+
+
+@pytest.mark.root
+async def test_what_the_host_mounts_in_a_bind_does_not_keep_it(
+    driver: LocalDriver, tree: Path
+) -> None:
+    """A mount that came into the volume from its tree is no reason to be busy, and stays there."""
+    options = {"type": "none", "device": str(tree), "o": "bind"}
+    await driver.create("tree", options)
+    place = Path(await driver.mount("tree", "a", options))
+    (tree / "late").mkdir()
+    _mount_tmpfs(tree / "late")
+    assert mounts.is_mounted(place / "late")
+    await driver.remove("tree")
+
+    assert not mounts.is_mounted(place)
+    assert mounts.is_mounted(tree / "late")
+
+
+@pytest.mark.root
+async def test_a_mount_out_of_reach_is_told(driver: LocalDriver) -> None:
+    """What lies under another mount can not be unmounted, and is not waited for."""
+    await driver.create("tm", TMPFS)
+    place = Path(await driver.mount("tm", "a", TMPFS))
+    _mount_tmpfs(place.parent)
+    try:
+        with pytest.raises(errdefs.Conflict, match="is mounted where it cannot be reached"):
+            await driver.unmount("tm", "a", is_last=True)
+    finally:
+        mounts.unmount(place.parent)
 
 
 @pytest.mark.root
