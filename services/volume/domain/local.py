@@ -20,6 +20,9 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(?:[kmgtp]?(?:i?b)?)\s*", re.IGN
 #: File systems of other hosts.
 _REMOTE = frozenset({"nfs", "nfs4", "cifs"})
 
+#: What the kernel's CIFS takes one by.
+_PASSWORDS = frozenset({"pass", "password", "pass2", "password2"})
+
 #: Options that are flags of mount(2), and whether they set or clear them.
 _FLAGS = {
     "defaults": (0, True),
@@ -81,9 +84,10 @@ class MountPlan:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return what must not be repeated in errors."""
-        words = self.data.split(",")
-        return tuple(word[9:] for word in words if word.startswith("password=") and word[9:])
+        """Return what must not be repeated in errors, the longest first: one may hold another."""
+        words = (word.partition("=") for word in self.data.split(","))
+        found = (value for name, _, value in words if name in _PASSWORDS and value)
+        return tuple(sorted(found, key=len, reverse=True))
 
 
 def check_name(name: str) -> None:

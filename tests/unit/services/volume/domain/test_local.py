@@ -102,8 +102,16 @@ def test_the_kernel_is_told_addresses(
     assert (told.device, told.data) == (device, data)
 
 
-def test_passwords_are_secrets() -> None:
-    """They are known, so that errors can hide them."""
-    plan = local.plan({"type": "cifs", "device": "//h/s", "o": "username=u,password=p=q"})
+@pytest.mark.parametrize(
+    ("o", "secrets"),
+    [
+        ("username=u,password=p=q", ("p=q",)),
+        ("pass=ab,password2=abc,pass2=abcd,user=a", ("abcd", "abc", "ab")),
+        ("password=,passwordless=x,compass=y", ()),
+    ],
+)
+def test_passwords_are_secrets(o: str, secrets: tuple[str, ...]) -> None:
+    """All that CIFS takes for one is known, so that errors can hide it, the longest first."""
+    plan = local.plan({"type": "cifs", "device": "//h/s", "o": o})
     assert plan is not None
-    assert plan.secrets == ("p=q",)
+    assert plan.secrets == secrets
