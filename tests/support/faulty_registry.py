@@ -91,6 +91,11 @@ class FaultyRegistry:
         """Return how many connections were made, those that spoke TLS too."""
         return len(self._writers)
 
+    @property
+    def open_connections(self) -> int:
+        """Return how many of them nobody has closed yet."""
+        return sum(not writer.is_closing() for writer in self._writers)
+
     def on(self, method: str, path: str, *behaviours: Behaviour) -> None:
         """Answer so, one after the other, the last one for ever."""
         self._scripts[method, path] = list(behaviours)

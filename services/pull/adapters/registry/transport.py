@@ -28,6 +28,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._limits = dialer.limits
         self._idle: dict[Origin, list[Connection]] = {}
         self._slots: dict[Origin, asyncio.Semaphore] = {}
+        #: Runs while there are idle connections.
+        self._timer: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*; the answer's body holds the connection until it is read or closed."""
@@ -50,6 +52,9 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connections that nobody uses."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for connections in self._idle.values():
             for connection in connections:
                 connection.wire.close()
@@ -57,23 +62,40 @@ class Transport(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # the loop takes its leave of them
 
     def put_back(self, origin: Origin, connection: Connection) -> None:
-        """Keep a connection for the next request."""
+        """Keep a connection for the next request, until it was unused for too long."""
         connection.rest()
         self._idle.setdefault(origin, []).append(connection)
+        if self._timer is None:
+            self._look_again_in(self._limits.idle_s)
 
     def _take(self, origin: Origin) -> Connection | None:
-        """Return the connection that was used last, and drop those that are of no more use."""
+        """Return the connection that was used last."""
+        self._drop_useless()
+        connections = self._idle.get(origin)
+        return connections.pop() if connections else None
+
+    def _drop_useless(self) -> None:
+        """Close what was unused for too long, or its peer has closed."""
         oldest = time.monotonic() - self._limits.idle_s
-        kept: list[Connection] = []
-        for connection in self._idle.pop(origin, []):
-            if connection.wire.is_idle and connection.idle_since > oldest:
-                kept.append(connection)
-            else:
-                connection.wire.close()
-        taken = kept.pop() if kept else None
-        if kept:
-            self._idle[origin] = kept
-        return taken
+        kept: dict[Origin, list[Connection]] = {}
+        for origin, connections in self._idle.items():
+            for connection in connections:
+                if connection.wire.is_idle and connection.idle_since > oldest:
+                    kept.setdefault(origin, []).append(connection)
+                else:
+                    connection.wire.close()
+        self._idle = kept
+
+    def _look_again(self) -> None:
+        """Drop what is of no more use, at hosts that are never asked again, too."""
+        self._timer = None
+        self._drop_useless()
+        since = [one.idle_since for connections in self._idle.values() for one in connections]
+        if since:
+            self._look_again_in(min(since) + self._limits.idle_s - time.monotonic())
+
+    def _look_again_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look_again)
 
 
 class _Lease:

@@ -26,6 +26,7 @@ from tests.support.registry_client import (
     repository,
     whole,
 )
+from tests.support.wait import eventually
 
 _MANIFEST = plugin_manifest()
 _PATH = "/v2/a/b/manifests/latest"
@@ -93,6 +94,19 @@ async def test_no_more_connections_than_allowed(faulty: FaultyRegistry, plugin: 
     await asyncio.gather(*(plugin.manifest() for _ in range(20)))
 
     assert faulty.connections <= before + 1
+
+
+async def test_an_unused_connection_is_closed(faulty: FaultyRegistry, sleeps: Sleeps) -> None:
+    """Nobody has to ask its host again for that; who does gets a new one."""
+    registry = new_registry(limits=Limits(idle_s=0.1), sleep=sleeps)
+    plugin = repository(registry, f"{faulty.authority}/a/b")
+    faulty.on("GET", _PATH, does.answer(200, _MANIFEST))
+    try:
+        for _ in range(2):
+            await asyncio.gather(*(plugin.manifest() for _ in range(3)))
+            await eventually(lambda: faulty.open_connections == 0)
+    finally:
+        await registry.aclose()
 
 
 async def test_a_cancelled_request_leaves_its_place(
