@@ -29,7 +29,6 @@ from shared.contracts.executor import (
     DeleteContainer,
     DeleteLog,
     DiscardContainer,
-    ExecutorStarted,
     GetContainer,
     ListContainers,
     ReleaseNode,
@@ -51,7 +50,6 @@ class Executor:
 
     def __init__(self, host: Host, publisher: Publisher, *, log_check_interval_s: float) -> None:
         self._host = host
-        self._publisher = publisher
         self._log_check_interval_s = log_check_interval_s
         self._watch = Watch(host, publisher)
         self._health = HealthLoops(host=host, watch=self._watch)
@@ -78,9 +76,7 @@ class Executor:
 
         For the start, and for every time the bus is found again: safe to repeat.
         """
-        for held in self._watch.all():
-            await self._watch.announce(held)
-        await self._publisher.publish(ExecutorStarted())
+        await self._watch.announce_all()
 
     async def close(self) -> None:
         """Stop following; the containers go on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,11 @@ import structlog
 
 from services.executor.domain.record import Process, Record
 from services.executor.ports import Host
+from services.executor.service import facts
+from services.executor.service.facts import Facts
 from shared import errdefs
 from shared.bus.ports import Publisher
-from shared.contracts.executor import ContainerExited, ContainerObserved, Exit, HealthStatus
+from shared.contracts.executor import Exit
 from shared.contracts.message import Message
 from shared.telemetry import context
 
@@ -23,7 +25,6 @@ log = structlog.get_logger()
 
 #: What an exit tells of the output.
 _TOLD_LINES, _TOLD_LETTERS = 10, 500
-_VERDICTS = frozenset({HealthStatus.HEALTHY, HealthStatus.UNHEALTHY})
 #: How long a supervisor may take to record an exit and end; one that hangs would hide a crash.
 _RECORD_LIMIT_S = 5.0
 
@@ -53,7 +54,7 @@ class Watch:
         self, host: Host, publisher: Publisher, *, record_limit_s: float = _RECORD_LIMIT_S
     ) -> None:
         self._host = host
-        self._publisher = publisher
+        self._facts = Facts(publisher, self._of_all)
         self._record_limit_s = record_limit_s
         self._held: dict[str, Held] = {}
         #: Set, and replaced, when a container is held, or its output kept.
@@ -127,25 +128,17 @@ class Watch:
 
     async def announce(self, held: Held) -> None:
         """Publish the exit of a container that has ended, or what is wrong with a running one."""
-        record = held.record
-        if not held.committed:
-            return
-        if record.exit is not None:
-            exited = ContainerExited(container_id=record.container_id, exit=record.exit)
-            await self._publish(exited, message_id=record.container_id)
-        elif record.degraded or record.ran_out_of_memory or record.health_status in _VERDICTS:
-            await self.observe(held, record.health_message)
+        fact = _told_of(held)
+        if fact is not None:
+            await self._facts.publish(fact)
+
+    async def announce_all(self) -> None:
+        """Publish what there is to tell of each container, then that the executor is here."""
+        await self._facts.publish_all()
 
     async def observe(self, held: Held, message: str = "") -> None:
         """Publish a running container's health and whether its supervisor lives."""
-        await self._publish(
-            ContainerObserved(
-                container_id=held.container_id,
-                degraded=held.record.degraded,
-                health=held.record.health_status,
-                message=message,
-            )
-        )
+        await self._facts.publish(facts.observed(held.record, message))
 
     def update(self, held: Held, **changes: Any) -> None:
         """Change what is remembered of a container, here and in its folder."""
@@ -166,6 +159,7 @@ class Watch:
         """Follow nothing any longer; the containers go on."""
         for container_id in list(self._held):
             await self.forget(container_id)
+        await self._facts.close()
 
     async def _follow(self, held: Held) -> None:
         init, conmon = held.record.init, held.record.conmon
@@ -231,12 +225,15 @@ class Watch:
     def _is_alive(self, process: Process | None) -> bool:
         return process is not None and self._host.processes.is_alive(process)
 
-    async def _publish(self, message: Message, *, message_id: str | None = None) -> None:
-        try:
-            await self._publisher.publish(message, message_id=message_id)
-        except errdefs.Unavailable as error:
-            # Published again at the next connection.
-            log.warning("not published yet", type=message.TYPE, error=error.message)
+    def _of_all(self) -> Iterator[Message]:
+        """Yield what there is to tell of each container when its turn comes."""
+        for held in self.all():
+            if (fact := _told_of(held)) is not None:
+                yield fact
+
+
+def _told_of(held: Held) -> Message | None:
+    return facts.told_of(held.record) if held.committed else None
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

@@ -39,6 +39,7 @@ from shared.contracts.executor import (
 from tests.support.bus import FakePublisher, delivery
 from tests.support.host import FakeHost
 from tests.support.spans import recorded
+from tests.support.wait import eventually
 
 _CONFIG = ContainerConfig(rootfs="/rootfs", args=("/p",))
 _READY = Ready(unix_socket="p.sock", deadline_s=5)
@@ -329,21 +330,72 @@ async def test_an_exit_is_published_under_the_containers_id(scene: Scene) -> Non
     assert scene.publisher.message_ids == ["c-1"]
 
 
-async def test_an_exit_that_could_not_be_published_is_told_later(scene: Scene) -> None:
-    """A bus that is away costs nothing: all exits are told again, until they are deleted."""
+async def test_an_exit_is_told_at_every_start_until_it_is_deleted(scene: Scene) -> None:
+    """Who missed it hears of it again; of what is deleted nothing is told."""
     await scene.start()
-    scene.publisher.error = errdefs.Unavailable("no bus")
     scene.host.processes.end(101)
     await scene.settle()
-    scene.publisher.error = None
 
-    await scene.executor.announce()
     await scene.executor.announce()
     await scene.delete()
     await scene.executor.announce()
 
     assert scene.exits() == ["c-1", "c-1"]
     assert scene.publisher.published[-1] == ExecutorStarted()
+
+
+async def test_an_exit_that_the_bus_refused_is_told_once_it_takes_it(scene: Scene) -> None:
+    """A bus that refused what it was told, and never went away, costs nothing."""
+    await scene.start()
+    scene.publisher.error = errdefs.Unavailable("the message bus refuses")
+    scene.host.processes.end(101)
+    await scene.settle()
+
+    scene.publisher.error = None
+    await eventually(lambda: ExecutorStarted() in scene.publisher.published)
+
+    assert scene.exits() == ["c-1"]
+
+
+async def test_a_start_that_the_bus_refused_is_told_once_it_takes_it(scene: Scene) -> None:
+    """The executor's own beginning is not lost either, nor what its containers became before."""
+    await scene.start()
+    scene.host.processes.end(101)
+    await scene.settle()
+    scene.publisher.published.clear()
+    scene.publisher.error = errdefs.Unavailable("the message bus refuses")
+    await scene.executor.announce()
+
+    scene.publisher.error = None
+    await eventually(lambda: ExecutorStarted() in scene.publisher.published)
+
+    assert scene.exits() == ["c-1"]
+
+
+async def test_what_is_announced_is_not_announced_again(scene: Scene) -> None:
+    """A bus that is found again is told all, and nothing that it refused before is left to tell."""
+    await scene.start()
+    scene.publisher.error = errdefs.Unavailable("the message bus refuses")
+    scene.host.processes.end(101)
+    await scene.settle()
+    scene.publisher.error = None
+
+    await scene.executor.announce()
+
+    assert scene.exits() == ["c-1"]
+    assert "publish again" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_a_close_tells_nothing_any_more(scene: Scene) -> None:
+    """An executor that ends while the bus refuses waits for nothing, and leaves no task."""
+    await scene.start()
+    scene.publisher.error = errdefs.Unavailable("the message bus refuses")
+    scene.host.processes.end(101)
+    await scene.settle()
+
+    await scene.executor.close()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_an_unrecorded_exit_keeps_its_time(scene: Scene) -> None:
