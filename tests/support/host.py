@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 
 from services.executor.domain.record import Process, Record
@@ -333,6 +334,13 @@ class FakeLogs:
         self.outputs: dict[str, FakeOutput] = {}
         #: Records of deleted containers, by log name.
         self.kept: dict[str, list[Record]] = {}
+        self.readers: list[FakeReader] = []
+        #: Containers of which somebody waits for more, and those of which nothing can be opened.
+        self.watched: set[str] = set()
+        self.unreadable: set[str] = set()
+        #: Nothing is opened while it is not set.
+        self.may_open = threading.Event()
+        self.may_open.set()
 
     def output(self, container_id: str) -> FakeOutput:
         """Return what a container has written."""
@@ -340,18 +348,22 @@ class FakeLogs:
 
     def open(self, record: Record) -> FakeReader:
         """Open the output at its beginning."""
-        return FakeReader(self.output(record.container_id))
+        return self._opened(record)
 
     def open_tail(self, record: Record, lines: int) -> tuple[FakeReader, int]:
         """Open the output at its last lines."""
         written = self.output(record.container_id).lines
         begin = max(0, len(written) - lines)
-        return FakeReader(self.output(record.container_id), begin), len(written) - begin
+        return self._opened(record, begin), len(written) - begin
 
     @contextlib.contextmanager
     def written(self, record: Record) -> Iterator[asyncio.Event]:
         """Hold the event of the output."""
-        yield self.output(record.container_id).written
+        self.watched.add(record.container_id)
+        try:
+            yield self.output(record.container_id).written
+        finally:
+            self.watched.remove(record.container_id)
 
     def keep(self, record: Record) -> None:
         """Keep all of it."""
@@ -378,6 +390,13 @@ class FakeLogs:
         """Note it."""
         self.full.discard(container_id)
         self.rotated.append(container_id)
+
+    def _opened(self, record: Record, begin: int = 0) -> FakeReader:
+        assert self.may_open.wait(timeout=20)
+        if record.container_id in self.unreadable:
+            raise OSError(errno.EIO, "Input/output error")
+        self.readers.append(FakeReader(self.output(record.container_id), begin))
+        return self.readers[-1]
 
 
 class FakePs:

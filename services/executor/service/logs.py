@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 
 from services.executor.domain import log_lines
@@ -39,9 +40,11 @@ class Logs:
         """
         reading = _Reading(wish=wish, host=self.host, watch=self.watch)
         deleted = self._deleted.setdefault(wish.log_name, asyncio.Event())
-        for record, reader in await asyncio.to_thread(self._open, wish):
-            async for batch in reading.of(record, reader):
-                yield batch
+        with ExitStack() as opened:
+            for record, reader in await self._opened(wish, opened):
+                async with aclosing(reading.of(record, reader)) as batches:
+                    async for batch in batches:
+                        yield batch
         while wish.follow and not reading.is_over:
             arrival = self.watch.arrival
             following = self._next(wish.log_name, reading.last)
@@ -50,22 +53,39 @@ class Logs:
                 if deleted.is_set():
                     return
                 continue
-            async for batch in reading.of(following, self.host.logs.open(following)):
-                yield batch
+            async with aclosing(reading.of(following, self.host.logs.open(following))) as batches:
+                async for batch in batches:
+                    yield batch
 
-    def _open(self, wish: FollowLog) -> list[tuple[Record, LogReader]]:
-        opened: list[tuple[Record, LogReader]] = []
+    async def _opened(
+        self, wish: FollowLog, opened: ExitStack
+    ) -> Iterable[tuple[Record, LogReader]]:
+        opening = asyncio.create_task(asyncio.to_thread(self._open, wish, opened))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # A thread opens on, and what it opens is to be closed.
+            await asyncio.gather(opening, return_exceptions=True)
+            raise
+
+    def _open(self, wish: FollowLog, opened: ExitStack) -> Iterable[tuple[Record, LogReader]]:
+        """Open what is asked for, oldest first, and have *opened* close it."""
+        readers: list[tuple[Record, LogReader]] = []
         left = wish.tail
         for record in reversed(self._records(wish.log_name)):
-            if left is None:
-                opened.append((record, self.host.logs.open(record)))
-                continue
-            reader, count = self.host.logs.open_tail(record, left)
-            opened.append((record, reader))
-            left -= count
-            if left == 0:
-                break
-        return opened[::-1]
+            reader, count = self._open_one(record, left)
+            opened.callback(reader.close)
+            readers.append((record, reader))
+            if left is not None:
+                left -= count
+                if left == 0:
+                    break
+        return reversed(readers)
+
+    def _open_one(self, record: Record, lines: int | None) -> tuple[LogReader, int]:
+        if lines is None:
+            return self.host.logs.open(record), 0
+        return self.host.logs.open_tail(record, lines)
 
     def _next(self, log_name: str, last: tuple[int, str]) -> Record | None:
         later = (record for record in self._records(log_name) if record.order > last)
@@ -96,15 +116,16 @@ class _Reading:
         is_shown = False
         held = self.watch.get(record.container_id)
         try:
-            async for raw in self._raw(record, reader, held):
-                lines = list(self._wanted(raw))
-                if lines and not is_shown:
-                    yield [_began(record)]
-                    is_shown = True
-                if lines:
-                    yield [LogEntry(container_id=record.container_id, line=line) for line in lines]
-                if self.is_over:
-                    return
+            async with aclosing(self._raw(record, reader, held)) as raws:
+                async for raw in raws:
+                    lines = list(self._wanted(raw))
+                    if lines and not is_shown:
+                        yield [_began(record)]
+                        is_shown = True
+                    if lines:
+                        yield [_line(record, line) for line in lines]
+                    if self.is_over:
+                        return
         finally:
             reader.close()
         ended = held.record.exit if held else record.exit
@@ -155,3 +176,7 @@ class _Reading:
 
 def _began(record: Record) -> LogEntry:
     return LogEntry(container_id=record.container_id, started_at_ns=record.started_at_ns)
+
+
+def _line(record: Record, line: LogLine) -> LogEntry:
+    return LogEntry(container_id=record.container_id, line=line)

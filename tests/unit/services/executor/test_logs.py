@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from shared.contracts.executor import (
 from tests.support.bus import FakePublisher, delivery
 from tests.support.containers import eventually
 from tests.support.host import FakeHost
+from tests.support.wait import all_have_run
 
 _CONFIG = ContainerConfig(rootfs="/rootfs", args=("/p",))
 
@@ -133,6 +135,51 @@ async def test_followed_up_to_a_time(scene: Scene) -> None:
     scene.host.logs.output(await scene.start(1)).write(1, "1")
     now_ns = scene.host.clock.now_ns()
     assert await scene.shown(follow=True, until_ns=max(now_ns, 10**9) + 1) == ["c-1:", "1"]
+
+
+@pytest.mark.parametrize("wish", [{}, {"tail": 9}, {"follow": True}], ids=str)
+async def test_who_hangs_up_leaves_nothing_open(scene: Scene, wish: dict[str, Any]) -> None:
+    """A reader that goes after the first lines of the first container keeps no other's open."""
+    for number in range(1, 4):
+        await scene.run(number, number)
+
+    async with aclosing(scene.executor.logs.follow(FollowLog(log_name="log", **wish))) as batches:
+        await anext(batches)
+
+    assert [reader.is_closed for reader in scene.host.logs.readers] == [True] * 3
+    assert scene.host.logs.watched == set()
+
+
+@pytest.mark.parametrize("wish", [{}, {"tail": 9}], ids=str)
+async def test_a_log_that_cannot_be_opened_leaves_nothing_open(
+    scene: Scene, wish: dict[str, Any]
+) -> None:
+    """A disk that fails at one container keeps no other's output open."""
+    for number in range(1, 4):
+        await scene.run(number, number)
+    scene.host.logs.unreadable.add("c-1")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        await scene.shown(**wish)
+
+    assert [reader.is_closed for reader in scene.host.logs.readers] == [True] * 2
+
+
+async def test_who_hangs_up_at_the_opening_leaves_nothing_open(scene: Scene) -> None:
+    """A reader that goes while its log is being opened waits for what is opened, and closes it."""
+    await scene.run(1, 1)
+    scene.host.logs.may_open.clear()
+    reading = asyncio.create_task(scene.shown())
+    await all_have_run()
+
+    reading.cancel()
+    await all_have_run()
+    scene.host.logs.may_open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+    await eventually(lambda: scene.host.logs.readers, "it was opened")
+    assert [reader.is_closed for reader in scene.host.logs.readers] == [True]
 
 
 async def test_leftovers_of_a_plugin(scene: Scene) -> None:
