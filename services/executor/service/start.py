@@ -52,7 +52,9 @@ class Starter:
         async with self.watch.lock(command.container_id):
             held = self.watch.get(command.container_id)
             if held is not None and held.record.exit is not None:
-                raise failure.already_exited(held.container_id, held.record.exit)
+                if held.committed:
+                    raise failure.already_exited(held.container_id, held.record.exit)
+                held = None  # of a start whose undoing failed: it is begun anew
             if held is None or held.record.phase is not Phase.RUNNING:
                 held = await self._all_or_nothing(command, held)
             return held

@@ -45,21 +45,27 @@ class Stopper:
             raise _unkillable(held.container_id)
 
     async def remove(self, container_id: str) -> None:
-        """Kill what still runs and remove all that is left; safe to repeat, also half-way."""
+        """Kill what still runs and remove all that is left; safe to repeat, also half-way.
+
+        Until nothing is left it stays listed, so that who compares lists has it removed again.
+        """
         held = self.watch.get(container_id)
-        if held is not None and not held.ended.is_set():
-            await self.stop(held, signal.SIGKILL, _KILL_LIMIT_S)
+        if held is not None:
+            if not held.ended.is_set():
+                await self.stop(held, signal.SIGKILL, _KILL_LIMIT_S)
+            # Before anything of it goes: what is noted of it would bring its folder back.
+            await self.watch.unfollow(held)
         record = held.record if held else self.host.bundles.load(container_id)
-        await self.watch.forget(container_id)
         await self.host.runtime.delete(container_id)
         await self._end_rest(container_id)
         self.host.mounts.unmount_sockets(container_id)
-        self._unshare(record)
+        self._unshare(container_id, record)
         self.host.cgroups.remove(container_id)
         if record is not None:
             await self._keep_output(record)
         # Last: as long as the folder is there, a restart knows that something may be left.
         self.host.bundles.remove(container_id)
+        await self.watch.forget(container_id)
 
     async def _keep_output(self, record: Record) -> None:
         try:
@@ -78,10 +84,12 @@ class Stopper:
             # A paused process takes no signal before it goes on, on cgroup v1 not even SIGKILL.
             await self.host.runtime.resume(held.container_id)
 
-    def _unshare(self, record: Record | None) -> None:
+    def _unshare(self, container_id: str, record: Record | None) -> None:
         folder = record.propagated if record else None
         # The next container of the same thing may use it before this one is deleted.
-        others = {held.record.propagated for held in self.watch.all()}
+        others = {
+            held.record.propagated for held in self.watch.all() if held.container_id != container_id
+        }
         if folder is not None and folder not in others:
             self.host.mounts.unshare_folder(folder)
 

@@ -149,11 +149,15 @@ class Watch:
             # A full disk. A later executor finds all of it out again from the processes.
             log.warning("not noted", container_id=held.container_id, error=str(error))
 
+    async def unfollow(self, held: Held) -> None:
+        """Look no longer what becomes of a container; it stays listed."""
+        await _cancel(held.tasks)
+
     async def forget(self, container_id: str) -> None:
-        """Follow the container no longer."""
+        """Follow the container no longer, and list it no more."""
         held = self._held.pop(container_id, None)
         if held is not None:
-            await _cancel(held.tasks)
+            await self.unfollow(held)
 
     async def close(self) -> None:
         """Follow nothing any longer; the containers go on."""

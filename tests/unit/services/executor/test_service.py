@@ -32,6 +32,7 @@ from shared.contracts.executor import (
     ListContainers,
     PropagatedMount,
     Ready,
+    ReleaseNode,
     SignalContainer,
     StartContainer,
     StopContainer,
@@ -268,6 +269,96 @@ async def test_a_folder_is_shared_as_long_as_somebody_uses_it(scene: Scene) -> N
     await scene.delete("c-2")
 
     assert scene.host.mounts.unmounted == ["/p"]
+
+
+async def test_a_failed_deletion_stays_listed_and_a_repeat_finishes_it(scene: Scene) -> None:
+    """Who compares lists finds a container of which something is left, and deletes it again."""
+    await scene.start()
+    await scene.stop()
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    for _ in range(2):
+        with pytest.raises(errdefs.Conflict, match="busy"):
+            await scene.delete()
+        assert [one.container_id for one in scene.executor.containers()] == ["c-1"]
+    with pytest.raises(errdefs.Conflict, match="c-1"):
+        await scene.executor.release_node(ReleaseNode(), delivery())
+
+    scene.host.mounts.error = None
+    await scene.delete()
+
+    assert scene.executor.containers() == ()
+    assert scene.host.bundles.container_ids() == []
+
+
+async def test_a_half_deleted_container_is_told_as_one_that_ended(scene: Scene) -> None:
+    """It has no health and no late events any more; its exit alone is told again."""
+    scene.host.runtime.exec_answers = ["bad"]
+    await scene.start(health=HealthCheck(exec=("/check",), retries=1))
+    await scene.settle()
+    await scene.stop()
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    with pytest.raises(errdefs.Conflict, match="busy"):
+        await scene.delete()
+    scene.publisher.published.clear()
+
+    scene.host.bundles.run_out_of_memory("c-1")
+    await scene.settle()
+    assert scene.publisher.published == []
+    await scene.executor.announce()
+
+    assert scene.exits() == ["c-1"]
+    with pytest.raises(errdefs.Conflict):
+        await scene.start()
+
+
+async def test_a_half_deleted_container_is_deleted_by_the_next_executor(scene: Scene) -> None:
+    """An executor that dies between two tries leaves one that is listed, and can be deleted."""
+    await scene.start()
+    await scene.stop()
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    with pytest.raises(errdefs.Conflict, match="busy"):
+        await scene.delete()
+    await scene.executor.close()
+    scene.executor = scene.new_executor()
+    await scene.executor.restore()
+    scene.host.mounts.error = None
+
+    assert [one.container_id for one in scene.executor.containers()] == ["c-1"]
+    await scene.delete()
+
+    assert scene.host.bundles.container_ids() == []
+
+
+async def test_a_folder_of_a_half_deleted_container_is_unshared_once(scene: Scene) -> None:
+    """A container that is listed because it could not be deleted does not keep its own folder."""
+    folder = PropagatedMount(source="/p", destination="/mnt")
+    await scene.start(config=_CONFIG.model_copy(update={"propagated_mount": folder}))
+    await scene.stop()
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    with pytest.raises(errdefs.Conflict, match="busy"):
+        await scene.delete()
+    scene.host.mounts.error = None
+
+    await scene.delete()
+
+    assert scene.host.mounts.unmounted == ["/p"]
+
+
+async def test_a_start_begins_anew_after_one_that_could_not_be_undone(scene: Scene) -> None:
+    """A container that was never ready has not ended for its next start: it is made anew."""
+    scene.host.sockets.refuse()
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    with pytest.raises(errdefs.DeadlineExceeded):
+        await scene.start(ready=Ready(unix_socket="p.sock", deadline_s=0.01))
+    assert [one.container_id for one in scene.executor.containers()] == ["c-1"]
+    scene.host.mounts.error = None
+    scene.host.sockets.error = 0
+    scene.host.sockets.ready.set()
+
+    container = await scene.start()
+
+    assert (container.status, container.pid) == (ContainerStatus.RUNNING, 102)
+    assert scene.exits() == []
 
 
 async def test_stop_escalates(scene: Scene) -> None:
