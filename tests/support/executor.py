@@ -32,6 +32,8 @@ class FakeExecutor:
         #: Starts that are held back until their event is set, or refused, by container.
         self.held_back: dict[str, asyncio.Event] = {}
         self.ailing: dict[str, errdefs.Error] = {}
+        #: What deletions raise, by container.
+        self.undeletable: dict[str, errdefs.Error] = {}
         self.released = False
         #: How often its key for secrets was rotated: a box says with which it was sealed.
         self.rotations = 0
@@ -101,6 +103,8 @@ class FakeExecutor:
 
     async def _delete(self, command: executor.DeleteContainer | executor.DiscardContainer) -> Done:
         await self.may_discard.wait()
+        if command.container_id in self.undeletable:
+            raise self.undeletable[command.container_id]
         self.containers.pop(command.container_id, None)
         return Done()
 

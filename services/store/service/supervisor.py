@@ -129,16 +129,33 @@ class Supervisor:
         return tuple(self._strays)
 
     async def _compare(self) -> None:
-        for container in await self._containers.list():
-            if self._inventory.owner_of(container.container_id) is None:
-                log.warning("container without a plugin", container_id=container.container_id)
-                await self._containers.discard(container.container_id)
-                if not self._compared.is_set():
-                    self._strays.append(container.container_id)
-        self._compared.set()
+        left = await self._discard_strays()
         for plugin in self._inventory.all():
             if plugin.enabled:
                 self.look_soon(plugin.plugin_id)
+        if left is not None:
+            raise left
+        self._compared.set()
+
+    async def _discard_strays(self) -> errdefs.Error | None:
+        """Discard containers without a plugin; return why one is left, for the next try."""
+        left: errdefs.Error | None = None
+        for container in await self._containers.list():
+            container_id = container.container_id
+            if self._inventory.owner_of(container_id) is not None:
+                continue
+            log.warning("container without a plugin", container_id=container_id)
+            try:
+                await self._containers.discard(container_id)
+            except errdefs.Error as error:
+                left = error
+            else:
+                self._note_stray(container_id)
+        return left
+
+    def _note_stray(self, container_id: str) -> None:
+        if not self._compared.is_set():
+            self._strays.append(container_id)
 
     async def _look(self, plugin_id: str) -> None:
         async with self._lanes.hold(plugin_id):

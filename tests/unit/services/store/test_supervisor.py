@@ -155,6 +155,29 @@ async def test_container_without_a_plugin_is_cleared_away() -> None:
     await store.close()
 
 
+async def test_container_that_cannot_be_deleted_holds_up_nothing_else() -> None:
+    """Other strays go, and plugins that ended unheard start again, while its mount is busy."""
+    first = StoreUnderTest()
+    plugin = await running(first)
+    fake = first.executor
+    for name in ("stray-1", "stray-2"):
+        fake.containers[name] = Container(
+            container_id=name, status=ContainerStatus.EXITED, socket_dir=f"/run/{name}"
+        )
+    fake.undeletable["stray-1"] = errdefs.Conflict("busy")
+    fake.end(first.now(plugin).status.container_id or "", 1)
+
+    again = await first.restarted()
+    await eventually(lambda: again.records.actions() == ["enable", "die", "restart"])
+    assert "stray-1" in fake.containers
+    assert "stray-2" not in fake.containers
+    fake.undeletable.clear()
+
+    await eventually(lambda: "stray-1" not in fake.containers)
+    assert set(await again.supervisor.first_compared()) == {"stray-1", "stray-2"}
+    await again.close()
+
+
 async def test_plugin_whose_conmon_died_is_shown_degraded() -> None:
     """A degraded container makes the plugin degraded, once told, still running."""
     store = StoreUnderTest()
