@@ -34,6 +34,17 @@ class SmallDisk:
         """Undo fill."""
         self._filler.unlink()
 
+    def make_read_only(self) -> None:
+        """Refuse all writes, as a file system that met an error does."""
+        self._remount("ro")
+
+    def make_writable(self) -> None:
+        """Undo make_read_only."""
+        self._remount("rw")
+
+    def _remount(self, how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", self.path], check=True)
+
     @property
     def _filler(self) -> Path:
         return self.path / "filler"

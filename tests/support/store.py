@@ -266,6 +266,9 @@ class FakeFolders:
         self.rebuilt: list[tuple[str, tuple[str, ...]]] = []
         #: What an install ends with when half of it is done.
         self.refusal: errdefs.Error | None = None
+        #: Raised by what moves files aside, while set; and how often it was.
+        self.move_refusal: Exception | None = None
+        self.moves_refused = 0
 
     def home(self, plugin_id: str) -> Path:
         """Return the folder of a plugin."""
@@ -329,6 +332,7 @@ class FakeFolders:
 
     async def drop_rootfs(self, plugin_id: str, rootfs: str) -> None:
         """Drop one version of a plugin; its last one is all of it."""
+        self._refuse_move()
         kept = [one for one in self.rootfs_of.get(plugin_id, ()) if one != rootfs]
         self.rootfs_of[plugin_id] = kept
         if not kept:
@@ -340,6 +344,7 @@ class FakeFolders:
 
     async def bury(self, plugin_id: str) -> None:
         """Drop an installed plugin."""
+        self._refuse_move()
         self.installed.discard(plugin_id)
         self.rootfs_of.pop(plugin_id, None)
 
@@ -367,6 +372,11 @@ class FakeFolders:
     async def drop_context(self, context: Path) -> None:
         """Delete a spooled context."""
         self.contexts.pop(context, None)
+
+    def _refuse_move(self) -> None:
+        if self.move_refusal is not None:
+            self.moves_refused += 1
+            raise self.move_refusal
 
 
 class FakeBoot:

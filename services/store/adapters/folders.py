@@ -83,8 +83,9 @@ class DiskFolders:
     async def put_back(self, work_id: str, plugin_id: str, rootfs: str) -> bool:
         """Undo an install that was never committed; tell whether there was anything."""
         try:
-            (self._work / work_id).mkdir(mode=0o700, exist_ok=True)
-            self.rootfs(plugin_id, rootfs).rename(self._work / work_id / "rootfs")
+            with disk.full_disk_named(self._work):
+                (self._work / work_id).mkdir(mode=0o700, exist_ok=True)
+                self.rootfs(plugin_id, rootfs).rename(self._work / work_id / "rootfs")
         except FileNotFoundError:
             return False
         return True
@@ -157,7 +158,8 @@ class DiskFolders:
     async def _move_aside(self, path: Path) -> None:
         grave = self._trash / secrets.token_hex(8)
         try:
-            path.rename(grave)
+            with disk.full_disk_named(self._trash):
+                path.rename(grave)
         except FileNotFoundError:
             return
         # Not synced: a folder that is back after a loss of power is moved aside by the next sweep.

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import structlog
 
 from services.store.domain.operation import Kind, Operation
+from shared import errdefs
 from shared.tasks.background import Tasks, until_done
 from shared.tasks.lanes import Lanes
 
@@ -47,7 +48,13 @@ class Recovery:
         await self._tasks.cancel_all()
 
     async def _end(self, operation: Operation) -> None:
-        finish = self._finish[operation.kind]
         async with self._lanes.hold(operation.plugin_id):
-            await until_done(lambda: finish(operation))
+            await until_done(lambda: self._try(operation))
         log.info("interrupted operation ended", kind=operation.kind, plugin=operation.plugin_id)
+
+    async def _try(self, operation: Operation) -> None:
+        try:
+            await self._finish[operation.kind](operation)
+        except OSError as error:
+            # Whatever the disk has: one that is given up keeps its plugin from every verb.
+            raise errdefs.Unavailable(f"{error}: look at the disk") from error

@@ -16,6 +16,7 @@ from services.store.adapters.content import DiskContent
 from services.store.adapters.folders import DiskFolders
 from shared import errdefs
 from shared.contracts.job import StagedBlob
+from tests.support.small_disk import small_disk
 from tests.support.wait import eventually
 
 Make = Callable[[tarfile.TarFile], None]
@@ -50,7 +51,11 @@ class Disk:
 @pytest.fixture
 def disk(tmp_path: Path) -> Disk:
     """Return an empty data root."""
-    root = tmp_path / "root"
+    return made(tmp_path / "root")
+
+
+def made(root: Path) -> Disk:
+    """Make an empty data root."""
     content = DiskContent(root / "content", root / "work")
     folders = DiskFolders(root, content)
     content.make_folders()
@@ -377,3 +382,28 @@ async def test_what_is_rebuilt_from_a_broken_blob_is_refused(disk: Disk) -> None
         await disk.folders.rebuild(ID, "rootfs", [blob.digest])
 
     assert not disk.folders.is_installed(ID, "rootfs")
+
+
+@pytest.mark.root
+async def test_what_a_read_only_disk_keeps_is_said_and_can_be_moved_later() -> None:
+    """Nothing is lost: the error names the folder, and a repeat succeeds once it is writable."""
+    with small_disk() as small:
+        disk = made(small.path / "root")
+        folders = disk.folders
+        stage(disk, "first", "old")
+        await folders.install("first", ID, "rootfs")
+        small.make_read_only()
+        for move in (
+            folders.bury(ID),
+            folders.drop_rootfs(ID, "rootfs"),
+            folders.put_back("first", ID, "rootfs"),
+        ):
+            with pytest.raises(errdefs.Unavailable, match="Read-only file system"):
+                await move
+        small.make_writable()
+
+        await folders.bury(ID)
+
+        assert not folders.home(ID).exists()
+        await folders.empty_trash()
+        await folders.close()

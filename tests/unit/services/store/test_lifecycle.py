@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.plugin import PluginState
-from shared.contracts.store import DisablePlugin, EnablePlugin
+from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin
 from tests.support.executor import FakeExecutor
 from tests.support.store import StoreUnderTest, delivery
 from tests.support.wait import eventually
@@ -177,4 +178,24 @@ async def test_disable_that_the_executor_does_not_answer_is_finished_later() -> 
 
     await eventually(lambda: not store.now(plugin).enabled)
     assert not store.records.operations
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "refusal", [errdefs.Unavailable("EIO"), OSError(errno.EPERM, "no")], ids=["named", "another"]
+)
+async def test_remove_that_the_disk_refuses_is_finished_later(refusal: Exception) -> None:
+    """The client hears the error; the plugin goes as soon as its files can be moved aside."""
+    store = StoreUnderTest()
+    await store.install()
+    store.fake_folders.move_refusal = refusal
+    with pytest.raises(type(refusal)):
+        await store.removal.remove(RemovePlugin(name="p"), delivery())
+    await eventually(lambda: store.fake_folders.moves_refused >= 3)
+
+    store.fake_folders.move_refusal = None
+
+    await eventually(lambda: store.inventory.all() == ())
+    assert not store.records.operations
+    assert store.records.actions() == ["remove"]
     await store.close()
