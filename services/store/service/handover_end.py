@@ -10,6 +10,7 @@ from services.store import ports
 from services.store.domain import handover, job, status
 from services.store.domain.handover import Handover
 from services.store.domain.job import JobRecord
+from services.store.service import leftovers
 from services.store.service.handover_journal import HandoverJournal
 from shared.contracts.plugin import Plugin
 from shared.contracts.store import Fact
@@ -49,7 +50,6 @@ class HandoverEnd:
 
     async def _clear(self, job_id: str, gone: Plugin) -> None:
         """Delete a version's files, and hand the plugin back; a crash leaves both to the start."""
-        await self.folders.drop_rootfs(gone.plugin_id, gone.rootfs)
-        await self.folders.discard(job_id)
+        await leftovers.clear(self.folders, job_id, gone)
         self.collect_soon()
         self.hand_back(gone.plugin_id)

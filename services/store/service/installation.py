@@ -20,6 +20,7 @@ from services.store.domain import (
 from services.store.domain.job import JobRecord
 from services.store.domain.operation import Change, Unit, Unsynced
 from services.store.domain.plugin_config import config_of, settings_of
+from services.store.service import leftovers
 from services.store.service.garbage import Garbage
 from services.store.service.inventory import PluginInventory
 from shared import errdefs
@@ -135,8 +136,7 @@ class Installation:
             self.go_on(command.job_id)
         else:
             self.sync_soon()
-            await self.folders.drop_rootfs(plugin.plugin_id, plugin.rootfs)
-            await self.folders.discard(command.job_id)
+            await leftovers.clear(self.folders, command.job_id, plugin)
             self.collect_soon()
         return committed.changed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 
 import pytest
 from opentelemetry import trace
@@ -802,4 +803,65 @@ async def test_plugin_is_looked_at_after_its_upgrade_where_something_was_told(
     await store.supervisor._looks.settled()
     assert gets(store) == 1 + is_told  # one is the monitor's
     check_new(store, plugin)
+    await store.close()
+
+
+_REFUSALS = pytest.mark.parametrize(
+    "refusal", [errdefs.Unavailable("EIO"), OSError(errno.EPERM, "no")], ids=["named", "another"]
+)
+
+
+@_REFUSALS
+async def test_old_files_that_the_disk_keeps_do_not_keep_an_upgrade(refusal: Exception) -> None:
+    """It is told as done, the plugin is looked after, and the next start finds the files."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, STOP_FIRST)
+    store.fake_folders.move_refusal = refusal
+
+    pass_time(store, plugin, 61)
+
+    await eventually(lambda: is_over(store))
+    assert store.fake_folders.rootfs_of[plugin.plugin_id] == ["rootfs", "rootfs-j"]
+    await tell_exit(store, store.now(plugin).status.container_id or "")
+    await eventually(lambda: store.records.actions()[-2:] == ["die", "restart"])
+    store.fake_folders.move_refusal = None
+    again = await store.restarted()
+    await eventually(lambda: again.startup.current.ended_at_ns is not None)
+    check_new(again, plugin)
+    await again.close()
+
+
+@_REFUSALS
+async def test_new_files_that_the_disk_keeps_do_not_keep_a_rollback(refusal: Exception) -> None:
+    """It is told as failed, and the old version is looked after, though the new one's lie there."""
+    store = StoreUnderTest()
+    plugin = await upgrading(store, STOP_FIRST)
+    store.fake_folders.move_refusal = refusal
+
+    await tell_exit(store, store.now(plugin).status.container_id or "")
+
+    await eventually(lambda: is_over(store))
+    assert "j" in store.queue.failed
+    assert store.fake_folders.rootfs_of[plugin.plugin_id] == ["rootfs", "rootfs-j"]
+    store.fake_folders.move_refusal = None
+    again = await store.restarted()
+    await eventually(lambda: again.startup.current.ended_at_ns is not None)
+    check_old(again, plugin)
+    await again.close()
+
+
+@_REFUSALS
+async def test_old_files_that_the_disk_keeps_do_not_fail_a_replacement(refusal: Exception) -> None:
+    """What is committed is answered for: the worker is not told that it failed."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    await store.lifecycle.disable(DisablePlugin(name="p"), delivery())
+    await begin(store, STOP_FIRST)
+    store.fake_folders.move_refusal = refusal
+
+    await hand_over(store)
+
+    assert store.now(plugin).reference == REMOTE
+    assert store.records.jobs["j"].job.state is JobState.DONE
+    assert not store.fake_folders.staged
     await store.close()
