@@ -140,8 +140,12 @@ class Restarts:
             await asyncio.shield(restart)
         except asyncio.CancelledError:
             called_off.set()
-            await restart
-            raise
+            (failed,) = await asyncio.gather(restart, return_exceptions=True)
+            if failed is not None:
+                log.warning(
+                    "restart called off: it had failed", plugin_id=plugin_id, reason=str(failed)
+                )
+            raise  # in place of that, or who called it off would wait for the next try
 
     async def _restart(self, plugin_id: str, called_off: asyncio.Event) -> None:
         operation = await self._begin_restart(self._inventory.require(plugin_id, plugin_id))

@@ -6,8 +6,11 @@ import asyncio
 import dataclasses
 
 import pytest
+from structlog.testing import capture_logs
 
+from services.store.domain.operation import Kind, Unit
 from services.store.domain.restart import Backoff
+from services.store.ports import Committed
 from shared import errdefs
 from shared.contracts import executor
 from shared.contracts.executor import Container, ContainerExited, ContainerStatus, Exit
@@ -15,8 +18,8 @@ from shared.contracts.job import BeginJob, JobKind, JobRequest, TakeJob
 from shared.contracts.plugin import Plugin, PluginState
 from shared.contracts.store import DisablePlugin, EnablePlugin, RemovePlugin, ShutDownNode
 from tests.support.executor import FakeExecutor
-from tests.support.store import StoreUnderTest, delivery
-from tests.support.wait import eventually
+from tests.support.store import FakeRecords, StoreUnderTest, delivery
+from tests.support.wait import all_have_run, eventually
 
 
 async def crash(store: StoreUnderTest, plugin: Plugin, exit_code: int | None = 1) -> str:
@@ -282,3 +285,41 @@ async def test_restart_that_the_disk_refuses_heals_when_there_is_room() -> None:
     assert not store.records.operations
     assert len(store.executor.containers) == 1
     await store.close()
+
+
+async def test_disable_does_not_wait_for_a_restart_that_the_disk_refuses() -> None:
+    """A restart that fails while it is called off is over: disable is heard, and can be tried."""
+    store = StoreUnderTest()
+    plugin = await running(store)
+    disk = _DiskThatFills(store.records)
+    store.records.commit = disk.commit  # type: ignore[method-assign]  # it begins no restart
+    await crash(store, plugin)
+    await disk.asked.wait()
+
+    disabling = asyncio.create_task(store.lifecycle.disable(DisablePlugin(name="p"), delivery()))
+    await all_have_run()
+    with capture_logs() as lines:
+        disk.answers.set()
+        await asyncio.wait_for(disabling, 20)
+
+    assert "restart called off: it had failed" in {line["event"] for line in lines}
+    assert not store.now(plugin).enabled
+    assert store.records.actions() == ["enable", "die", "disable"]
+    await store.close()
+
+
+class _DiskThatFills:
+    """Refuses what begins a restart, once *answers* is set."""
+
+    def __init__(self, records: FakeRecords) -> None:
+        self._commit = records.commit
+        self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+
+    async def commit(self, unit: Unit) -> Committed:
+        """Commit all else."""
+        if unit.begin is None or unit.begin.kind is not Kind.RESTART:
+            return await self._commit(unit)
+        self.asked.set()
+        await self.answers.wait()
+        raise errdefs.ResourceExhausted("the disk is full")
