@@ -112,13 +112,15 @@ class DiskFolders:
         folders, root_file_systems = [], []
         for home in tuple(self._plugins.iterdir()):
             if home.name not in plugins:
-                await self.bury(home.name)
-                folders.append(home.name)
+                if await self._is_moved_aside(home):
+                    folders.append(home.name)
                 continue
             kept = {*plugins[home.name], _PROPAGATED}
-            for name in sorted({path.name for path in home.iterdir()} - kept):
-                await self.drop_rootfs(home.name, name)
-                root_file_systems.append(f"{home.name}/{name}")
+            root_file_systems += [
+                f"{home.name}/{name}"
+                for name in sorted({path.name for path in home.iterdir()} - kept)
+                if await self._is_moved_aside(home / name)
+            ]
         for leftover in (*work_left, *trash):
             self._delete_soon(leftover)
         return Swept(
@@ -154,6 +156,17 @@ class DiskFolders:
         with disk.full_disk_named(self._work):
             staged.mkdir(parents=True, mode=0o755)
             return context.take_apart(spooled, staged, self._content)
+
+    async def _is_moved_aside(self, path: Path) -> bool:
+        """Move a leftover aside if that can be done: else the store starts all the same."""
+        try:
+            await self._move_aside(path)
+        except (errdefs.Error, OSError) as error:
+            log.warning(
+                "not deleted, tried again at the next start", path=str(path), reason=str(error)
+            )
+            return False
+        return True
 
     async def _move_aside(self, path: Path) -> None:
         grave = self._trash / secrets.token_hex(8)

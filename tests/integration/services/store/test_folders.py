@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -407,3 +409,34 @@ async def test_what_a_read_only_disk_keeps_is_said_and_can_be_moved_later() -> N
         assert not folders.home(ID).exists()
         await folders.empty_trash()
         await folders.close()
+
+
+@pytest.mark.root
+async def test_what_cannot_be_moved_aside_keeps_no_store_from_starting() -> None:
+    """A leftover that the disk keeps is not said to be gone, and all others go."""
+    with small_disk() as first, small_disk() as second:
+        disk = made(first.path / "root")
+        for left in ("aa" * 32, "cc" * 32):
+            (disk.folders.home(left) / "rootfs").mkdir(parents=True)
+        (disk.folders.home(ID) / "rootfs").mkdir(parents=True)
+        (disk.folders.home(ID) / "rootfs-old").mkdir()
+        with (
+            bound(second.path, disk.folders.home("aa" * 32)),
+            bound(second.path, disk.folders.rootfs(ID, "rootfs-old")),
+        ):
+            swept = await disk.folders.sweep({ID: {"rootfs"}}, set())
+
+        assert (swept.folders, swept.root_file_systems) == (("cc" * 32,), ())
+        again = await disk.folders.sweep({ID: {"rootfs"}}, set())
+        assert (again.folders, again.root_file_systems) == (("aa" * 32,), (f"{ID}/rootfs-old",))
+        await disk.folders.close()
+
+
+@contextmanager
+def bound(source: Path, target: Path) -> Iterator[None]:
+    """Make a folder one that cannot be renamed, as a mount point can't."""
+    subprocess.run(["mount", "--bind", source, target], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", target], check=True)
