@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -12,20 +12,23 @@ from shared import errdefs
 
 log = structlog.get_logger()
 
+R = TypeVar("R")
+
 #: Seconds between tries: at first, and at most.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 
-async def until_done(work: Callable[[], Awaitable[object]]) -> None:
-    """Repeat *work*, with growing pauses, until executor, bus and disk let it be done."""
+async def until_done(work: Callable[[], Awaitable[R]]) -> R:
+    """Repeat *work*, with growing pauses, until executor, bus and disk let it be done.
+
+    Returns what it returns then.
+    """
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
-            await work()
+            return await work()
         except errdefs.Error as error:
             log.warning("not done yet", reason=error.message, again_in_s=pause_s)
-        else:
-            return
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -32,6 +32,9 @@ class FakeRecords:
         self.inbox: dict[str, str] = {}
         self.published: list[RowsChanged] = []
         self.news = asyncio.Event()
+        #: Returns what a commit fails with; None: it succeeds. And how often one failed.
+        self.refusal: Callable[[Unit], errdefs.Error | None] = lambda _unit: None
+        self.refused = 0
 
     async def load(self) -> Sequence[Row]:
         """Read all rows."""
@@ -44,6 +47,9 @@ class FakeRecords:
     async def commit(self, unit: Unit) -> None:
         """Commit a unit whole."""
         await asyncio.sleep(0)  # a commit takes its time: others come in between
+        if (error := self.refusal(unit)) is not None:
+            self.refused += 1
+            raise error
         rows = tuple(
             Row(
                 kind=entry.kind,

@@ -69,17 +69,25 @@ class Engine:
         self._running.clear()
 
     async def _drive(self, batch_id: str) -> None:
-        while (record := self._book.get(batch_id)) is not None:
+        is_at_rest = False
+        while not is_at_rest:
+            is_at_rest = await until_done(lambda: self._round(batch_id))
+
+    async def _round(self, batch_id: str) -> bool:
+        """Go on with a batch; tell whether it rests now, or is gone."""
+        record = self._book.get(batch_id)
+        if record is not None:
             with lasting.within(record.span):
-                if await self._go_on(record):
-                    break
+                if not await self._go_on(record):
+                    return False
         await self._prune()
+        return True
 
     async def _go_on(self, record: BatchRecord) -> bool:
         """Do what is next, and wait until something changes; tell whether the batch rests now."""
         batch_id = record.batch_id
         if record.state is BatchState.PLANNING:
-            await until_done(lambda: self._plan(batch_id))
+            await self._plan(batch_id)
             return False
         moved = self._book.moved(batch_id)
         due_ns = await self._advance(batch_id)

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
+from services.controller.domain.row import Kind, Unit
 from shared import errdefs
 from shared.contracts import batch as contracts
 from shared.contracts.batch import Batch, BatchRequest, Selector, Target, UpdateConfig
@@ -280,6 +281,42 @@ async def test_who_stands_down_begins_nothing() -> None:
             await world.crash()
             names = {task.get_name() for task in asyncio.all_tasks()}
             assert not {name for name in names if name.startswith("b-")}, turns
+
+
+def _full(_unit: Unit) -> errdefs.Error:
+    return errdefs.ResourceExhausted("the disk is full")
+
+
+def _full_for_first_step(unit: Unit) -> errdefs.Error | None:
+    is_step = all(entry.kind is Kind.BATCH_FETCH for entry in unit.entries)
+    return _full(unit) if is_step else None
+
+
+async def test_a_commit_that_failed_is_tried_again(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """With no job under way that would see to it, a batch goes on once the disk is well."""
+    world.records.refusal = _full_for_first_step
+    await _create(world)
+    await eventually(lambda: world.records.refused)
+
+    world.records.refusal = lambda _unit: None
+
+    await eventually(partial(_is_over, world, "b"))
+    assert (await _show(world)).counts == {"upgraded": 8}
+
+
+async def test_who_stands_down_tries_no_commit_again(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """A controller that stops leaves no task, though its disk is full."""
+    world.records.refusal = _full_for_first_step
+    await _create(world)
+    await eventually(lambda: world.records.refused)
+
+    await world.crash()
+
+    assert "b" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_cancel(world: ControllerWorld, stores: FakeStores) -> None:
@@ -560,15 +597,35 @@ def _is_over(world: ControllerWorld, batch_id: str) -> bool:
     return world.controller._book.shown(batch_id).is_over
 
 
+async def _plan_alone(world: ControllerWorld, batch_id: str) -> None:
+    request = _request(dry_run=True)
+    await world.ask(contracts.CreateBatch(batch_id=batch_id, request=request))
+    world.clock.advance(1)
+    await _until(partial(_is_over, world, batch_id))
+
+
 async def test_old_batches_go(world: ControllerWorld, stores: FakeStores) -> None:
     """Twenty that are over are kept."""
     for number in range(22):
-        request = _request(dry_run=True)
-        batch_id = f"b{number:02}"
-        await world.ask(contracts.CreateBatch(batch_id=batch_id, request=request))
-        world.clock.advance(1)
-        await _until(partial(_is_over, world, batch_id))
+        await _plan_alone(world, f"b{number:02}")
     kept = [one.batch_id for one in (await world.ask(contracts.ListBatches())).batches]
 
     assert len(kept) <= 21
     assert "b00" not in kept
+
+
+async def test_old_batches_go_once_the_disk_is_well(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """What could not be forgotten is forgotten later, though no other batch ends."""
+    for number in range(20):
+        await _plan_alone(world, f"b{number:02}")
+    world.records.refusal = lambda unit: (
+        _full(unit) if any(entry.body is None for entry in unit.entries) else None
+    )
+
+    await _plan_alone(world, "b20")
+    await eventually(lambda: world.records.refused)
+    world.records.refusal = lambda _unit: None
+
+    await eventually(lambda: ("batch", "b00") not in world.records.rows)
