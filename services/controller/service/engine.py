@@ -240,7 +240,12 @@ class Engine:
                 await moved.wait()
 
     async def _prune(self) -> None:
-        over = [record for record in self._book.all() if record.is_over]
+        # One whose job is under way has yet to note its end.
+        over = [
+            record
+            for record in self._book.all()
+            if record.is_over and self._is_settled(record.batch_id)
+        ]
         for was_begun in (True, False):
             alike = [record for record in over if record.was_begun is was_begun]
             for record in alike[:-_KEPT]:

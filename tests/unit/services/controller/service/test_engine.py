@@ -629,3 +629,31 @@ async def test_old_batches_go_once_the_disk_is_well(
     world.records.refusal = lambda _unit: None
 
     await eventually(lambda: ("batch", "b00") not in world.records.rows)
+
+
+async def test_a_batch_with_a_job_under_way_stays(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """However many are over since it was cancelled: it goes once the job's end is noted."""
+    await _upgrade_one(world, "first", "b0")
+    await _until(partial(_is_over, world, "first"))
+    stores.hold()
+    await _upgrade_one(world, "b", "a0")
+    await _until(lambda: stores.under_way)
+    await world.ask(contracts.CancelBatch(batch_id="b"))
+    for number in range(20):
+        await _upgrade_one(world, f"c{number:02}", "b0")
+        await _until(partial(_is_over, world, f"c{number:02}"))
+    await _until(lambda: ("batch", "first") not in world.records.rows)
+
+    assert (await _show(world)).counts == {"upgrading": 1}
+    stores.release()
+    await _until(lambda: ("batch", "b") not in world.records.rows)
+
+    assert _states(world)[-1] == {"a0:latest": "upgraded"}
+
+
+async def _upgrade_one(world: ControllerWorld, batch_id: str, name: str) -> None:
+    request = _request(selector=Selector(names=(name,)))
+    world.clock.advance(1)
+    await world.ask(contracts.CreateBatch(batch_id=batch_id, request=request))
