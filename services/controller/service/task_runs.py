@@ -17,7 +17,7 @@ from services.controller.service.plugin_controller import PluginController
 from shared import errdefs
 from shared.contracts.plugin import Plugin
 from shared.contracts.swarm import TaskState
-from shared.tasks.background import Tasks
+from shared.tasks.background import Tasks, until_done
 
 #: Between tries of a step that is hindered.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
@@ -141,7 +141,7 @@ class TaskRuns:
         await self._change(record, lambda one: task.advanced(one, step, self._clock()))
 
     async def _change(self, record: TaskRecord, change: Callable[[TaskRecord], TaskRecord]) -> None:
-        changed = await self._ledger.change_task(record.task_id, change)
+        changed = await self._commit(record.task_id, change)
         if changed is not None and changed.state is not record.state:
             log.info(
                 "task",
@@ -151,13 +151,17 @@ class TaskRuns:
                 to_state=changed.state,
             )
 
+    async def _commit(
+        self, task_id: str, change: Callable[[TaskRecord], TaskRecord]
+    ) -> TaskRecord | None:
+        """Make something of a task, once our database takes it: its errors are not the task's."""
+        return await until_done(lambda: self._ledger.change_task(task_id, change))
+
     async def _settle(self, task_id: str, error: errdefs.Error) -> bool:
         """Note what went wrong; tell whether the step is to be tried again."""
         is_temporary = task.is_temporary(error) or self._is_removing(task_id)
         note = task.hindered if is_temporary else task.failed
-        record = await self._ledger.change_task(
-            task_id, lambda one: note(one, error, self._clock())
-        )
+        record = await self._commit(task_id, lambda one: note(one, error, self._clock()))
         log.warning(
             "task hindered" if is_temporary else "task failed",
             task_id=task_id,

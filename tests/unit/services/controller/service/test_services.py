@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from services.controller.domain.row import Kind
+from services.controller.domain.row import Kind, Unit
+from services.controller.domain.task import TaskRecord
 from shared import errdefs
 from shared.contracts.job import Sealed
 from shared.contracts.node import (
@@ -209,6 +210,49 @@ async def test_a_node_that_does_not_answer_is_waited_for(world: World) -> None:
     await world.runs(2)
 
     assert all(one.status.error == "" for one in world.tasks())
+
+
+def _full_from(state: TaskState) -> Callable[[Unit], errdefs.Error | None]:
+    """Return what refuses commits from when a task has come to a state."""
+    seen: set[TaskState] = set()
+
+    def refusal(unit: Unit) -> errdefs.Error | None:
+        if state in seen:
+            return errdefs.ResourceExhausted("the disk is full")
+        seen.update(
+            entry.body.state for entry in unit.entries if isinstance(entry.body, TaskRecord)
+        )
+        return None
+
+    return refusal
+
+
+@pytest.mark.parametrize("state", [TaskState.PREPARING, TaskState.STARTING], ids=str)
+async def test_a_task_outlives_a_commit_that_failed(state: TaskState) -> None:
+    """It goes on once the disk is well, though nothing else changes, and what was done stays."""
+    async with _world("a") as world:
+        world.controller.records.refusal = _full_from(state)
+        await world.create()
+        await eventually(lambda: world.controller.records.refused > 2)
+        world.controller.records.refusal = lambda _unit: None
+
+        await world.runs(1)
+
+    assert world.stores["a"].done == ["pull", "enable"]
+
+
+async def test_a_commit_that_failed_once_fails_no_task() -> None:
+    """The disk that was full is ours: it says nothing of the plugin."""
+    async with _world("a") as world:
+        refuse = _full_from(TaskState.PREPARING)
+        records = world.controller.records
+        records.refusal = lambda unit: None if records.refused else refuse(unit)
+
+        await world.create()
+        await world.runs(1)
+
+        assert records.refused == 1
+        assert world.states() == ["running"]
 
 
 async def test_a_crash_shows(world: World) -> None:
