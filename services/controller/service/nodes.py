@@ -42,15 +42,18 @@ class Nodes:
         self._timeout_s = timeout_s
         #: When each was last heard of, by name.
         self._heard_ns: dict[str, int] = {}
+        #: Held from the look at a record until its change is committed.
+        self._turns = asyncio.Lock()
 
     async def heard(self, command: Heartbeat, _delivery: Delivery) -> Done:
         """Note that a node is there."""
         now_ns = self._clock()
         self._heard_ns[command.node] = now_ns
-        known = self.get(command.node)
-        node = _heard(known, command, now_ns)
-        if node != known:
-            await self._commit(node)
+        async with self._turns:
+            known = self.get(command.node)
+            node = _heard(known, command, now_ns)
+            if node != known:
+                await self._commit(node)
         return Done()
 
     async def list(self, _command: ListNodes, _delivery: Delivery) -> Fleet:
@@ -59,32 +62,24 @@ class Nodes:
 
     async def update(self, command: UpdateNode, delivery: Delivery) -> Fleet:
         """Set what people set of a node; a redelivery is given the same answer."""
-        if (given := await self._catalog.replied(delivery.message_id, Fleet)) is not None:
-            return given
-        known = self.require(command.name)
-        if known.revision != command.revision:
-            raise errdefs.Conflict(
-                f"update out of sequence: node {known.name} is at version {known.revision}, not "
-                f"at {command.revision}: look at it again, then update what you see",
-                detail={GRPC_CODE: "Unknown"},
-            )
-        node = known.model_copy(
-            update={
-                "labels": command.labels,
-                "availability": command.availability,
-                "revision": known.revision + 1,
-            }
-        )
-        _require_possible(node)
-        reply = Fleet(active=self._node, nodes=(node,))
-        await self._commit(node, answers=delivery.message_id, reply=reply)
+        async with self._turns:
+            if (given := await self._catalog.replied(delivery.message_id, Fleet)) is not None:
+                return given
+            node = _updated(self.require(command.name), command)
+            reply = Fleet(active=self._node, nodes=(node,))
+            await self._commit(node, answers=delivery.message_id, reply=reply)
         return reply
 
     async def remove(self, command: RemoveNode, _delivery: Delivery) -> Done:
         """Forget a node; one that is heard of again is new."""
+        async with self._turns:
+            await self._remove(command)
+        return Done()
+
+    async def _remove(self, command: RemoveNode) -> None:
         known = self._catalog.get(Kind.NODE, command.name, Node)
         if known is None:
-            return Done()
+            return
         if known.state is not NodeState.DOWN and not command.force:
             raise errdefs.Conflict(
                 f"node {known.node_id} is not down and can't be removed",
@@ -99,7 +94,6 @@ class Nodes:
         log.info("node removed", node=known.name)
         entry = Entry(kind=Kind.NODE, key=known.name, body=None)
         await self._catalog.commit(Unit(entries=(entry,)))
-        return Done()
 
     def require(self, name: str) -> Node:
         """Return a node; raises NotFound."""
@@ -133,11 +127,13 @@ class Nodes:
     async def look(self) -> None:
         """Note which nodes have been silent for too long."""
         now_ns = self._clock()
-        for node in self.all():
-            silent_ns = now_ns - self._heard_ns.get(node.name, now_ns)
-            if node.state is NodeState.READY and silent_ns > self._timeout_s * 1e9:
-                down = {"state": NodeState.DOWN, "state_since_ns": now_ns}
-                await self._commit(node.model_copy(update=down))
+        async with self._turns:
+            for node in self.all():
+                # One that was removed when it was heard has its time from now on.
+                silent_ns = now_ns - self._heard_ns.setdefault(node.name, now_ns)
+                if node.state is NodeState.READY and silent_ns > self._timeout_s * 1e9:
+                    down = {"state": NodeState.DOWN, "state_since_ns": now_ns}
+                    await self._commit(node.model_copy(update=down))
 
     async def _commit(
         self, node: Node, *, answers: str | None = None, reply: Fleet | None = None
@@ -145,6 +141,25 @@ class Nodes:
         log.info("node", node=node.name, state=node.state, availability=node.availability)
         entry = Entry(kind=Kind.NODE, key=node.name, body=node)
         await self._catalog.commit(Unit(entries=(entry,), answers=answers, reply=reply))
+
+
+def _updated(known: Node, command: UpdateNode) -> Node:
+    """Return a node with what people set of it; raises Conflict when they saw an older one."""
+    if known.revision != command.revision:
+        raise errdefs.Conflict(
+            f"update out of sequence: node {known.name} is at version {known.revision}, not "
+            f"at {command.revision}: look at it again, then update what you see",
+            detail={GRPC_CODE: "Unknown"},
+        )
+    node = known.model_copy(
+        update={
+            "labels": command.labels,
+            "availability": command.availability,
+            "revision": known.revision + 1,
+        }
+    )
+    _require_possible(node)
+    return node
 
 
 def _require_possible(node: Node) -> None:
