@@ -71,13 +71,14 @@ class Reconciler:
             )
             if entries := _entries(planned):
                 await self.ledger.catalog.commit(Unit(entries=entries))
-        if service is not None:
-            await self.credentials.spread(service_id)
         for task_id in planned.forgotten:
             await self.runs.drop(task_id)
         for record in planned.tasks:
             if places[record.node].is_up:
                 await self.runs.turn(record)
+        if service is not None:
+            # Last, for it may fail: what is committed above is not planned once more.
+            await self.credentials.spread(service_id)
         return planned.due_ns
 
     def _service_ids(self) -> tuple[str, ...]:

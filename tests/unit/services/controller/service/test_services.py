@@ -325,6 +325,26 @@ async def test_a_login_is_kept_for_each_node_and_sealed_to_each_job(world: World
     assert world.controller.controller.catalog.keys(Kind.CREDENTIAL) == ()
 
 
+async def test_a_login_that_cannot_be_spread_keeps_no_task_from_its_turn(world: World) -> None:
+    """What is desired of tasks is committed before it: they hear of it all the same."""
+    await world.create(credentials=Sealed(box="key-of-a|service/service-1|secret"))
+    await world.runs(2)
+    world.controller.records.refusal = _full_for_logins
+    await world.ask(Heartbeat(node="b", version="1", seal_key="another"))
+    await eventually(lambda: world.controller.records.refused)
+
+    await world.ask(UpdateNode(name="b", revision=1, labels={}, availability=Availability.DRAIN))
+    await eventually(lambda: world.tasks("b")[0].desired_state is TaskState.SHUTDOWN)
+    world.controller.records.refusal = lambda _unit: None
+
+    await eventually(lambda: world.stores["b"].plugins == {})
+
+
+def _full_for_logins(unit: Unit) -> errdefs.Error | None:
+    is_login = any(entry.kind is Kind.CREDENTIAL for entry in unit.entries)
+    return errdefs.ResourceExhausted("the disk is full") if is_login else None
+
+
 async def test_a_login_for_another_node_is_refused(world: World) -> None:
     """Another controller has become active meanwhile: the request is to be sent again."""
     with pytest.raises(errdefs.InvalidArgument, match="do not open"):
