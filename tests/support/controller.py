@@ -229,7 +229,9 @@ class FakeVault:
         return secret.encode()
 
     def seal(self, key: str, secret: bytes, subject: str) -> Sealed:
-        """Seal to a key."""
+        """Seal to a key; raises InvalidArgument for what is none."""
+        if " " in key:
+            raise errdefs.InvalidArgument("the key to seal for is not a public key")
         return Sealed(box=f"{key}|{subject}|{secret.decode()}")
 
 

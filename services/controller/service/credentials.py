@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +15,7 @@ from services.controller.service.catalog import Catalog
 from services.controller.service.nodes import Nodes
 from shared import errdefs
 from shared.contracts.job import Sealed
+from shared.contracts.node import Node
 
 log = structlog.get_logger()
 
@@ -61,8 +63,8 @@ class Credentials:
         except errdefs.InvalidArgument as error:
             log.warning("login not spread", service_id=service_id, reason=error.message)
             return
-        entries = (self._entry(service_id, one.name, one.seal_key, secret) for one in new)
-        await self.catalog.commit(Unit(entries=tuple(entries)))
+        if entries := tuple(self._sealed(service_id, new, secret)):
+            await self.catalog.commit(Unit(entries=entries))
 
     def for_job(self, service_id: str, node: str, job_id: str) -> Sealed | None:
         """Return a service's login for a job of a node; None: it has none, or not for us.
@@ -77,6 +79,16 @@ class Credentials:
         if not key:
             raise errdefs.Unavailable(f"node {node} has no key yet that a login could be sealed to")
         return self.vault.seal(key, secret, job_id)
+
+    def _sealed(self, service_id: str, nodes: Iterable[Node], secret: bytes) -> Iterator[Entry]:
+        """Yield the rows of a login; a node whose key is none keeps no other from its own."""
+        for node in nodes:
+            try:
+                entry = self._entry(service_id, node.name, node.seal_key, secret)
+            except errdefs.InvalidArgument as error:
+                log.warning("login not spread", node=node.name, reason=error.message)
+            else:
+                yield entry
 
     def _entry(self, service_id: str, node: str, key: str, secret: bytes) -> Entry:
         sealed = self.vault.seal(key, secret, credential.subject(service_id))

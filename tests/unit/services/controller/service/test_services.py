@@ -345,6 +345,20 @@ def _full_for_logins(unit: Unit) -> errdefs.Error | None:
     return errdefs.ResourceExhausted("the disk is full") if is_login else None
 
 
+async def test_a_node_whose_key_is_none_keeps_nobody_from_a_login(world: World) -> None:
+    """The others are sealed to, and what is desired of their tasks comes about."""
+    await world.create(credentials=Sealed(box="key-of-a|service/service-1|secret"))
+    await world.runs(2)
+    await world.ask(Heartbeat(node="b", version="1", seal_key="no key"))
+
+    await world.join("c")
+
+    await eventually(lambda: world.states("c") == ["running"])
+    keys = world.controller.controller.catalog.keys
+    kept = ("service-1/a", "service-1/b", "service-1/c")
+    await eventually(lambda: keys(Kind.CREDENTIAL) == kept)
+
+
 async def test_a_login_for_another_node_is_refused(world: World) -> None:
     """Another controller has become active meanwhile: the request is to be sent again."""
     with pytest.raises(errdefs.InvalidArgument, match="do not open"):
