@@ -116,8 +116,7 @@ class Engine:
             with spans.planning(batch_id):
                 plan = await self._planner.plan(record)
         except (errdefs.NotFound, errdefs.InvalidArgument) as error:
-            failed = record.now(BatchState.FAILED, error.message, self._clock())
-            await self._book.commit(failed)
+            await self._fail(batch_id, error.message)
             return
         async with self._lanes.hold(batch_id):
             record = self._book.require(batch_id)
@@ -131,6 +130,13 @@ class Engine:
             await self._book.commit(
                 record, items=plan.items, earlier=plan.earlier, fetches=plan.fetches
             )
+
+    async def _fail(self, batch_id: str, message: str) -> None:
+        """End a batch that has no plan, unless somebody has steered it meanwhile."""
+        async with self._lanes.hold(batch_id):
+            record = self._book.require(batch_id)
+            if record.state is BatchState.PLANNING:
+                await self._book.commit(record.now(BatchState.FAILED, message, self._clock()))
 
     async def _advance(self, batch_id: str) -> int | None:
         """Do what is to be done now; return when something is due by itself."""

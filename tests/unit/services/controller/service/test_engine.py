@@ -17,6 +17,7 @@ from shared.contracts import batch as contracts
 from shared.contracts.batch import Batch, BatchRequest, Selector, Target, UpdateConfig
 from shared.contracts.job import BeginJob, JobKind, JobProgress, JobRequest
 from shared.contracts.node import Heartbeat
+from shared.contracts.store import GetInventory, Inventory
 from tests.support.batch import NEW, OLD, FakeStores, installed
 from tests.support.controller import ControllerWorld
 from tests.support.spans import recorded
@@ -331,6 +332,28 @@ async def test_cancel(world: ControllerWorld, stores: FakeStores) -> None:
 
     assert shown.counts["cancelled"] + shown.counts["upgraded"] == 8
     assert len(stores.upgraded()) == shown.counts["upgraded"] < 8
+
+
+async def test_a_plan_that_fails_undoes_no_request(
+    world: ControllerWorld, stores: FakeStores
+) -> None:
+    """What was cancelled while it was planned stays so, though nothing could be planned."""
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def nothing(_command: GetInventory) -> Inventory:
+        asked.set()
+        await may_answer.wait()
+        return Inventory(epoch="e", revision=1, plugins=())
+
+    world.fleet.answers["n1", GetInventory] = nothing
+    await _create(world, selector=Selector(nodes=("n1",)))
+    await asked.wait()
+
+    await world.ask(contracts.CancelBatch(batch_id="b"))
+    may_answer.set()
+    await world.controller._engine._batches.settled()
+
+    assert (await _show(world)).state == "cancelled"
 
 
 async def test_rollback_by_request(world: ControllerWorld, stores: FakeStores) -> None:
