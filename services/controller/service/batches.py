@@ -54,6 +54,11 @@ class Batches:
 
     async def create(self, command: contracts.CreateBatch, _delivery: Delivery) -> BatchReply:
         """Keep a batch and begin to plan it; a repeat finds it."""
+        async with self.lanes.hold(command.batch_id):
+            await self._create(command)
+        return self._reply(command.batch_id)
+
+    async def _create(self, command: contracts.CreateBatch) -> None:
         known = self.book.get(command.batch_id)
         if known is None:
             selection.require_sound(command.request)
@@ -73,7 +78,6 @@ class Batches:
                 f"upgrade {command.batch_id} is another one: use another key for another request",
                 detail={"upgrade": command.batch_id},
             )
-        return self._reply(command.batch_id)
 
     async def list(
         self, _command: contracts.ListBatches, _delivery: Delivery

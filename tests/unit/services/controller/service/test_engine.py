@@ -542,6 +542,18 @@ async def test_a_rollback_is_a_trace_of_its_own(world: ControllerWorld, stores: 
     assert {_parent(span) for span in _named(spans, "roll back plugin")} == {_id(back)}
 
 
+async def test_two_batches_of_one_id_at_once(world: ControllerWorld, stores: FakeStores) -> None:
+    """Only one of two requests is accepted, as one after the other."""
+    plan, other = _request(dry_run=True), _request()
+    commands = [contracts.CreateBatch(batch_id="b", request=one) for one in (plan, other)]
+
+    first, second = await asyncio.gather(*map(world.ask, commands), return_exceptions=True)
+
+    assert not isinstance(first, BaseException)
+    assert isinstance(second, errdefs.Conflict)
+    assert (await _settled(world, "planned")).request == plan
+
+
 async def test_the_same_batch(world: ControllerWorld, stores: FakeStores) -> None:
     """A repeat is the same batch; another request under its id is refused."""
     await _create(world)
