@@ -17,7 +17,6 @@ from shared.oci.unpack import (
     Limits,
     Unpacked,
     Unpacker,
-    drain,
     keep_going,
 )
 
@@ -53,7 +52,7 @@ def unpack_and_pack(
     raises ends the work. Raises InvalidArgument: ``no rootfs found``, ``config not found``,
     and as ``unpack.unpack`` does; TarError where the tar itself is broken.
     """
-    reader = tar.TarReader(_Checked(source, checkpoint))
+    reader = tar.TarReader(_Checked(source, checkpoint), limit=limits.archive)
     with (
         Path(blob).open("xb") as file,
         Root(rootfs) as root,
@@ -61,7 +60,7 @@ def unpack_and_pack(
     ):
         unpacker = Unpacker(root, honours_whiteouts=True, limits=limits)
         config, has_rootfs = _copy(reader, unpacker, layer, checkpoint)
-        drain(reader, limits)
+        reader.drain()
         if not has_rootfs:
             raise errdefs.InvalidArgument("no rootfs found")
         if config is None:

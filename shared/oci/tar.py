@@ -24,8 +24,10 @@ _NO_NAMES: Final = frozenset({"", ".", ".."})
 class TarReader:
     """Iterate over the entries of an archive; content is what was not read of the one before."""
 
-    def __init__(self, source: Reader) -> None:
+    def __init__(self, source: Reader, *, limit: int | None = None) -> None:
+        """Read from *source*, no more than *limit* bytes if one is given."""
         self._source = source
+        self._limit = limit
         self._received = 0
         self._buffer = b""
         self._at = 0
@@ -83,10 +85,10 @@ class TarReader:
         self._at, self._left = end, 0
         return iter((memoryview(self._buffer)[start:end],) if start < end else ())
 
-    def drain(self) -> Iterator[memoryview]:
-        """Yield what the stream still holds behind the last entry, to its very end."""
-        while self._at < len(self._buffer) or self._fill(1):
-            yield memoryview(self._buffer)[self._at :]
+    def drain(self) -> None:
+        """Read what the stream still holds behind the last entry: it belongs to the digest too."""
+        self._at = len(self._buffer)
+        while self._fill(1):
             self._at = len(self._buffer)
 
     def _entry(self, header: Header, overrides: Mapping[str, bytes]) -> Entry:
@@ -177,6 +179,10 @@ class TarReader:
             parts.append(data)
             have += len(data)
             self._received += len(data)
+            if self._limit is not None and self._received > self._limit:
+                raise errdefs.InvalidArgument(
+                    f"the archive, uncompressed, is more than {self._limit} bytes"
+                )
         self._buffer = b"".join(parts)
         self._at = 0
         return have >= count

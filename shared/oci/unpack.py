@@ -29,7 +29,11 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _HARMLESS_DEVICES: Final = frozenset(
     {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)}
 )
+#: Of attributes that were not carried over so many are told of; an archive may have any number.
+_TOLD_XATTRS: Final = 16
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: a later entry took a folder's place
+_REPLACED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 #: what the archive, and not this host, is to blame for
 _ARCHIVE_FAULTS: Final = frozenset(
     {
@@ -50,10 +54,23 @@ class Limits:
     """How much one archive may hold before it is refused."""
 
     entries: int = 1_000_000
-    #: bytes of all files together, and of the stream behind the last entry
+    #: bytes of all files together
     size: int = 64 << 30
     #: bytes of one path
     path: int = 4095
+
+    @property
+    def archive(self) -> int:
+        """Return the bytes of the whole archive: its files, and 4 KiB around each of its entries.
+
+        Without that, attributes and what follows the last entry cost time without end.
+        """
+        return self.size + self.entries * 4096
+
+    @property
+    def paths(self) -> int:
+        """Return the bytes of memory for all paths, those of folders between them included."""
+        return self.entries * 256
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -75,6 +92,7 @@ class Unpacked:
     entries: int
     #: bytes of all files together
     size: int
+    #: the first of them
     skipped_xattrs: tuple[SkippedXattr, ...]
 
 
@@ -99,25 +117,14 @@ def unpack(
     """
     hashed = HashingReader(decompressed(source), checkpoint)
     with ReadAhead(hashed) as ahead, Root(folder) as root:
-        reader = tar.TarReader(ahead)
+        reader = tar.TarReader(ahead, limit=limits.archive)
         unpacker = Unpacker(root, honours_whiteouts=True, limits=limits)
         for entry in reader:
             checkpoint()
             unpacker.add(entry, reader.chunks())
         unpacked = unpacker.finish()
-        drain(reader, limits)
+        reader.drain()
     return hashed.digester.digest(), unpacked
-
-
-def drain(reader: tar.TarReader, limits: Limits) -> None:
-    """Read what follows the last entry, which belongs to the digest too."""
-    left = limits.size
-    for chunk in reader.drain():
-        left -= len(chunk)
-        if left < 0:
-            raise errdefs.InvalidArgument(
-                f"the archive goes on for more than {limits.size} bytes behind its last entry"
-            )
 
 
 class HashingReader:
@@ -148,7 +155,7 @@ class Unpacker:
     ) -> None:
         self._root = root
         self._limits = limits
-        self._whiteouts = Whiteouts(root) if honours_whiteouts else None
+        self._whiteouts = Whiteouts(root, limits.paths) if honours_whiteouts else None
         self._entries = 0
         self._size = 0
         self._skipped: list[SkippedXattr] = []
@@ -342,7 +349,8 @@ class Unpacker:
             self._skip(entry, key, "only files and folders carry them here")
 
     def _skip(self, entry: Entry, key: str, reason: str) -> None:
-        self._skipped.append(SkippedXattr(entry=entry.name, key=key, reason=reason))
+        if len(self._skipped) < _TOLD_XATTRS:
+            self._skipped.append(SkippedXattr(entry=entry.name, key=key, reason=reason))
 
     def _set_folder_time(self, path: str, time_ns: int) -> None:
         if not path:
@@ -352,8 +360,9 @@ class Unpacker:
         try:
             fd = self._root.folder(parent)
             os.utime(name, ns=(time_ns, time_ns), dir_fd=fd, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # a later entry took the folder's place
+        except OSError as error:
+            if error.errno not in _REPLACED:
+                raise
 
 
 def _write_content(fd: int, content: Iterable[memoryview]) -> None:

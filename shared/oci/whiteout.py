@@ -11,14 +11,18 @@ from shared.oci.root import Root
 _PREFIX: Final = ".wh."
 _META_PREFIX: Final = ".wh..wh."
 _OPAQUE: Final = ".wh..wh..opq"
+#: Bytes that a path takes beside its characters.
+_OF_EACH: Final = 128
 
 
 class Whiteouts:
     """The whiteouts of one layer, and the memory of what is the layer's own."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, limit: int) -> None:
+        """Remember paths in at most *limit* bytes of memory, about."""
         self._root = root
         self._own: set[str] = {""}
+        self._limit = self._left = limit
 
     def apply(self, path: str) -> bool:
         """Act on *path* if it is a whiteout, else remember it; say which it was."""
@@ -35,7 +39,13 @@ class Whiteouts:
     def _remember(self, path: str) -> None:
         while path not in self._own:
             self._own.add(path)
+            self._left -= len(path) + _OF_EACH
             path = path.rpartition("/")[0]
+        if self._left < 0:
+            raise errdefs.InvalidArgument(
+                "the archive's paths, and those of the folders between them, take more than "
+                f"{self._limit} bytes"
+            )
 
     def _remove(self, folder: str, name: str) -> None:
         if name in ("", ".", ".."):

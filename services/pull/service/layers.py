@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from services.pull.domain import plugin_image
 from services.pull.domain.plugin_image import PluginImage
 from services.pull.domain.status import Status
@@ -21,6 +23,8 @@ from shared import errdefs
 from shared.contracts.job import StagedBlob
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+
+log = structlog.get_logger()
 
 #: A layer of so much is fetched again after a crash: it is committed with the plugin.
 _LIGHT_BYTES: Final = 8 << 20
@@ -219,6 +223,13 @@ class LayerFetch:
                 raise prefixed(error, f"error applying layer for digest {digest}") from error
             span.set_attribute("wherry.files", unpacked.entries)
             span.set_attribute("wherry.bytes", unpacked.size)
+            if unpacked.skipped_xattrs:
+                first = unpacked.skipped_xattrs[0]
+                log.warning(
+                    "attributes not carried over",
+                    digest=digest,
+                    first=f"{first.key[:80]} of {first.entry}: {first.reason}",
+                )
             metrics.UNPACKED_FILES.inc(unpacked.entries)
             metrics.UNPACKED_BYTES.inc(unpacked.size)
             await layer.verified()

@@ -145,7 +145,7 @@ _TOO_BIG = f"the archive's files are more than {UNPACKED.size} bytes"
         (zeros(2 * UNPACKED.size), _TOO_BIG),
         (hollow(1 << 62), _TOO_BIG),
         (many(UNPACKED.entries + 1), f"the archive has more than {UNPACKED.entries} entries"),
-        (zeros(1) + bytes(2 * UNPACKED.size), "goes on for more than"),
+        (zeros(1) + bytes(UNPACKED.archive), f"is more than {UNPACKED.archive} bytes"),
     ],
     ids=["zeros", "hole", "names", "tail"],
 )

@@ -490,11 +490,40 @@ def test_an_empty_layer_is_fine(root: Path) -> None:
 
 
 def test_an_endless_tail_is_refused(root: Path) -> None:
-    """What follows the archive's end is bounded as the files are."""
+    """What follows the archive's end is bounded with all the rest."""
     data = gzip.compress(one_file("a", b"x") + bytes(3 << 20))
 
-    with pytest.raises(errdefs.InvalidArgument, match="goes on for more than 1048576 bytes"):
-        unpack.unpack(io.BytesIO(data), root, limits=Limits(size=1 << 20))
+    with pytest.raises(errdefs.InvalidArgument, match="is more than 1052672 bytes"):
+        unpack.unpack(io.BytesIO(data), root, limits=Limits(size=1 << 20, entries=1))
+
+
+def test_paths_are_bounded_as_memory_is(root: Path) -> None:
+    """A short entry may stand for thousands of folders: all their paths count."""
+    deep = [folder(f"{number}/" + "a/" * 1000)[0] for number in range(3)]
+    with Root(root) as opened:
+        unpacker = Unpacker(opened, honours_whiteouts=True, limits=Limits(entries=10_000))
+        unpacker.add(deep[0])
+        unpacker.add(deep[1])
+        with pytest.raises(errdefs.InvalidArgument, match="take more than 2560000 bytes"):
+            unpacker.add(deep[2])
+
+    assert len(list(root.iterdir())) == 2
+
+
+def test_attributes_that_are_not_carried_over_take_no_memory(root: Path) -> None:
+    """An archive may be full of them: the first are told."""
+    refused = {f"trusted.{number}": b"" for number in range(1000)}
+
+    result = lay(root, file("f", xattrs=refused), file("g", xattrs=refused))
+
+    assert len(result.skipped_xattrs) == 16
+
+
+def test_a_folder_that_became_a_link_to_itself_is_no_fault(root: Path) -> None:
+    """What a later entry put in a folder's place is what stays."""
+    lay(root, folder("a/b"), (Entry(name="a", type=SYMLINK, link="a"), b""))
+
+    assert (root / "a").is_symlink()
 
 
 class Stopped(Exception):
