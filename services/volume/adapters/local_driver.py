@@ -9,8 +9,9 @@ import asyncio
 import os
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,7 +76,9 @@ class LocalDriver:
 
     async def list(self) -> tuple[Found, ...]:
         """Return all volumes whose folders are there."""
-        found = map(self._found, sorted(path.name for path in self._folder.iterdir()))
+        with _explained(f"error listing volumes of '{self._folder}'"):
+            names = sorted(path.name for path in self._folder.iterdir())
+        found = map(self._found, names)
         return tuple(one for one in found if one is not None)
 
     async def create(self, name: str, options: Mapping[str, str]) -> None:
@@ -131,25 +134,21 @@ class LocalDriver:
 
     def _create(self, name: str) -> None:
         data = self._data(name)
-        try:
+        with _explained(f"error while creating volume data path '{data}'"):
             for path, mode in ((data.parent, 0o701), (data, 0o755)):
                 path.mkdir(exist_ok=True)
                 path.chmod(mode)
             _sync(data.parent)
             _sync(self._folder)
-        except OSError as error:
-            raise errdefs.Error(
-                f"error while creating volume data path '{data}': {error.strerror}: look at the "
-                "disk that holds it"
-            ) from error
 
     def _bury(self, name: str) -> Path | None:
-        grave = self._trash / secrets.token_hex(8)
-        try:
-            (self._folder / name).rename(grave)
-        except FileNotFoundError:
-            return None
-        _sync(self._folder)
+        folder, grave = self._folder / name, self._trash / secrets.token_hex(8)
+        with _explained(f"error removing volume path '{folder}'"):
+            try:
+                folder.rename(grave)
+            except FileNotFoundError:
+                return None
+            _sync(self._folder)
         return grave
 
     def _delete_soon(self, path: Path) -> None:
@@ -167,6 +166,15 @@ class LocalDriver:
             ) from error
 
 
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what the disk has into an error that says what failed, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise errdefs.Error(f"{what}: {error.strerror}: look at the disk that holds it") from error
+
+
 def _is_folder_name(name: str) -> bool:
     try:
         local.check_name(name)
@@ -176,7 +184,8 @@ def _is_folder_name(name: str) -> bool:
 
 
 def _mount_once(wanted: local.MountPlan, path: Path) -> None:
-    path.mkdir(parents=True, exist_ok=True)
+    with _explained(f"error while mounting volume '{path}'"):
+        path.mkdir(parents=True, exist_ok=True)
     if not mounts.is_mounted(path):
         mounts.mount(wanted, path)
 

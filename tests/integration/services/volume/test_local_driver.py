@@ -74,6 +74,35 @@ async def test_sizes_count_each_file_once(driver: LocalDriver, tmp_path: Path) -
     assert await driver.size_bytes("nothing") == -1
 
 
+@pytest.fixture
+def refusing(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk that holds the volume `data`, and takes no change any more."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    for place in ("volumes/.trash", "volumes/data/_data"):
+        (folder / place).mkdir(parents=True)
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.root
+async def test_a_disk_that_refuses_is_told(refusing: Path) -> None:
+    """What the disk does not take is an error with a reason, and the volume stays as it was."""
+    driver = LocalDriver(refusing / "volumes", mount_limit_s=5.0)
+
+    with pytest.raises(errdefs.Error, match="error removing volume path"):
+        await driver.remove("data")
+    with pytest.raises(errdefs.Error, match="error while creating volume data path"):
+        await driver.create("other", {})
+    with pytest.raises(errdefs.Error, match="error while mounting volume"):
+        await driver.mount("other", "o", TMPFS)
+
+    assert [found.name for found in await driver.list()] == ["data"]
+    await driver.close()
+
+
 @pytest.mark.root
 async def test_options_are_mounted_once_for_all(driver: LocalDriver, tmp_path: Path) -> None:
     """A second owner finds the mount; the last one takes it away, and so does a remove."""
