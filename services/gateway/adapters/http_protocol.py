@@ -19,6 +19,9 @@ from shared.streams import Duplex
 
 #: Bytes of a request's line and headers; the parser itself knows no limit.
 HEAD_LIMIT: Final = 64 * 1024
+#: Seconds until a head is whole, the first one from when the client has connected. dockerd waits
+#: for 300; Go's clients let go of a connection that they made and did not need after 90.
+HEAD_LIMIT_S: Final = 120.0
 #: Key of the extension by which an application takes over the connection of its request.
 HIJACK: Final = "wherry.hijack"
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
@@ -51,6 +54,11 @@ class HijackableProtocol(HttpToolsProtocol):
     _is_in_message = False
     _is_in_head = False
     _head_bytes = 0
+    #: Whether the timer that uvicorn has for idle connections runs for a head.
+    _is_head_timed = False
+    #: Until when the connection may be idle, where that is later than the timer's end.
+    _idle_until = 0.0
+    head_limit_s = HEAD_LIMIT_S
     #: ASGI's TLS extension, where the client has shown a certificate.
     _tls: dict[object, object] | None = None
     _peer: Peer | None = None
@@ -65,11 +73,17 @@ class HijackableProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # asyncio's
         """Note whose certificate was verified, or who came over the unix socket."""
         super().connection_made(transport)
+        self._time_head()
         tls = transport.get_extra_info("ssl_object")
         shown = tls.getpeercert(binary_form=True) if tls is not None else None
         if shown:
             self._tls = {"client_cert_chain": (ssl.DER_cert_to_PEM_cert(shown),)}
         self._peer = _peer(transport.get_extra_info("socket"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Have no timer hold a connection that is gone."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def on_message_begin(self) -> None:
         """Begin to count the head, and offer the connection to the application."""
@@ -86,7 +100,7 @@ class HijackableProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop counting; what follows an upgrade is no request."""
-        self._is_in_head = False
+        self._is_in_head = self._is_head_timed = False
         super().on_headers_complete()
         if self.parser.should_upgrade():
             # Whatever the answer, what follows can't be parsed as another request.
@@ -106,7 +120,6 @@ class HijackableProtocol(HttpToolsProtocol):
             return
         if self._is_answered(data):
             return
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -117,23 +130,23 @@ class HijackableProtocol(HttpToolsProtocol):
         else:
             self._bound_head(len(data))
 
+    @property
+    def _is_idle(self) -> bool:
+        """Tell whether no answer is in hand."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
     def _is_answered(self, data: bytes) -> bool:
         """Answer a request whose answer lies ready, between requests and with nothing unsent."""
         # On TCP somebody has to be known first.
         if self._peer is None or self._is_in_message:
             return False
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        is_idle = cycle is None or cycle.response_complete
-        if not is_idle or self.flow.write_paused or self.transport.is_closing():
+        if not self._is_idle or self.flow.write_paused or self.transport.is_closing():
             return False
         answer = self.ready(data)
         if answer is None:
             return False
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        self._time_idleness()
         self._send(_OK + self._date(), answer)
         return True
 
@@ -194,11 +207,40 @@ class HijackableProtocol(HttpToolsProtocol):
         return Duplex(reader, writer)
 
     def _bound_head(self, received: int) -> None:
-        """Hang up when a head does not end."""
+        """Hang up when a head does not end; a timer runs for one that is not whole at once."""
         self._head_bytes += received
-        if self._is_in_head and self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        if self._head_bytes > HEAD_LIMIT:
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        elif not self._is_head_timed:
+            self._time_head()
+
+    def _time_head(self) -> None:
+        self._is_head_timed, self._idle_until = True, 0.0
+        self._hang_up_in(self.head_limit_s)
+
+    def _time_idleness(self) -> None:
+        """Give the client its time anew; the timer that runs for it looks when it is over."""
+        self._idle_until = self.loop.time() + self.timeout_keep_alive
+        if self._is_head_timed:
+            self._is_head_timed = False
+            self._hang_up_in(self.timeout_keep_alive)
+
+    def _hang_up_in(self, seconds: float) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up, unless an answer is in hand or one that lay ready was given meanwhile."""
+        left_s = self._idle_until - self.loop.time() if self._is_idle else self.head_limit_s
+        if left_s > 0:
+            self._hang_up_in(left_s)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _take_raw(self, data: bytes) -> None:
         assert self._raw is not None

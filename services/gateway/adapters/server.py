@@ -7,20 +7,30 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
 
-from services.gateway.adapters.http_protocol import HijackableProtocol
+from services.gateway.adapters.http_protocol import HEAD_LIMIT_S, HijackableProtocol
 from services.gateway.adapters.listening import Sockets
 from services.gateway.adapters.long_answers import LongAnswers
-
-#: dockerd never closes an idle connection; clients that send just then see an error.
-_IDLE_LIMIT_S: Final = 600
 
 App = Callable[..., Any]
 #: Gives the answer to a head, behind its date; None where the application must.
 Ready = Callable[[bytes], bytes | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many seconds a client may take."""
+
+    head_s: float = HEAD_LIMIT_S
+    #: Between two requests. dockerd waits for ever; clients that send just then see an error.
+    idle_s: int = 600
+
+
+_LIMITS: Final = Limits()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -30,14 +40,15 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _answering(answers: Ready, long: LongAnswers) -> type[HijackableProtocol]:
-    class Answering(HijackableProtocol):
+def _protocol(answers: Ready | None, long: LongAnswers, limits: Limits) -> type[HijackableProtocol]:
+    class Protocol(HijackableProtocol):
         long_answers = long
+        head_limit_s = limits.head_s
 
         def ready(self, head: bytes) -> bytes | None:
-            return answers(head)
+            return answers(head) if answers is not None else None
 
-    return Answering
+    return Protocol
 
 
 async def serve_all(
@@ -60,6 +71,7 @@ async def serve_http(
     grace_s: int,
     tls: ssl.SSLContext | None = None,
     ready: Ready | None = None,
+    limits: Limits = _LIMITS,
 ) -> None:
     """Serve until *stop*, then let what is in hand finish within *grace_s*.
 
@@ -68,7 +80,7 @@ async def serve_http(
     long = LongAnswers()
     config = uvicorn.Config(
         app,
-        http=_answering(ready, long) if ready is not None else HijackableProtocol,
+        http=_protocol(ready, long, limits),
         ws="none",
         loop="none",
         lifespan="off",
@@ -78,7 +90,7 @@ async def serve_http(
         server_header=False,
         # Else a client on loopback could say that it is another.
         proxy_headers=False,
-        timeout_keep_alive=_IDLE_LIMIT_S,
+        timeout_keep_alive=limits.idle_s,
         timeout_graceful_shutdown=grace_s,
     )
     config.load()

@@ -17,7 +17,7 @@ import pytest
 
 from services.gateway.adapters.http_protocol import HEAD_LIMIT
 from services.gateway.adapters.listener import UnixListener
-from services.gateway.adapters.server import serve_http
+from services.gateway.adapters.server import Limits, serve_http
 from shared.contracts.event import EventPublished
 from shared.contracts.store import CreatePlugin, EnablePlugin
 from tests.support.gateway import changed, event, plugin, plugin_id, reply
@@ -71,13 +71,16 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture
-async def served(folder: Path) -> AsyncIterator[_Served]:
+@contextlib.asynccontextmanager
+async def _serving(folder: Path, limits: Limits) -> AsyncIterator[_Served]:
     """Serve the application on a socket, on stand-ins for the other services."""
     async with serving(folder) as world:
         listener = UnixListener(folder / "docker.sock")
         stop = asyncio.Event()
-        serve = serve_http(world.app, [listener.open()], stop=stop, grace_s=2, ready=world.ready)
+        sockets = [listener.open()]
+        serve = serve_http(
+            world.app, sockets, stop=stop, grace_s=2, ready=world.ready, limits=limits
+        )
         task = asyncio.create_task(serve)
         yield _Served(world=world, socket=folder / "docker.sock", stop=stop, task=task)
         world.feed.close()
@@ -85,6 +88,20 @@ async def served(folder: Path) -> AsyncIterator[_Served]:
         await task
         listener.remove()
         assert not (folder / "docker.sock").exists()
+
+
+@pytest.fixture
+async def served(folder: Path) -> AsyncIterator[_Served]:
+    """Serve with as much patience as a node has."""
+    async with _serving(folder, Limits()) as served:
+        yield served
+
+
+@pytest.fixture
+async def impatient(folder: Path) -> AsyncIterator[_Served]:
+    """Serve with very little patience for heads."""
+    async with _serving(folder, Limits(head_s=0.2)) as served:
+        yield served
 
 
 async def test_many_at_once(served: _Served) -> None:
@@ -259,6 +276,87 @@ async def test_endless_head(served: _Served) -> None:
     """A head that does not end is cut, and takes no memory without bound."""
     async with served.raw(f"GET / HTTP/1.1\nx-filler: {'y' * HEAD_LIMIT}") as (reader, _):
         assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def _pong(reader: asyncio.StreamReader) -> None:
+    await reader.readuntil(_BOUNDARY)
+    assert await reader.readexactly(2) == b"OK"
+
+
+@pytest.mark.parametrize("head", ["", "\n\n", "GET /_ping HTTP/1.1\nHost: x\n"])
+async def test_a_head_that_never_comes(impatient: _Served, head: str) -> None:
+    """Who connects and says nothing, or half of a head, is not waited for."""
+    async with impatient.raw(head) as (reader, _), asyncio.timeout(10):
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("query", ["", "?x=1"])
+async def test_a_next_head_that_never_comes(impatient: _Served, query: str) -> None:
+    """Half of a later head is not waited for either, whether the answer before lay ready or not."""
+    ping = f"GET /_ping{query} HTTP/1.1\nHost: x\n\n"
+    async with impatient.raw(ping) as (reader, writer), asyncio.timeout(10):
+        await _pong(reader)
+        writer.write(b"GET /_ping HTTP/1.1\r\n")
+        assert await reader.read() == b""
+
+
+async def test_a_head_that_comes_byte_by_byte(impatient: _Served) -> None:
+    """A byte now and then gains nobody time."""
+    async with impatient.raw("GET / HTTP/1.1\nx-filler: ") as (reader, writer), asyncio.timeout(10):
+        closed = asyncio.create_task(reader.read())
+        while not closed.done():
+            writer.write(b"y")
+            await asyncio.wait([closed], timeout=0.01)
+        assert closed.exception() or closed.result() == b""
+
+
+async def _outwait(served: _Served) -> None:
+    """Wait until a client that came just now and says nothing is hung up on."""
+    async with served.raw("") as (reader, _), asyncio.timeout(10):
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("query", ["", "?x=1"])
+async def test_an_idle_client_has_more_time_than_a_head(impatient: _Served, query: str) -> None:
+    """Between requests the connection stays."""
+    ping = f"GET /_ping{query} HTTP/1.1\nHost: x\n\n"
+    async with impatient.raw(ping) as (reader, writer), asyncio.timeout(10):
+        for _ in range(3):
+            await _pong(reader)
+            await _outwait(impatient)
+            writer.write(ping.replace("\n", "\r\n").encode())
+        await _pong(reader)
+
+
+@pytest.mark.parametrize("query", ["", "?x=1"])
+async def test_an_idle_client_is_left_in_the_end(folder: Path, query: str) -> None:
+    """Its connection is closed, whether its answer lay ready or not."""
+    async with _serving(folder, Limits(idle_s=1)) as served:
+        request = f"GET /_ping{query} HTTP/1.1\nHost: x\n\n"
+        async with served.raw(request) as (reader, _), asyncio.timeout(10):
+            await _pong(reader)
+            assert await reader.read() == b""
+
+
+async def test_a_body_may_take_its_time(impatient: _Served) -> None:
+    """Only heads are hurried."""
+    impatient.world.sender.answers[CreatePlugin] = reply(changed(5, plugin("b")))
+    head = "POST /plugins/create?name=b HTTP/1.1\nHost: x\nContent-Length: 6\n\n"
+    async with impatient.raw(f"{head}abc") as (reader, writer), asyncio.timeout(10):
+        await _outwait(impatient)
+        writer.write(b"def")
+        assert (await reader.readuntil(_BOUNDARY)).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_a_stream_may_take_its_time(impatient: _Served) -> None:
+    """An answer in hand goes on, though half of the next head comes and no more."""
+    request = "GET /events HTTP/1.1\nHost: x\n\nGET /_ping HTTP/1.1\n"
+    async with impatient.raw(request) as (reader, _), asyncio.timeout(10):
+        await reader.readuntil(_BOUNDARY)
+        for seq in (1, 2):
+            await _outwait(impatient)
+            impatient.publish(seq)
+            assert b'"time":%d' % seq in (await reader.readuntil(b"}\n")).replace(b" ", b"")
 
 
 async def test_no_http(served: _Served) -> None:
