@@ -15,7 +15,7 @@ from services.gateway.adapters.content import DiskContent
 from services.gateway.adapters.engine_id import read_engine_id
 from services.gateway.adapters.host import LinuxMachine, read_host
 from services.gateway.adapters.left_out import LeftOutFile
-from services.gateway.adapters.listening import listening
+from services.gateway.adapters.listening import listening, take_all_descriptors
 from services.gateway.adapters.programs import InstalledPrograms
 from services.gateway.adapters.progress import StreamFollower
 from services.gateway.adapters.server import serve_all
@@ -96,6 +96,7 @@ _CGROUP_DRIVER: Final = "cgroupfs"
 async def serve(config: GatewayConfig, bus: RedisBus, stop: asyncio.Event) -> None:
     """Serve until *stop* is set; raises errdefs when a socket is taken."""
     access = _access(config)
+    take_all_descriptors()
     with listening(config.node.socket, config.listening) as sockets:
         changes = StreamChanges(
             bus=bus,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import ssl
 from collections.abc import Iterator
@@ -26,6 +27,17 @@ class Sockets:
     tls: list[socket.socket]
     #: None where no TLS is spoken.
     context: ssl.SSLContext | None
+
+
+def take_all_descriptors() -> None:
+    """Let this process have as many open files, and so connections, as its hard limit allows.
+
+    Go does so for dockerd. The soft limit is 1024 on most hosts, for programs that use select(2).
+    """
+    # Not in every service: what the executor starts, plugins too, would have that limit from it.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError):  # fs.nr_open is below it by now: it stays as it is
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import resource
 import socket
 import stat
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.gateway.adapters.listener import UnixListener, listen_on_tcp
+from services.gateway.adapters.listening import take_all_descriptors
 from shared import errdefs
 
 
@@ -79,3 +81,14 @@ def test_taken_port_is_refused() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(errdefs.Conflict, match=f"127.0.0.1:{port}: Address already in use"):
             listen_on_tcp("127.0.0.1", port)
+
+
+def test_as_many_connections_as_the_host_allows() -> None:
+    """Of the two limits of open files the hard one counts, as it does for dockerd."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 1, hard))
+    try:
+        take_all_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
