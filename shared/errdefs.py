@@ -32,8 +32,11 @@ class Error(Exception):
         self.docker_unclassed = docker_unclassed
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the error as data: never a Python path, a pickle or a traceback."""
-        wire: dict[str, Any] = {"code": self.code, "message": self.message, "detail": self.detail}
+        """Return the error as data: never a Python path, a pickle or a traceback.
+
+        What no text encodes, as the stray bytes of a file's name, is written as escapes.
+        """
+        wire = {"code": self.code, **_encodable({"message": self.message, "detail": self.detail})}
         if self.docker_unclassed:
             wire["docker_unclassed"] = True
         return wire
@@ -122,6 +125,16 @@ _BY_CODE: dict[str, type[Error]] = {
         Internal,
     )
 }
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value
 
 
 def from_wire(wire: Mapping[str, Any]) -> Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,31 @@ async def test_a_failure_is_the_stores_and_then_told(world: World) -> None:
     (error,) = world.store.failed
     assert isinstance(error, errdefs.PermissionDenied)
     assert world.writer.ended.error == error.to_wire()
+
+
+def _on_a_wire(world: World) -> None:
+    """Have the store take only commands that the bus could carry."""
+    answered = world.store.answers[contracts.FailJob]
+
+    def fail(command: contracts.FailJob) -> Any:
+        carried = contracts.FailJob.model_validate_json(command.model_dump_json())
+        return answered(carried) if callable(answered) else answered
+
+    world.store.answers[contracts.FailJob] = fail
+
+
+async def test_a_job_fails_with_what_its_layer_is_refused_for(tmp_path: Path) -> None:
+    """Also where the entry that is refused has a name that is not UTF-8."""
+    climbing = image({"../" + os.fsdecode(b"f\xe9e"): b"1"})
+    world = World(root=tmp_path, registries=FakeRegistries(climbing))
+    _on_a_wire(world)
+    await _runner(world).run("job-1", {})
+
+    (error,) = world.store.failed
+    assert "outside of the root" in error.message
+    assert error.detail["entry"] == r"../f\udce9e"
+    assert json.loads(world.writer.ended.model_dump_json())["error"] == error.to_wire()
+    world.workplaces.close()
 
 
 async def test_a_full_disk_has_room_before_the_failure_is_written(world: World) -> None:
