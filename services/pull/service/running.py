@@ -145,10 +145,19 @@ class JobRunner:
         return None if attempt.goes_on else JobEnded(changed=changed)
 
     async def _fail(self, job_store: JobStore, said: Lines, error: errdefs.Error) -> None:
-        """End the job with an error, unless it is somebody else's by now, or over."""
+        """End the job with an error, or with a fault of ours where that error can't be told."""
         note_error(spans.current(), error)
         if isinstance(error, errdefs.ResourceExhausted):
             await self._make_room(job_store)
+        try:
+            await self._tell(job_store, said, error)
+        except Exception:
+            # In silence the job would be tried again until it is given up, for no cause named.
+            log.exception("failure not told", after=error.message)
+            await self._tell(job_store, said, _fault(job_store.job_id))
+
+    async def _tell(self, job_store: JobStore, said: Lines, error: errdefs.Error) -> None:
+        """Tell how the job failed, unless it is somebody else's by now, or over."""
         try:
             await job_store.fail(error)
         except errdefs.Error as refusal:

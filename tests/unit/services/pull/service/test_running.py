@@ -141,6 +141,23 @@ async def test_a_job_fails_with_what_its_layer_is_refused_for(tmp_path: Path) ->
     world.workplaces.close()
 
 
+async def test_an_error_that_can_not_be_told_is_a_fault(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what no message can carry the log has the reason, and the job fails all the same."""
+
+    async def refuse(_: Digest) -> None:
+        raise errdefs.InvalidArgument("no", detail={"entry": object()})
+
+    world.registries.before_blob = refuse
+    _on_a_wire(world)
+    await _runner(world).run("job-1", {})
+
+    assert [type(error) for error in world.store.failed] == [errdefs.Internal]
+    assert world.writer.ended.error == world.store.failed[0].to_wire()
+    assert "failure not told" in capsys.readouterr().out
+
+
 async def test_a_full_disk_has_room_before_the_failure_is_written(world: World) -> None:
     """What a job unpacked is gone when the store is asked to write down that the disk is full."""
     left: list[list[Path]] = []
