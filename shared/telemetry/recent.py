@@ -75,7 +75,7 @@ class RecentSpans(SpanProcessor):
         spans = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not spans:
             return
-        lines = b"".join(kept.line_of(span, self._service) for span in spans)
+        lines = b"".join(map(self._line, spans))
         try:
             self._write(lines)
             self._is_failing = False
@@ -83,6 +83,14 @@ class RecentSpans(SpanProcessor):
             if not self._is_failing:
                 log.warning("recent traces not kept", path=str(self._path), reason=str(error))
             self._is_failing = True
+
+    def _line(self, span: ReadableSpan) -> bytes:
+        try:
+            return kept.line_of(span, self._service)
+        except ValueError as error:
+            # It says what no JSON holds; the others are kept.
+            log.warning("span not kept", span=span.name, reason=str(error))
+            return b""
 
     def _write(self, lines: bytes) -> None:
         if self._fd < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer, form
 from services.gateway.adapters.traces import FolderTraces
 from shared.telemetry import kept
 from shared.telemetry.recent import RecentSpans
+from tests.support.wait import eventually
 
 
 @contextmanager
@@ -104,3 +106,17 @@ async def test_a_folder_that_can_not_be_written_costs_spans_alone(tmp_path: Path
         tracer.start_span("kept").end()
 
     assert [span.name for span in await FolderTraces(tmp_path).roots()] == ["kept"]
+
+
+async def test_a_span_that_no_text_encodes_is_passed_over(tmp_path: Path) -> None:
+    """Those that end with it and after it are kept: one span does not end the keeping."""
+    with recording(tmp_path) as tracer:
+        tracer.start_span("before").end()
+        tracer.start_span(os.fsdecode(b"f\xe9e")).end()
+        tracer.start_span("beside").end()
+        _, path = kept.files(tmp_path, "store")
+        await eventually(path.exists)
+        tracer.start_span("after").end()
+
+    names = {span.name for span in await FolderTraces(tmp_path).roots()}
+    assert names == {"before", "beside", "after"}
