@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from shared import errdefs
 from shared.contracts.plugin import Plugin
@@ -57,7 +57,7 @@ def parse(name: str, address: str, tls: Tls | None = None) -> Endpoint:
     """Return the endpoint of an address that a person wrote; raises InvalidArgument."""
     try:
         parts = urlsplit(address)
-        knows_where = bool(parts.path.strip("/") if parts.scheme == "unix" else parts.hostname)
+        knows_where = _is_path(parts) if parts.scheme == "unix" else _is_host(parts)
     except ValueError:
         knows_where = False
     if not knows_where or parts.scheme not in _SCHEMES:
@@ -67,6 +67,15 @@ def parse(name: str, address: str, tls: Tls | None = None) -> Endpoint:
             docker_unclassed=True,
         )
     return Endpoint(name=name, address=address, tls=tls)
+
+
+def _is_path(parts: SplitResult) -> bool:
+    return bool(parts.path.strip("/")) and "\0" not in parts.netloc + parts.path
+
+
+def _is_host(parts: SplitResult) -> bool:
+    # A port that is no number, or too large a one, raises ValueError when it is read.
+    return bool(parts.hostname) and parts.port != 0
 
 
 def managed(plugin: Plugin) -> Endpoint:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from shared import errdefs
 from shared.plugin_rpc import answer, transport
 from shared.plugin_rpc.endpoint import Endpoint
 from shared.telemetry import context
@@ -35,14 +36,13 @@ class Wire:
     async def exchange(self, method: str, body: bytes, limit: int) -> dict[str, Any]:
         """Call a method and read its answer of at most *limit* bytes.
 
-        Raises RemoteError for what the plugin answered, httpx.TransportError when nothing did.
+        Raises RemoteError for what the plugin answered, httpx.TransportError when nothing did,
+        InvalidArgument for an address that is none.
         """
         self._under_way += 1
         self._is_idle.clear()
         try:
-            headers = {**_HEADERS, **context.carrier()}
-            request = httpx.Request("POST", self._url(method), headers=headers, content=body)
-            response = await self._medium.handle_async_request(request)
+            response = await self._medium.handle_async_request(self._request(method, body))
             try:
                 said = await _read(method, response, limit)
             finally:
@@ -54,6 +54,18 @@ class Wire:
         if response.status_code != httpx.codes.OK:
             raise answer.read_error(method, response.status_code, said)
         return answer.read(method, response.status_code, said)
+
+    def _request(self, method: str, body: bytes) -> httpx.Request:
+        headers = {**_HEADERS, **context.carrier()}
+        try:
+            return httpx.Request("POST", self._url(method), headers=headers, content=body)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            # The address is a person's, and a host that looks like one need not be any.
+            raise errdefs.InvalidArgument(
+                f"{method}: plugin {self.endpoint.name} cannot be called at "
+                f"{self.endpoint.address!r}: {error}: mend its address",
+                docker_unclassed=True,
+            ) from error
 
     def _url(self, method: str) -> httpx.URL:
         url = self._urls.get(method)

@@ -32,8 +32,17 @@ def test_socket_paths_are_absolute(address: str) -> None:
     assert endpoint.parse("p", address).socket == Path("/run/p.sock")
 
 
+def test_a_path_may_hold_a_colon() -> None:
+    """Only what is reached over TCP has a port."""
+    assert endpoint.parse("p", "unix://run:a/p.sock").socket == Path("/run:a/p.sock")
+
+
 @pytest.mark.parametrize(
-    "address", ["", "localhost:8080", "/run/p.sock", "unix://", "tcp://", "ftp://x", "http://[x"]
+    "address",
+    [
+        *("", "localhost:8080", "/run/p.sock", "unix://", "tcp://", "ftp://x", "http://[x"),
+        *("tcp://localhost:80a0", "https://localhost:99999", "tcp://:80", "unix:///run/p\0.sock"),
+    ],
 )
 def test_addresses_that_are_none(address: str) -> None:
     """An address without a known scheme or without a place is refused in Docker's words."""

@@ -128,3 +128,13 @@ async def test_an_error_is_the_plugin_s(world: World) -> None:
     world.add("html", httpx.Response(200, text="<html>"))
     with pytest.raises(RemoteError, match=r"^Plugin\.Activate: the answer is no JSON"):
         await world.legacy.get("html", "authz")
+
+
+@pytest.mark.parametrize("address", ["tcp://☃.:1", "tcp://xn--a:1"])
+async def test_a_host_that_can_be_none_is_refused(world: World, address: str) -> None:
+    """A plugin whose host no name can be is called nowhere, and the others are found."""
+    world.add("bad", _IMPLEMENTS, address=address)
+    world.add("good", _IMPLEMENTS)
+    with pytest.raises(errdefs.InvalidArgument, match=r"^Plugin\.Activate: plugin bad cannot be"):
+        await world.legacy.get("bad", "authz")
+    assert list(await world.legacy.get_all("authz")) == ["good"]

@@ -1,0 +1,41 @@
+"""Plugins as volume drivers, as far as they need not be called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.volume.adapters.plugin_drivers import CallLimits
+from services.volume.adapters.rpc_drivers import RpcDrivers
+from shared import errdefs
+from shared.contracts.plugin import PluginStatus
+from shared.plugin_rpc.legacy_folders import LegacyFolders
+from tests.support.gateway import plugin
+
+_CONFIG = {"Interface": {"Types": ["docker.volumedriver/1.0"], "Socket": "p.sock"}}
+
+
+def _drivers(folder: Path) -> RpcDrivers:
+    """Return the drivers of a node with one managed plugin, and legacy ones in a folder."""
+    managed = plugin(config=_CONFIG, enabled=True, status=PluginStatus(socket_dir="/run/p"))
+    return RpcDrivers(
+        inventory={managed.plugin_id: managed},
+        folders=LegacyFolders(sockets=folder / "none", specs=(folder,)),
+        plugins=folder,
+        limits=CallLimits(create_s=5, call_s=5, list_s=5),
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://localhost:80a0", "tcp://☃.:1", "tcp://xn--a:1", "unix:///a\0b"], ids=ascii
+)
+async def test_a_broken_legacy_plugin_hides_no_other(tmp_path: Path, address: str) -> None:
+    """One whose file names no address is passed over, and told of when it is asked for."""
+    (tmp_path / "bad.spec").write_text(address)
+    drivers = _drivers(tmp_path)
+
+    assert [driver.name for driver in await drivers.all()] == ["a/plugin:latest"]
+    with pytest.raises(errdefs.InvalidArgument, match=r"^legacy plugin: .*plugin bad"):
+        await drivers.find("bad")
+    await drivers.close()
