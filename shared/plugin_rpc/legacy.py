@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from shared import errdefs
 from shared.oci import go_json
 from shared.plugin_rpc import backoff
+from shared.plugin_rpc.answer import RemoteError
 from shared.plugin_rpc.client import PluginClient
 from shared.plugin_rpc.endpoint import Endpoint
 from shared.plugin_rpc.endpoints import Endpoints
@@ -112,7 +113,14 @@ class LegacyPlugins:
     async def _activate(self, endpoint: Endpoint) -> _Active:
         client = self._endpoints.client(endpoint)
         manifest = await client.call(_ACTIVATE, deadline_s=_ACTIVATE_LIMIT_S)
-        implements = manifest.get("Implements") or ()
-        active = _Active(endpoint=endpoint, implements=frozenset(map(str, implements)))
+        active = _Active(endpoint=endpoint, implements=_implements(manifest))
         self._active[endpoint.name] = active
         return active
+
+
+def _implements(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """Return what a plugin says that it implements; a null is no name, as in Go."""
+    listed = manifest.get("Implements", [])
+    if not isinstance(listed, list) or not all(isinstance(one, str | None) for one in listed):
+        raise RemoteError(_ACTIVATE, "Implements is no list of names", status=200)
+    return frozenset(one for one in listed if one)

@@ -138,3 +138,21 @@ async def test_a_host_that_can_be_none_is_refused(world: World, address: str) ->
     with pytest.raises(errdefs.InvalidArgument, match=r"^Plugin\.Activate: plugin bad cannot be"):
         await world.legacy.get("bad", "authz")
     assert list(await world.legacy.get_all("authz")) == ["good"]
+
+
+@pytest.mark.parametrize("said", [5, True, "authz", {"authz": 1}, ["authz", 7], [["authz"]], 0, ""])
+async def test_a_manifest_of_another_form_is_an_error(world: World, said: object) -> None:
+    """A plugin that lists no names is refused as Go would, and the others are found."""
+    world.add("bad", {"Implements": said})
+    world.add("good", _IMPLEMENTS)
+    with pytest.raises(RemoteError, match=r"^Plugin\.Activate: Implements is no list of names"):
+        await world.legacy.get("bad", "authz")
+    assert list(await world.legacy.get_all("authz")) == ["good"]
+
+
+@pytest.mark.parametrize("manifest", [{}, {"Implements": None}, {"Implements": [None]}])
+async def test_a_null_names_nothing(world: World, manifest: object) -> None:
+    """A plugin that leaves it open implements nothing, as in Go."""
+    world.add("none", manifest)
+    with pytest.raises(errdefs.InvalidArgument, match="does not implement"):
+        await world.legacy.get("none", "authz")
