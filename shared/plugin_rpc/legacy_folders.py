@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,19 +56,22 @@ class LegacyFolders:
         """
         if _is_file_name(name):
             for path in _places(self.sockets, name, ".sock"):
-                if _is_socket(path):
+                if _is(stat.S_ISSOCK, path):
                     return _unverified(name, f"unix://{path}")
             for path in self._spec_places(name):
-                if path.is_file():
+                if _is(stat.S_ISREG, path):
                     return _read(name, path)
         raise errdefs.NotFound(f'plugin "{name}" not found', detail={"plugin": name})
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all that are found, sockets first."""
+        """Return the names of all that are found, sockets first.
+
+        One that is not UTF-8 is passed over: no message could carry it.
+        """
         found = [*_socket_names(self.sockets)]
         for folder in self.specs:
             found += _spec_names(folder)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(filter(_is_text, found)))
 
     def _spec_places(self, name: str) -> Iterator[Path]:
         for folder in self.specs:
@@ -96,15 +99,16 @@ def _places(folder: Path, name: str, suffix: str) -> tuple[Path, Path]:
 
 def _socket_names(folder: Path) -> Iterator[str]:
     for entry in _entries(folder):
-        inner = entry / f"{entry.name}.sock" if entry.is_dir() else entry
-        if _is_socket(inner):
+        inner = entry / f"{entry.name}.sock" if _is(stat.S_ISDIR, entry) else entry
+        if _is(stat.S_ISSOCK, inner):
             yield inner.stem
 
 
 def _spec_names(folder: Path) -> Iterator[str]:
     for entry in _entries(folder):
-        if entry.is_dir():
-            if any((entry / f"{entry.name}{suffix}").is_file() for suffix in _SPEC_SUFFIXES):
+        if _is(stat.S_ISDIR, entry):
+            inner = (entry / f"{entry.name}{suffix}" for suffix in _SPEC_SUFFIXES)
+            if any(_is(stat.S_ISREG, path) for path in inner):
                 yield entry.name
         elif entry.suffix in _SPEC_SUFFIXES:
             yield entry.stem
@@ -122,11 +126,20 @@ def _entries(folder: Path) -> Iterable[Path]:
         ) from error
 
 
-def _is_socket(path: Path) -> bool:
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """Tell whether something of a kind is there; a name too long for a file has nothing."""
     try:
-        return stat.S_ISSOCK(path.stat().st_mode)
+        return kind(path.stat().st_mode)
     except OSError:
         return False
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unverified(name: str, address: str) -> Endpoint:

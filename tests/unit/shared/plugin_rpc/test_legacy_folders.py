@@ -120,6 +120,22 @@ def test_i13_scan(tmp_path: Path) -> None:
     assert _folders(tmp_path).names() == ("s1", "s2", "j", "not-a-plugin")
 
 
+def test_a_name_too_long_for_a_file_is_not_found(tmp_path: Path) -> None:
+    """A client's choice of a name is no error of the disk's."""
+    (tmp_path / "etc").mkdir()
+    with pytest.raises(errdefs.NotFound):
+        _folders(tmp_path).find("p" * 300)
+
+
+def test_i13_scan_passes_over_names_that_are_none(tmp_path: Path) -> None:
+    """Neither a folder whose name has no room for a suffix hides the others, nor stray bytes."""
+    (tmp_path / "etc" / ("p" * 255)).mkdir(parents=True)
+    _write(tmp_path / "etc" / os.fsdecode(b"f\xe9e.spec"), "tcp://x:1")
+    _socket(tmp_path / os.fsdecode(b"f\xe9e.sock"))
+    _write(tmp_path / "etc/good.spec", "tcp://x:1")
+    assert _folders(tmp_path).names() == ("good",)
+
+
 def test_settings() -> None:
     """The folders are Docker's unless variables name others, which must be absolute."""
     assert LegacyFolders.from_env({}) == LegacyFolders(
