@@ -34,7 +34,7 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
             context.load_verify_locations(tls.ca_file)
         if tls.cert_file or tls.key_file:
             context.load_cert_chain(tls.cert_file, tls.key_file or None)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:  # not there, no certificate, no file's name
         raise errdefs.InvalidArgument(
             f"the TLS files of plugin {endpoint.name} cannot be read: {error}; "
             f"CAFile={tls.ca_file} CertFile={tls.cert_file} KeyFile={tls.key_file}",

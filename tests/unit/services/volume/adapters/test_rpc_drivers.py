@@ -1,4 +1,4 @@
-"""Plugins as volume drivers, as far as they need not be called."""
+"""Plugins as volume drivers: what is wrong with one is that one's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.plugin_rpc.legacy_folders import LegacyFolders
 from tests.support.gateway import plugin
 
 _CONFIG = {"Interface": {"Types": ["docker.volumedriver/1.0"], "Socket": "p.sock"}}
+_LIMITS = CallLimits(create_s=5, call_s=5, list_s=5)
 
 
 def _drivers(folder: Path) -> RpcDrivers:
@@ -23,7 +24,7 @@ def _drivers(folder: Path) -> RpcDrivers:
         inventory={managed.plugin_id: managed},
         folders=LegacyFolders(sockets=folder / "none", specs=(folder,)),
         plugins=folder,
-        limits=CallLimits(create_s=5, call_s=5, list_s=5),
+        limits=_LIMITS,
     )
 
 
@@ -37,5 +38,17 @@ async def test_a_broken_legacy_plugin_hides_no_other(tmp_path: Path, address: st
 
     assert [driver.name for driver in await drivers.all()] == ["a/plugin:latest"]
     with pytest.raises(errdefs.InvalidArgument, match=r"^legacy plugin: .*plugin bad"):
+        await drivers.find("bad")
+    await drivers.close()
+
+
+async def test_tls_files_that_can_be_none_hide_no_other(tmp_path: Path) -> None:
+    """One whose authority's file has no possible name is passed over."""
+    spec = r'{"Addr":"https://localhost:1","TLSConfig":{"CAFile":"/a\u0000b"}}'
+    (tmp_path / "bad.json").write_text(spec)
+    drivers = _drivers(tmp_path)
+
+    assert [driver.name for driver in await drivers.all()] == ["a/plugin:latest"]
+    with pytest.raises(errdefs.InvalidArgument, match="the TLS files of plugin bad cannot be read"):
         await drivers.find("bad")
     await drivers.close()
