@@ -194,7 +194,13 @@ class RpcDriver:
         if not place:
             raise errdefs.Error(f"plugin {self.name} did not say where the volume is")
         path = scope.host_path(self.found.plugin, place, self.home)
-        if not path.resolve().is_relative_to(self.home.resolve()):
+        try:
+            is_inside = path.resolve().is_relative_to(self.home.resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, no path at all
+            raise errdefs.Error(
+                f"plugin {self.name} names {place!r}, where no volume can be: {error}"
+            ) from error
+        if not is_inside:
             raise errdefs.PermissionDenied(
                 f"plugin {self.name} names {place}, where a link leads out of its own files"
             )
