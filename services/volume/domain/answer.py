@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _SCOPES = frozenset({"local", "global"})
+#: Levels of a status; what is nested some 200 deep can be neither written nor read again.
+_DEEPEST = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def volume(value: Any) -> Found | None:
         name=name,
         mountpoint=text_of(value, "Mountpoint"),
         created_at_ns=_time_ns(text_of(value, "CreatedAt")),
-        status=status if isinstance(status, dict) else {},
+        status=_carried(status) if isinstance(status, dict) else {},
     )
 
 
@@ -65,6 +67,20 @@ def scope(answer: Any) -> str:
     """Read the scope out of Capabilities: what is none is `local`."""
     said = text_of(field_of(answer, "Capabilities"), "Scope").lower()
     return said if said in _SCOPES else "local"
+
+
+def _carried(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message can carry of a status."""
+    return {key: value for key, value in status.items() if not _is_deep(value, _DEEPEST)}
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Tell whether a value has more levels than so many."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deep(item, levels - 1) for item in value)
 
 
 def _time_ns(text: str) -> int | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from services.volume.domain import answer, errors, labels, lease
+from services.volume.domain import answer, errors, labels, lease, shown
 from services.volume.domain.record import VolumeRecord
 from shared import errdefs
+from shared.contracts.volume import VolumeList
 
 
 def test_a_volume_is_read_in_any_case() -> None:
@@ -26,6 +30,23 @@ def test_a_volume_is_read_in_any_case() -> None:
         dateless = answer.volume({"Name": "v", "CreatedAt": text, "Status": None})
         assert dateless is not None
         assert (dateless.created_at_ns, dateless.status) == (None, {})
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda inner: {"a": inner}, lambda inner: [inner]], ids=["objects", "lists"]
+)
+def test_a_status_too_deep_to_be_sent_is_left_out(
+    layer: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """No list of volumes fails for what one plugin tells besides, however deep it is nested."""
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = layer(deep)
+    found = answer.volume({"Name": "v", "Status": {"plain": {"a": [1]}, "deep": deep}})
+    assert found is not None
+    listed = VolumeList(volumes=(shown.stranger("p", "local", found),))
+    assert VolumeList.model_validate_json(listed.model_dump_json()) == listed
+    assert found.status == {"plain": {"a": [1]}}
 
 
 @pytest.mark.parametrize("value", [None, {}, {"Name": ""}, {"Name": 7}, [], "v"])
