@@ -78,7 +78,7 @@ class LocalDriver:
         """Return all volumes whose folders are there."""
         with _explained(f"error listing volumes of '{self._folder}'"):
             names = sorted(path.name for path in self._folder.iterdir())
-        found = map(self._found, names)
+        found = map(self._found, filter(_is_folder_name, names))
         return tuple(one for one in found if one is not None)
 
     async def create(self, name: str, options: Mapping[str, str]) -> None:

@@ -50,11 +50,12 @@ async def test_a_volume_is_a_folder(driver: LocalDriver, tmp_path: Path) -> None
 
 
 async def test_only_folders_are_volumes(driver: LocalDriver, tmp_path: Path) -> None:
-    """A link to elsewhere, a file and the trash are none, and no name leads out."""
+    """A link to elsewhere, a file, the trash and stray bytes are none, and no name leads out."""
     folder = tmp_path / "volumes"
     (folder / "file").write_text("")
     (folder / "linked").mkdir()
     (folder / "linked" / "_data").symlink_to("/etc")
+    (folder / os.fsdecode(b"f\xe9e") / "_data").mkdir(parents=True)
     assert await driver.list() == ()
     for name in ("file", "linked", ".trash", "..", "a/../b", "nothing"):
         assert await driver.get(name) is None
