@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from services.gateway import ports
@@ -53,16 +54,18 @@ class PluginLogs:
         self, name: str, *, since_ns: int | None, until_ns: int | None, tail: int
     ) -> tuple[LogLine, ...]:
         """Return the last lines, fewer if they are very long."""
-        lines: deque[LogLine] = deque()
+        entries = await self.open(name, since_ns=since_ns, until_ns=until_ns, tail=tail)
+        lines: deque[tuple[LogLine, int]] = deque()
         size = 0
-        async for entry in await self.open(name, since_ns=since_ns, until_ns=until_ns, tail=tail):
-            line = LogEntry.model_validate_json(entry).line
-            if line is not None:
-                lines.append(line)
-                size += len(entry)
-            while size > _WHOLE_LIMIT_BYTES:
-                size -= len(lines.popleft().text)
-        return tuple(lines)
+        async with aclosing(entries):
+            async for entry in entries:
+                line = LogEntry.model_validate_json(entry).line
+                if line is not None:
+                    lines.append((line, len(entry)))
+                    size += len(entry)
+                while size > _WHOLE_LIMIT_BYTES:
+                    size -= lines.popleft()[1]
+        return tuple(line for line, _ in lines)
 
     async def close(self) -> None:
         """End all that is being read."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from services.gateway.entrypoints import wherry_models as models
 from shared import errdefs
 from shared.contracts.executor import FollowLog, LogEntry, LogLine
 from tests.support.gateway import plugin_id
@@ -27,6 +30,18 @@ async def test_last_lines(world: AppWorld) -> None:
     }
     assert world.streams.asked == [FollowLog(log_name=plugin_id("a"), tail=100)]
     assert stream.is_closed
+
+
+@pytest.mark.parametrize("text", ["x", "错", "\x1b"], ids=["ascii", "wide", "escaped"])
+async def test_last_of_long_output(world: AppWorld, text: str) -> None:
+    """Of long output the last lines are given that fit, measured as the executor writes them."""
+    lines = [LogLine(time_ns=n, stream="stdout", text=text * 10_000) for n in range(1000, 1500)]
+    entries = [LogEntry(container_id="c-1", line=line).model_dump_json() for line in lines]
+    sent = "".join(f"{entry}\n" for entry in entries).encode()
+    world.streams.next = FakeStream(sent + b"\n")
+    response = await world.get(_PATH)
+    fit = 4 * 1024 * 1024 // (len(sent) // len(lines))
+    assert response.json() == models.Logs(lines=tuple(lines[-fit:])).model_dump(mode="json")
 
 
 async def test_entries(world: AppWorld) -> None:
