@@ -143,8 +143,11 @@ class ArchiveSpool(Protocol):
         """Keep an archive under an id; raises as Spool does."""
         ...
 
-    def give(self, archive_id: str, job_id: str) -> None:
-        """Give a job an archive, which is its own from then on; raises NotFound."""
+    def give(self, archive_id: str, job_id: str) -> bool:
+        """Give a job an archive, which is its own from then on; tell whether it had none yet.
+
+        Raises NotFound.
+        """
         ...
 
     def take_back(self, job_id: str) -> None:

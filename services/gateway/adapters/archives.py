@@ -32,8 +32,11 @@ class FolderArchives:
             path.rename(self._path(archive_id))
         os.utime(self._path(archive_id))
 
-    def give(self, archive_id: str, job_id: str) -> None:
-        """Give a job an archive, which is its own from then on; raises NotFound."""
+    def give(self, archive_id: str, job_id: str) -> bool:
+        """Give a job an archive, which is its own from then on; tell whether it had none yet.
+
+        Raises NotFound.
+        """
         try:
             os.link(self._path(archive_id), self._given(job_id))
         except FileNotFoundError as error:
@@ -42,7 +45,8 @@ class FolderArchives:
                 detail={"archive": archive_id},
             ) from error
         except FileExistsError:
-            return  # the request is repeated, and this is its job
+            return False  # the request is repeated, and this is its job
+        return True
 
     def take_back(self, job_id: str) -> None:
         """Take an archive from a job that did not begin."""

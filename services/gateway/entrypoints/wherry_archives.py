@@ -18,10 +18,13 @@ from services.gateway.entrypoints.idempotency import refuse_key
 from services.gateway.entrypoints.wherry_stream import StreamResponse
 from services.gateway.service.archives import Archives
 from services.gateway.service.jobs import Jobs
+from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobRequest
 from shared.oci import reference
 
 _TAR: Final = "application/x-tar"
+#: The store did not answer, or fell over, which says nothing about whether the job began.
+_IN_DOUBT: Final = (errdefs.Unavailable, errdefs.DeadlineExceeded, errdefs.Internal)
 Names = Annotated[list[str], Query(description="which plugins; may be repeated")]
 
 
@@ -76,11 +79,14 @@ class ArchiveExtension:
         return JSONResponse(job.model_dump(mode="json"), status_code=202)
 
     async def _begin(self, archive_id: str, job_id: str, request: JobRequest) -> Job:
-        self.archives.spool.give(archive_id, job_id)
+        is_new = self.archives.spool.give(archive_id, job_id)
         try:
             return await self.jobs.begin(job_id, request, AuthConfig.from_header(""))
-        except Exception:
-            self.archives.spool.take_back(job_id)
+        except errdefs.Error as error:
+            # The job of an earlier request with the same key keeps its archive. One that no job
+            # began with is deleted when the store starts next.
+            if is_new and not isinstance(error, _IN_DOUBT):
+                self.archives.spool.take_back(job_id)
             raise
 
 

@@ -269,6 +269,17 @@ async def test_versions_that_no_record_names_are_swept(disk: Disk) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["kept", "propagated-mount"]
 
 
+async def test_archives_without_a_job_are_swept(disk: Disk) -> None:
+    """An archive lies there for as long as the job that it was given; others are deleted."""
+    for job_id in ("live", "gone"):
+        (disk.root / "work" / f"{job_id}.tar").write_bytes(b"x")
+
+    await disk.folders.sweep({}, work=("live",))
+
+    live = disk.root / "work" / "live.tar"
+    await eventually(lambda: list(live.parent.iterdir()) == [live], limit_s=10)
+
+
 async def test_install_that_was_not_committed_is_put_back(disk: Disk) -> None:
     """A job finds its files where it left them, and can install them again."""
     stage(disk, "job", "new")
