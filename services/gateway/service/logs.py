@@ -48,7 +48,11 @@ class PluginLogs:
             tail=tail,
             follow=follow,
         )
-        return self._lines(await self._streams.open(wish))
+        lines = self._lines(await self._streams.open(wish))
+        # Begun at once: who hangs up before the first line leaves a generator that nobody goes
+        # on with. The loop closes it, but of one that never began nothing would be closed.
+        await anext(lines)
+        return lines
 
     async def last(
         self, name: str, *, since_ns: int | None, until_ns: int | None, tail: int
@@ -73,8 +77,10 @@ class PluginLogs:
             await stream.close()
 
     async def _lines(self, stream: ports.Stream) -> AsyncGenerator[bytes, None]:
+        """Yield nothing first, and then each line."""
         self._open.add(stream)
         try:
+            yield b""
             while (line := await stream.read_line()) != b"\n":
                 if not line.endswith(b"\n"):
                     raise _CUT

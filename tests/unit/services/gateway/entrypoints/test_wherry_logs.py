@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from services.gateway.entrypoints import wherry_models as models
+from services.gateway.entrypoints.http import ASGIMessage
 from shared import errdefs
 from shared.contracts.executor import FollowLog, LogEntry, LogLine
 from tests.support.gateway import plugin_id
 from tests.support.gateway_app import AppWorld
 from tests.support.gateway_streams import FakeStream
+from tests.support.wait import eventually
 
 _PATH = "/wherry/v1/plugins/a/plugin/logs"
 _ENTRIES = (
@@ -55,6 +58,28 @@ async def test_entries(world: AppWorld) -> None:
         log_name=plugin_id("a"), since_ns=1_500_000_000, until_ns=3_000_000_000, follow=True
     )
     assert world.streams.asked == [wish]
+
+
+async def test_a_client_that_is_gone_before_the_head(world: AppWorld) -> None:
+    """Who hangs up while the head is on its way leaves nothing open at the executor."""
+    world.streams.next = stream = FakeStream()
+    asked, head_is_sent = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> ASGIMessage:
+        if not asked.is_set():
+            asked.set()
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await head_is_sent.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_message: ASGIMessage) -> None:
+        head_is_sent.set()
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": _PATH, "headers": []}
+    async with asyncio.timeout(5):
+        await world.app({**scope, "query_string": b"follow=1"}, receive, send)
+    await eventually(lambda: stream.is_closed, limit_s=5)
 
 
 async def test_cut(world: AppWorld) -> None:
