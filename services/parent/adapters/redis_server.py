@@ -89,8 +89,8 @@ def set_aside_if_broken(folder: Path) -> None:
         return
     check = ("redis-check-aof", str(appended / "appendonly.aof.manifest"))
     try:
-        checked = subprocess.run(
-            check, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        checked = subprocess.run(  # what it shows of a broken file may be any bytes
+            check, capture_output=True, errors="replace", stdin=subprocess.DEVNULL, check=False
         )
     except FileNotFoundError:
         log.warning("redis' file not looked at", missing=check[0])

@@ -31,10 +31,14 @@ def _stop(parent: subprocess.Popen[bytes]) -> int:
 
 
 def _ping(node: SmallNode) -> bytes:
+    return _asked(node, b"PING\r\n")
+
+
+def _asked(node: SmallNode, command: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_LIMIT_S)
         client.connect(str(node.exec_root / "redis.sock"))
-        client.sendall(b"PING\r\n")
+        client.sendall(command)
         return client.recv(64)
 
 
@@ -110,8 +114,8 @@ def test_killed_parent_takes_nothing_with_it(node: SmallNode) -> None:
     assert _ping(node) == b"+PONG\r\n"
 
 
-def test_a_redis_whose_file_is_broken_starts_without_it(node: SmallNode) -> None:
-    """What it can't read is kept aside, and its owners' messages are sent again."""
+def _filled(node: SmallNode) -> Path:
+    """Have a redis-server take some values, end it, and return the file that it appended to."""
     parent = node.start("first")
     node.until_runs("redis")
     until(lambda: _answers(node), node.explain)
@@ -121,14 +125,21 @@ def test_a_redis_whose_file_is_broken_starts_without_it(node: SmallNode) -> None
             client.sendall(b"SET %d %b\r\n" % (number, b"x" * 50))
             assert client.recv(64) == b"+OK\r\n"
     assert _stop(parent) == 0
-    folder = node.root / "redis"
-    (appended,) = folder.glob("appendonlydir/*.incr.aof")
-    whole = appended.read_bytes()
-    appended.write_bytes(whole[:2000] + b"broken" * 20 + whole[2000:])
+    (appended,) = (node.root / "redis").glob("appendonlydir/*.incr.aof")
+    return appended
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"broken" * 20, b"\xff50", b"$40"], ids=["words", "byte", "length"]
+)
+def test_a_redis_whose_file_is_broken_starts_without_it(node: SmallNode, wrong: bytes) -> None:
+    """What it can't read is kept aside, and its owners' messages are sent again."""
+    appended = _filled(node)
+    appended.write_bytes(appended.read_bytes().replace(b"$50", wrong, 1)[:-2])
 
     node.start("first")
 
-    until(lambda: (folder / "appendonlydir.broken").exists(), node.explain)
+    until(lambda: (node.root / "redis" / "appendonlydir.broken").exists(), node.explain)
     until(lambda: _answers(node), node.explain)
     assert node.log("redis starts empty, for its file is broken")
 
