@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,6 +26,11 @@ log = structlog.get_logger()
 _ANSWER_S = 2.0
 #: Failures in a row after which its file is looked at: reading all of it takes time.
 _SUSPICIOUS = 3
+#: The line of the manifest about the file that was appended to last.
+_LAST_FILE = re.compile(r"^file (\S+) seq \d+ type i\b.*\n*\Z", re.MULTILINE)
+#: What stands before a command or a word; it, too, may lack its end.
+_HEAD = re.compile(rb"([*$])(\d{0,9})(?:\r\n?)?")
+_LONGEST_HEAD = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +85,16 @@ class RedisServer:
 
 
 def set_aside_if_broken(folder: Path) -> None:
-    """Move the file that a server appends to away, if it can't be read whole; keep one such.
+    """Move the file that a server appends to away, if Redis would not read it; keep one such.
 
-    Redis itself reads past an end that is cut off, but ends for ever at what is broken before it,
-    as a full disk may leave it. What is lost with it its owners send again.
+    It ends for ever at what is broken, as a full disk may leave it. What is lost with it its owners
+    send again; only records of the audit that were not yet taken are gone.
     """
     appended = folder / "appendonlydir"
-    if not appended.exists():
+    manifest = appended / "appendonly.aof.manifest"
+    if not manifest.exists():
         return
-    check = ("redis-check-aof", str(appended / "appendonly.aof.manifest"))
+    check = ("redis-check-aof", str(manifest))
     try:
         checked = subprocess.run(  # what it shows of a broken file may be any bytes
             check, capture_output=True, errors="replace", stdin=subprocess.DEVNULL, check=False
@@ -95,12 +102,43 @@ def set_aside_if_broken(folder: Path) -> None:
     except FileNotFoundError:
         log.warning("redis' file not looked at", missing=check[0])
         return
-    if checked.returncode == 0:
+    if checked.returncode == 0 or _is_read_all_the_same(manifest, checked.stdout):
         return
     broken = folder / "appendonlydir.broken"
     shutil.rmtree(broken, ignore_errors=True)
     appended.rename(broken)
     log.error("redis starts empty, for its file is broken", kept=str(broken), said=checked.stdout)
+
+
+def _is_read_all_the_same(manifest: Path, said: str) -> bool:
+    """Tell whether only the end of the last file is missing: Redis itself reads past that."""
+    # The file is looked at here, for the check's words for an end that is missing are those for a
+    # wrong byte, too; and a server that tried the folder would write there.
+    last = _LAST_FILE.search(manifest.read_text(errors="replace"))
+    # The check ends at the first file that it finds fault with: those before are whole.
+    if last is None or f"filename={last[1]}," not in said:
+        return False
+    return _is_cut_off(manifest.with_name(last[1]))
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Tell whether nothing but commands is in a file, of which the last may lack its end.
+
+    `*2` stands before a command of two words, and `$50` before a word of 50 bytes.
+    """
+    words = 0
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST_HEAD):
+            head = _HEAD.fullmatch(line)
+            if head is None or head[1] != (b"$" if words else b"*"):
+                return False
+            number = int(head[2] or 0)
+            if words:
+                file.seek(number, os.SEEK_CUR)
+                if not b"\r\n".startswith(file.read(2)):
+                    return False
+            words = words - 1 if words else number
+    return True
 
 
 def redis_argv(socket_path: Path, folder: Path) -> list[str]:

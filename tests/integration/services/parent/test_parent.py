@@ -144,6 +144,25 @@ def test_a_redis_whose_file_is_broken_starts_without_it(node: SmallNode, wrong: 
     assert node.log("redis starts empty, for its file is broken")
 
 
+@pytest.mark.parametrize("left", [-2, -9, 2000], ids=["value", "length", "amid"])
+def test_a_redis_that_fails_for_another_reason_keeps_its_file(node: SmallNode, left: int) -> None:
+    """An end that is cut off, which Redis reads past, is not taken for what keeps it from starting.
+
+    Here that is a folder in its socket's place.
+    """
+    appended = _filled(node)
+    appended.write_bytes(appended.read_bytes()[:left])
+    (node.exec_root / "redis.sock").mkdir()
+    node.start("first")
+    until(lambda: len(node.log("ended", unit="redis")) >= 5, node.explain)
+
+    (node.exec_root / "redis.sock").rmdir()
+
+    until(lambda: _answers(node), node.explain)
+    assert _asked(node, b"GET 1\r\n") == b"$50\r\n%b\r\n" % (b"x" * 50)
+    assert not (node.root / "redis" / "appendonlydir.broken").exists()
+
+
 def test_next_parent_takes_over(node: SmallNode) -> None:
     """The next parent ends the services in order, starts them anew and adopts redis-server."""
     parent = node.start("first", "second")
