@@ -16,6 +16,7 @@ from shared import errdefs
 from shared.contracts.job import (
     BeginJob,
     CancelJob,
+    GetJob,
     JobEnded,
     JobKind,
     JobProgress,
@@ -262,7 +263,8 @@ async def test_no_key_to_seal_with(world: AppWorld) -> None:
 
 async def test_client_leaves_while_lines_come(world: AppWorld) -> None:
     """Who hangs up has the job cancelled."""
-    world.sender.answers |= {BeginJob: begun, CancelJob: JobReply(job=job())}
+    asked = JobReply(job=job())
+    world.sender.answers |= {BeginJob: begun, GetJob: asked, CancelJob: asked}
     world.follower.tell(waiting())
     await _hang_up(world, after_lines=1)
     assert world.sender.sent[-1] == CancelJob(job_id=_begin(world).job_id)
@@ -270,7 +272,8 @@ async def test_client_leaves_while_lines_come(world: AppWorld) -> None:
 
 async def test_client_leaves_before_the_first_line(world: AppWorld) -> None:
     """Who hangs up while the job waits for its turn has it cancelled, too."""
-    world.sender.answers |= {BeginJob: begun, CancelJob: JobReply(job=job())}
+    asked = JobReply(job=job())
+    world.sender.answers |= {BeginJob: begun, GetJob: asked, CancelJob: asked}
     await _hang_up(world, after_lines=0)
     assert CancelJob(job_id=_begin(world).job_id) in world.sender.sent
 
