@@ -20,10 +20,11 @@ _START_TIME = 19
 def identify(pid: int) -> Process | None:
     """Return the process that has this pid now; None when there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        # Bytes: a process has any name it gives itself, and the kernel cuts one within a letter.
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    start_ticks = stat.rpartition(")")[2].split()[_START_TIME]
+    start_ticks = stat.rpartition(b")")[2].split()[_START_TIME].decode()
     # Ticks count from the boot, and an exec root may outlive one.
     return Process(pid=pid, birth=f"{_boot_id()}:{start_ticks}")
 

@@ -14,9 +14,11 @@ import pytest
 from shared import errdefs
 from shared.contracts.executor import (
     ContainerStatus,
+    ListProcesses,
     PropagatedMount,
     Resources,
     SignalContainer,
+    StartContainer,
 )
 from tests.support.bus import delivery
 from tests.support.containers import SOCKETS, ExecutorNode, eventually, refused
@@ -95,6 +97,25 @@ async def test_stop_kills_after_the_grace(node: ExecutorNode) -> None:
 
     assert stopped.exit is not None
     assert stopped.exit.exit_code == 128 + signal.SIGKILL
+
+
+async def test_a_name_that_the_kernel_cuts_within_a_letter(node: ExecutorNode) -> None:
+    """A container whose program has such a name is listed, taken up anew and stopped."""
+    programs = node.rootfs / "bin"
+    shutil.copy2(programs / "program", programs / "плагинтомов")
+    config = node.container_config().model_copy(update={"args": ("/bin/плагинтомов", "term=0")})
+    command = StartContainer(container_id="c-1", config=config)
+    container = (await node.executor.start_container(command, delivery())).container
+
+    await node.restart()
+    listed = await node.executor.look.list_processes(
+        ListProcesses(container_id="c-1", ps_args="-o pid,comm"), delivery()
+    )
+    stopped = await node.stop("c-1", grace_s=0.05)
+
+    assert [row[0] for row in listed.processes] == [str(container.pid)]
+    assert listed.model_dump_json()
+    assert stopped.status is ContainerStatus.EXITED
 
 
 async def test_stop_repeats_its_answer_and_publishes_the_exit(node: ExecutorNode) -> None:
