@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import select
@@ -15,6 +16,8 @@ from services.executor.domain.record import Process
 
 #: Field of /proc/<pid>/stat that holds the start time, counted behind the command's name.
 _START_TIME = 19
+#: No process; or a thread that leads none, of which older and newer kernels say different things.
+_NO_PROCESS = frozenset({errno.ESRCH, errno.EINVAL, errno.ENOENT})
 
 
 def identify(pid: int) -> Process | None:
@@ -72,7 +75,9 @@ def _pidfd(process: Process) -> Iterator[int | None]:
     """Hold a descriptor of the process; None when it is gone or another has its pid."""
     try:
         fd = os.pidfd_open(process.pid)
-    except ProcessLookupError:
+    except OSError as error:
+        if error.errno not in _NO_PROCESS:
+            raise
         yield None
         return
     try:

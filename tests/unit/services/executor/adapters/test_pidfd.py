@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from services.executor.adapters.pidfd import identify
+from services.executor.adapters.pidfd import PidfdProcesses, identify
+from services.executor.domain.record import Process
 
 
 @pytest.fixture
@@ -31,3 +33,12 @@ def test_any_name(thread: int, name: bytes) -> None:
 
     assert before is not None
     assert identify(thread) == before
+
+
+async def test_a_thread_is_no_process(thread: int) -> None:
+    """A process whose pid is a thread's by now has ended, and is sent nothing."""
+    processes, gone = PidfdProcesses(), Process(pid=thread, birth="an earlier boot:1")
+
+    assert not processes.is_alive(gone)
+    assert not processes.send(gone, signal.SIGKILL)
+    await processes.ended(gone)
