@@ -23,7 +23,7 @@ class User:
 def resolve(text: str, *, passwd: str, group: str) -> User:
     """Return the numbers; a number needs no entry. Raises InvalidArgument."""
     wanted, colon, wanted_group = text.partition(":")
-    entry = _find(passwd, wanted, fields=4)
+    entry = _find(passwd, wanted, fields=4, numbers=2)
     if entry is None and not _is_id(wanted):
         raise errdefs.InvalidArgument(
             f"unable to find user {wanted}: no matching entries in passwd file"
@@ -34,14 +34,14 @@ def resolve(text: str, *, passwd: str, group: str) -> User:
     name = entry[0] if entry else None
     others = (
         int(row[2])
-        for row in _rows(group, 4)
+        for row in _rows(group, fields=4, numbers=1)
         if name is not None and name in row[3].split(",") and int(row[2]) != gid
     )
     return User(uid=uid, gid=gid, groups=tuple(dict.fromkeys(others)))
 
 
 def _gid(wanted: str, group: str) -> int:
-    entry = _find(group, wanted, fields=3)
+    entry = _find(group, wanted, fields=3, numbers=1)
     if entry is not None:
         return int(entry[2])
     if _is_id(wanted):
@@ -51,18 +51,19 @@ def _gid(wanted: str, group: str) -> int:
     )
 
 
-def _find(text: str, wanted: str, *, fields: int) -> list[str] | None:
+def _find(text: str, wanted: str, *, fields: int, numbers: int) -> list[str] | None:
     """Return the entry of a name, or else of a number."""
-    rows = list(_rows(text, fields))
+    rows = list(_rows(text, fields=fields, numbers=numbers))
     named = (row for row in rows if row[0] == wanted)
     numbered = (row for row in rows if row[2] == wanted)
     return next(named, None) or next(numbered, None)
 
 
-def _rows(text: str, fields: int) -> Iterator[list[str]]:
+def _rows(text: str, *, fields: int, numbers: int) -> Iterator[list[str]]:
+    """Yield the entries; what lacks a field, or a number from the third on, is none."""
     for line in text.splitlines():
         row = line.split(":")
-        if len(row) >= fields and all(_is_id(number) for number in row[2 : min(fields, 4)][:1]):
+        if len(row) >= fields and all(map(_is_id, row[2 : 2 + numbers])):
             yield row
 
 
