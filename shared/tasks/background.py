@@ -18,17 +18,19 @@ R = TypeVar("R")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 
-async def until_done(work: Callable[[], Awaitable[R]]) -> R:
+async def until_done(
+    work: Callable[[], Awaitable[R]], *, obstacles: tuple[type[Exception], ...] = (errdefs.Error,)
+) -> R:
     """Repeat *work*, with growing pauses, until executor, bus and disk let it be done.
 
-    Returns what it returns then.
+    Returns what it returns then, and raises what is none of the *obstacles*.
     """
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
             return await work()
-        except errdefs.Error as error:
-            log.warning("not done yet", reason=error.message, again_in_s=pause_s)
+        except obstacles as error:
+            log.warning("not done yet", reason=str(error), again_in_s=pause_s)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -25,6 +25,8 @@ class FakeProcesses:
         self.deadly = {signal.SIGTERM, signal.SIGKILL}
         #: Supervisors by the pid of their container.
         self.supervisors: dict[int, int] = {}
+        #: What keeps the next ones from being looked at, one each.
+        self.errors: list[OSError] = []
         self._ended: dict[int, asyncio.Event] = {}
 
     def begin(self, pid: int) -> Process:
@@ -40,10 +42,12 @@ class FakeProcesses:
 
     def is_alive(self, process: Process) -> bool:
         """Tell whether the process still runs."""
+        _raise_next(self.errors)
         return process.pid in self._ended and not self._ended[process.pid].is_set()
 
     async def ended(self, process: Process) -> None:
         """Return once the process has ended."""
+        _raise_next(self.errors)
         if process.pid in self._ended:
             await self._ended[process.pid].wait()
 
@@ -133,6 +137,8 @@ class FakeBundles:
         self.without_memory: set[str] = set()
         self.killed = asyncio.Event()
         self.error: Exception | None = None
+        #: What keeps the next folders from being watched, one each.
+        self.watch_errors: list[OSError] = []
 
     def prepare(self, container_id: str, config: ContainerConfig) -> None:
         """Raise *error* if it is set."""
@@ -169,6 +175,7 @@ class FakeBundles:
 
     async def out_of_memory(self, container_id: str) -> None:
         """Return once the test says so."""
+        _raise_next(self.watch_errors)
         while container_id not in self.without_memory:
             await self.killed.wait()
             self.killed.clear()
@@ -590,3 +597,8 @@ class FakeHost:
             execs=self.execs,
             clock=self.clock,
         )
+
+
+def _raise_next(errors: list[OSError]) -> None:
+    if errors:
+        raise errors.pop(0)

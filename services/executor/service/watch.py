@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from shared import errdefs
 from shared.bus.ports import Publisher
 from shared.contracts.executor import Exit
 from shared.contracts.message import Message
+from shared.tasks.background import until_done
 from shared.telemetry import context
 
 log = structlog.get_logger()
@@ -99,12 +101,9 @@ class Watch:
         self.tell_arrival()
         if record.exit is not None:
             held.ended.set()
-        elif not any(self._is_alive(process) for process in (record.conmon, record.init)):
-            self._conclude(held)
-        else:
-            self.spawn(held, self._follow(held))
-            self.spawn(held, self._watch_supervisor(held))
-            self.spawn(held, self._watch_memory(held))
+        elif not self._found_ended(held):
+            for follow in (self._follow, self._watch_supervisor, self._watch_memory):
+                self.spawn(held, until_done(partial(follow, held), obstacles=(OSError,)))
         return held
 
     def tell_arrival(self) -> None:
@@ -164,6 +163,19 @@ class Watch:
         for container_id in list(self._held):
             await self.forget(container_id)
         await self._facts.close()
+
+    def _found_ended(self, held: Held) -> bool:
+        """Conclude a container whose processes are gone; return whether it was one."""
+        record = held.record
+        try:
+            if any(self._is_alive(process) for process in (record.conmon, record.init)):
+                return False
+            self._conclude(held)
+        except OSError as error:
+            # No descriptor is left, say: who follows it looks again.
+            log.warning("not looked at yet", container_id=held.container_id, error=str(error))
+            return False
+        return True
 
     async def _follow(self, held: Held) -> None:
         init, conmon = held.record.init, held.record.conmon
