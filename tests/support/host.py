@@ -26,7 +26,7 @@ class FakeProcesses:
         #: Supervisors by the pid of their container.
         self.supervisors: dict[int, int] = {}
         #: What keeps the next ones from being looked at, one each.
-        self.errors: list[OSError] = []
+        self.errors: list[Exception] = []
         self._ended: dict[int, asyncio.Event] = {}
 
     def begin(self, pid: int) -> Process:
@@ -101,6 +101,8 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.statuses: dict[str, RuntimeStatus] = {}
+        #: What keeps the next ones from being told, one each.
+        self.errors: list[Exception] = []
         #: What health commands answer, in order; the last one again and again.
         self.exec_answers: list[str | None] = [None]
 
@@ -110,6 +112,7 @@ class FakeRuntime:
 
     async def status(self, container_id: str) -> RuntimeStatus | None:
         """Return what the test set."""
+        _raise_next(self.errors)
         return self.statuses.get(container_id)
 
     async def resume(self, container_id: str) -> None:
@@ -138,7 +141,9 @@ class FakeBundles:
         self.killed = asyncio.Event()
         self.error: Exception | None = None
         #: What keeps the next folders from being watched, one each.
-        self.watch_errors: list[OSError] = []
+        self.watch_errors: list[Exception] = []
+        #: What keeps a record from being read, once.
+        self.load_errors: dict[str, OSError] = {}
 
     def prepare(self, container_id: str, config: ContainerConfig) -> None:
         """Raise *error* if it is set."""
@@ -147,6 +152,8 @@ class FakeBundles:
 
     def load(self, container_id: str) -> Record | None:
         """Return the record."""
+        if container_id in self.load_errors:
+            raise self.load_errors.pop(container_id)
         return self.records.get(container_id)
 
     def save(self, record: Record) -> None:
@@ -599,6 +606,6 @@ class FakeHost:
         )
 
 
-def _raise_next(errors: list[OSError]) -> None:
+def _raise_next(errors: list[Exception]) -> None:
     if errors:
         raise errors.pop(0)

@@ -57,6 +57,9 @@ class Executor:
         self._starter = Starter(
             host=host, watch=self._watch, stopper=self._stopper, health=self._health
         )
+        self._restorer = Restorer(
+            host=host, watch=self._watch, stopper=self._stopper, health=self._health
+        )
         self.logs = Logs(host=host, watch=self._watch)
         self.look = Look(host=host, watch=self._watch)
         self.secret_key = SecretKey(folders=host.secrets)
@@ -65,10 +68,7 @@ class Executor:
 
     async def restore(self) -> None:
         """Take up what runs and begin to bound the logs; announce nothing yet."""
-        restorer = Restorer(
-            host=self._host, watch=self._watch, stopper=self._stopper, health=self._health
-        )
-        await restorer.restore()
+        await self._restorer.restore()
         self._rotation = asyncio.create_task(self._bound_logs(), name="bound logs")
 
     async def announce(self) -> None:
@@ -84,6 +84,7 @@ class Executor:
             self._rotation.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._rotation
+        await self._restorer.close()
         await self.execs.close()
         await self._watch.close()
 

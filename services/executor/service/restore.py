@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -12,8 +13,12 @@ from services.executor.service.health import HealthLoops
 from services.executor.service.stop import Stopper
 from services.executor.service.watch import Watch
 from shared import errdefs
+from shared.tasks.background import Tasks, until_done
 
 log = structlog.get_logger()
+
+#: What may keep one container from being looked at: the others are taken up all the same.
+_OBSTACLES = (errdefs.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,24 +30,49 @@ class Restorer:
     stopper: Stopper
     health: HealthLoops
 
+    _later: Tasks = field(default_factory=Tasks)
+
     async def restore(self) -> None:
-        """Follow every container again; remove those whose start was never finished."""
+        """Follow every container again; remove those whose start was never finished.
+
+        One of which that can't be told now is looked at again, and all are told once it can.
+        """
         for container_id in self.host.bundles.container_ids():
-            record = self.host.bundles.load(container_id)
-            if record is None or await self._is_half_made(record):
-                await self._clean_up(container_id)
-            else:
-                held = self.watch.hold(record, committed=True)
-                await self._end_execs(container_id)
-                if record.phase is Phase.RUNNING:
-                    self.health.begin(held)
-                log.info("taken up", container_id=container_id, pid=record.init)
+            try:
+                await self._take_up(container_id)
+            except _OBSTACLES as error:
+                log.warning("not taken up yet", container_id=container_id, error=str(error))
+                again = partial(self._take_up_late, container_id)
+                self._later.ensure(container_id, until_done(again, obstacles=_OBSTACLES))
+
+    async def close(self) -> None:
+        """Take up nothing any more: the next executor does."""
+        await self._later.cancel_all()
+
+    async def _take_up(self, container_id: str) -> None:
+        record = self.host.bundles.load(container_id)
+        if record is None or await self._is_half_made(record):
+            await self._clean_up(container_id)
+            return
+        held = self.watch.hold(record, committed=True)
+        await self._end_execs(container_id)
+        if record.phase is Phase.RUNNING:
+            self.health.begin(held)
+        log.info("taken up", container_id=container_id, pid=record.init)
+
+    async def _take_up_late(self, container_id: str) -> None:
+        async with self.watch.lock(container_id):
+            # A command may have come first: it is deleted then, or begun anew.
+            if self.watch.get(container_id) is None and self.host.bundles.has(container_id):
+                await self._take_up(container_id)
+        # Who compared lists meanwhile did not find it.
+        await self.watch.announce_all()
 
     async def _end_execs(self, container_id: str) -> None:
         """End what an earlier executor put beside the container: nobody knows it any more."""
         try:
             await self.host.execs.kill_all(container_id)
-        except (errdefs.Error, OSError) as error:
+        except _OBSTACLES as error:
             log.warning("execs left", container_id=container_id, error=str(error))
 
     async def _is_half_made(self, record: Record) -> bool:
@@ -57,6 +87,6 @@ class Restorer:
         log.info("half-made container removed", container_id=container_id)
         try:
             await self.stopper.remove(container_id)
-        except (errdefs.Error, OSError) as error:
+        except _OBSTACLES as error:
             # Others must be taken up all the same; the next start tries again.
             log.warning("half-made container left", container_id=container_id, error=str(error))

@@ -638,6 +638,38 @@ async def test_restore_goes_on_after_a_failure(scene: Scene) -> None:
     assert (await scene.get("b")).status is ContainerStatus.RUNNING
 
 
+async def test_what_can_not_be_taken_up_for_a_moment_is_taken_up_later(scene: Scene) -> None:
+    """A record that can't be read, or a runtime that does not answer, costs no container."""
+    host = scene.host
+    alive = {"init": host.processes.begin(11), "conmon": host.processes.begin(21)}
+    host.bundles.save(record("started", phase=Phase.STARTING, **alive))
+    host.bundles.save(record("unread", phase=Phase.RUNNING, **alive))
+    host.bundles.save(record("well", phase=Phase.RUNNING, **alive))
+    host.bundles.load_errors["unread"] = OSError(errno.EMFILE, "Too many open files")
+    host.runtime.errors = [errdefs.Internal("no answer")]
+    host.runtime.statuses = {"started": RuntimeStatus.RUNNING}
+
+    await scene.executor.restore()
+    assert [each.container_id for each in scene.executor.containers()] == ["well"]
+    await eventually(lambda: len(scene.executor.containers()) == 3)
+
+    await eventually(lambda: scene.publisher.published.count(ExecutorStarted()) == 2)
+    assert host.bundles.container_ids() == ["started", "unread", "well"]
+
+
+async def test_what_was_not_taken_up_may_be_begun_anew(scene: Scene) -> None:
+    """A start that comes before the container can be looked at is the one that counts."""
+    process = scene.host.processes.begin(11)
+    scene.host.bundles.save(record("c-1", phase=Phase.STARTING, init=process, conmon=process))
+    scene.host.runtime.errors = [errdefs.Internal("no answer")]
+    await scene.executor.restore()
+
+    begun = await scene.start()
+    await eventually(lambda: ExecutorStarted() in scene.publisher.published)
+
+    assert await scene.get() == begun
+
+
 async def test_a_full_log_is_rotated_while_somebody_writes_it(scene: Scene) -> None:
     """The log of a container that has ended stays as it is."""
     await scene.executor.restore()

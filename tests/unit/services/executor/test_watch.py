@@ -62,7 +62,7 @@ async def test_a_supervisor_is_given_time_to_record_the_end() -> None:
     assert held.record.exit == Exit(exit_code=3, exited_at_ns=7)
 
 
-def _no_descriptors(times: int) -> list[OSError]:
+def _no_descriptors(times: int) -> list[Exception]:
     return [OSError(errno.EMFILE, "Too many open files") for _ in range(times)]
 
 
