@@ -101,7 +101,7 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.statuses: dict[str, RuntimeStatus] = {}
-        #: What keeps the next ones from being told, one each.
+        #: What keeps the next calls from being answered, one each.
         self.errors: list[Exception] = []
         #: What health commands answer, in order; the last one again and again.
         self.exec_answers: list[str | None] = [None]
@@ -125,6 +125,7 @@ class FakeRuntime:
 
     async def exec(self, container_id: str, args: Sequence[str], *, timeout_s: float) -> str | None:
         """Return the next answer."""
+        _raise_next(self.errors)
         answers = self.exec_answers
         return answers.pop(0) if len(answers) > 1 else answers[0]
 

@@ -11,6 +11,7 @@ from services.executor.domain.health import HealthState
 from services.executor.ports import Host
 from services.executor.service.metrics import CHECKS, FAILED_CHECKS
 from services.executor.service.watch import Held, Watch
+from shared import errdefs
 from shared.contracts.executor import HealthCheck, HealthStatus
 
 log = structlog.get_logger()
@@ -46,7 +47,17 @@ class HealthLoops:
             await self.host.clock.sleep(check.interval_s)
 
     async def _check_once(self, held: Held, check: HealthCheck, before: HealthState) -> HealthState:
-        problem = await self._probe(held, check)
+        try:
+            problem = await self._probe(held, check)
+        except (errdefs.Error, OSError) as error:
+            # The host's fault, such as no process left to fork: it tells nothing of the container.
+            log.warning("health not checked", container_id=held.container_id, error=str(error))
+            return before
+        return await self._judge(held, check, before, problem)
+
+    async def _judge(
+        self, held: Held, check: HealthCheck, before: HealthState, problem: str | None
+    ) -> HealthState:
         CHECKS.inc()
         if problem is not None:
             FAILED_CHECKS.inc()

@@ -551,6 +551,26 @@ async def test_health_is_published_when_it_changes(scene: Scene) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EAGAIN, "Resource temporarily unavailable"), errdefs.Unavailable("no runc")],
+    ids=["fork", "runc"],
+)
+async def test_a_check_that_can_not_be_made_is_no_verdict(scene: Scene, error: Exception) -> None:
+    """It changes nothing, and the next one is made at its time."""
+    await scene.start(health=HealthCheck(exec=("/check",), retries=1))
+    await scene.settle()
+    assert (await scene.get()).health is HealthStatus.HEALTHY
+
+    scene.host.runtime.errors = [error]
+    await eventually(lambda: not scene.host.runtime.errors)
+    assert (await scene.get()).health is HealthStatus.HEALTHY
+
+    scene.host.runtime.exec_answers = ["bad"]
+    await scene.settle()
+    assert (await scene.get()).health is HealthStatus.UNHEALTHY
+
+
 async def test_health_check_can_be_changed_while_it_runs(scene: Scene) -> None:
     """Another check begins at once and without a verdict; none leaves no verdict; a repeat is."""
     scene.host.runtime.exec_answers = ["bad"]
