@@ -463,6 +463,8 @@ class FakeExec:
         self.sizes: list[tuple[int, int]] = []
         self.is_killed = False
         self.is_closed = False
+        #: What keeps it from being cleared away.
+        self.close_error: Exception | None = None
         self._process = process
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -507,6 +509,8 @@ class FakeExec:
     def close(self) -> None:
         """Note it."""
         self.is_closed = True
+        if self.close_error is not None:
+            raise self.close_error
 
 
 class FakeExecs:

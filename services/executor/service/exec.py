@@ -221,8 +221,13 @@ class Execs:
             log.info("exec not run", container_id=entry.container_id, reason=error.message)
             is_missing = "not found" in error.message or "no such file" in error.message
             code = _NOT_FOUND if is_missing else _NOT_RUN
-        running.close()
-        self._ended(entry, code)
+        try:
+            running.close()
+        except (errdefs.Error, OSError) as error:
+            # What is left goes with the container.
+            log.warning("exec left something", exec_id=entry.exec_id, error=str(error))
+        finally:
+            self._ended(entry, code)
 
     async def _see_off(self, running: RunningExec, following: asyncio.Task[None]) -> None:
         """End the process of a reader that is gone, whatever becomes of who waits for it."""

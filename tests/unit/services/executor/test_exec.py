@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import signal
 from collections.abc import AsyncIterator
 
@@ -204,6 +205,24 @@ async def test_forgotten(scene: Scene) -> None:
     scene.host.clock.ns += 301 * 10**9
     with pytest.raises(errdefs.NotFound):
         await scene.get()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "Input/output error"), errdefs.Conflict("busy")],
+    ids=["os", "busy"],
+)
+async def test_what_can_not_be_cleared_away(scene: Scene, error: Exception) -> None:
+    """An exec has ended with its code though something of it is left behind."""
+    scene.create()
+    attached = asyncio.create_task(scene.attach())
+    await eventually(lambda: scene.host.execs.run_ones, "it runs")
+    (run,) = scene.host.execs.run_ones
+    run.close_error = error
+    run.end(7)
+    await attached
+    shown = await scene.get()
+    assert (shown.state, shown.exit_code) == (ExecState.EXITED, 7)
 
 
 async def test_executor_before(scene: Scene) -> None:
