@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import structlog
+
 from services.executor.adapters.pidfd import identify
 from services.executor.domain import cgroup_figures, mount_table
 from services.executor.domain.layout import SUPERVISORS, Layout
@@ -23,6 +25,10 @@ from shared.contracts.executor import ContainerFigures
 _EXEC = "exec-"
 #: A new cpuset takes no process before these are set.
 _CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
+#: How often is looked for what still runs in a cgroup that is to go.
+_MOST_ROUNDS = 20
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +119,17 @@ class HostCgroups:
         return [process for process in found if process is not None]
 
     def dissolve_execs(self, container_id: str, exec_id: str = "*") -> None:
-        """Move what runs in an exec's cgroup to the container's own, and remove it."""
+        """Move what runs in an exec's cgroup to the container's own, and remove it.
+
+        One with a process that can't be moved stays, until the container is removed.
+        """
         for above in self._folders(self.layout.cgroup_of(container_id)):
             for below in above.glob(f"{_EXEC}{exec_id}"):
-                while pids := _read(below / "cgroup.procs").split():
-                    for pid in pids:
-                        with contextlib.suppress(ProcessLookupError):
-                            (above / "cgroup.procs").write_text(pid)
-                _rmdir(below)
+                _move_up(below)
+                try:
+                    _rmdir(below)
+                except errdefs.Conflict as error:
+                    log.warning("cgroup of an exec left", reason=error.message)
 
     def figures(self, container_id: str, now_ns: int) -> ContainerFigures:
         """Return what the container uses; all zero once its cgroups are gone."""
@@ -187,6 +196,19 @@ def _write_pid(cgroup: Path, pid: int) -> None:
         os.write(file, b"%d" % pid)
     finally:
         os.close(file)
+
+
+def _move_up(cgroup: Path) -> None:
+    """Move the processes of a cgroup to the one above it."""
+    # More than once, as they fork meanwhile. The kernel moves none whose first thread has ended
+    # while others run: that one would be found for ever.
+    for _ in range(_MOST_ROUNDS):
+        pids = _read(cgroup / "cgroup.procs").split()
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                _write_pid(cgroup.parent, int(pid))
 
 
 def _make(hierarchy: Path, cgroup: Path) -> None:
