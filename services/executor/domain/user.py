@@ -68,4 +68,6 @@ def _rows(text: str, *, fields: int, numbers: int) -> Iterator[list[str]]:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) <= _LARGEST_ID
+    # Python takes no number of thousands of digits.
+    is_short = len(text) <= len(str(_LARGEST_ID))
+    return text.isascii() and text.isdecimal() and is_short and int(text) <= _LARGEST_ID

@@ -36,7 +36,7 @@ def test_found(text: str, expected: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nobody", "odd", "bob", "me:nobody", "-1", "4294967296", "me:-1", ""]
+    "text", ["nobody", "odd", "bob", "me:nobody", "-1", "4294967296", "9" * 5000, "me:-1", ""]
 )
 def test_not_found(text: str) -> None:
     """What is not there is named."""
