@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from services.cli.domain.job import Job
 from services.cli.ports import Api
 from services.cli.service.granting import Consent
 from shared import errdefs
+from shared.disk import sync_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +31,23 @@ class Archives:
         target.writelines(self.api.save(names))
 
     def save_to(self, names: Sequence[str], path: Path) -> None:
-        """Write plugins to a file, which is there whole or as it was before."""
+        """Write plugins to a file, which is there whole or as it was before.
+
+        Links are followed. A device or a pipe is written to as it is; a folder is refused.
+        """
+        if path.is_dir():
+            raise errdefs.InvalidArgument(f"cannot write {path}: it is a folder: name a file in it")
         chunks = self.api.save(names)
         first = next(chunks, b"")  # what is refused leaves no file
-        part = path.with_name(f"{path.name}.part")
+        whole = itertools.chain((first,), chunks)
         try:
-            with part.open("wb") as target:
-                target.write(first)
-                target.writelines(chunks)
-            part.replace(path)
+            if path.exists() and not path.is_file():
+                with path.open("wb") as target:
+                    target.writelines(whole)
+            else:
+                _replace(Path(os.path.realpath(path)), whole)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise errdefs.InvalidArgument(f"cannot write {path}: {error.strerror}") from error
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
 
     def load(
         self, source: IO[bytes], names: Sequence[str], alias: str
@@ -69,3 +74,16 @@ class Archives:
             "privileges": [dataclasses.asdict(one) for one in plugin.privileges],
         }
         return partial(self.api.load, body)
+
+
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as target:
+            target.writelines(chunks)
+        sync_file(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_file(path.parent)

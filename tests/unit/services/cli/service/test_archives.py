@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,36 @@ def test_saved(tmp_path: Path) -> None:
     _archives(FakeApi()).save_to(("p", "q"), tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"saved p q"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_saved_through_a_link(tmp_path: Path) -> None:
+    """A link goes on leading where it led; the file there is what is written."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("folder/file")
+    _archives(FakeApi()).save_to(("p",), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder/file").read_bytes() == b"saved p"
+
+
+def test_saved_to_a_pipe(tmp_path: Path) -> None:
+    """What is no file of bytes, such as a device or a pipe, stays what it is and gets them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    fd = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        _archives(FakeApi()).save_to(("p",), pipe)
+        assert os.read(fd, 100) == b"saved p"
+    finally:
+        os.close(fd)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("path", [Path(), Path("/")])
+def test_saved_to_a_folder(path: Path) -> None:
+    """A folder is refused by its name."""
+    with pytest.raises(errdefs.InvalidArgument, match=f"cannot write {path}: it is a folder"):
+        _archives(FakeApi()).save_to(("p",), path)
 
 
 def test_no_place(tmp_path: Path) -> None:
