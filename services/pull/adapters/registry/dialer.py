@@ -74,7 +74,7 @@ class Dialer:
             transport = await loop.start_tls(wire.transport, wire, context, server_hostname=host)
         if transport is None:
             raise httpx.ConnectError(f"TLS with {host}: the peer closed the connection")
-        wire.transport = transport
+        wire.secure(transport)
 
     async def _tunnel(self, wire: Wire, proxy: Proxy, origin: Origin) -> None:
         host = f"[{origin.host}]" if ":" in origin.host else origin.host

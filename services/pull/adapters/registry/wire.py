@@ -7,6 +7,9 @@ A stream reader of asyncio copies each 64 KiB twice and wakes its reader as ofte
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
 import time
 from typing import cast
 
@@ -56,13 +59,14 @@ class Wire(asyncio.BufferedProtocol):
         self._is_paused = False
         self._is_over = False
         self._fault: Exception | None = None
-        self.transport: asyncio.Transport
+        #: The socket's transport, and what TLS has put on top of it.
+        self._layers: list[asyncio.Transport] = []
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; TLS on top of a proxy's tunnel replaces it."""
-        self.transport = cast("asyncio.Transport", transport)
+        """Keep the transport."""
+        self._layers.append(cast("asyncio.Transport", transport))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Hand out the free end of the buffer."""
@@ -102,6 +106,15 @@ class Wire(asyncio.BufferedProtocol):
     # What the connection calls.
 
     @property
+    def transport(self) -> asyncio.Transport:
+        """Return what is written to and read from."""
+        return self._layers[-1]
+
+    def secure(self, transport: asyncio.Transport) -> None:
+        """Go on over TLS, which stands on the transport so far."""
+        self._layers.append(transport)
+
+    @property
     def available(self) -> int:
         """Return how many bytes wait to be taken."""
         return self._end - self._start
@@ -116,15 +129,8 @@ class Wire(asyncio.BufferedProtocol):
         if self._is_over or self.transport.is_closing():
             raise httpx.WriteError(f"connection closed by the peer{self._because}") from self._fault
         self.transport.write(data)
-        if self._writable is None:
-            return
-        try:
-            async with asyncio.timeout(self._limits.stall_s):
-                await self._writable
-        except TimeoutError as error:
-            raise httpx.WriteTimeout(
-                f"the peer takes nothing for {self._limits.stall_s:g} s"
-            ) from error
+        if self._writable is not None:
+            await self._keeps_taking(self._writable)
 
     async def read(self, limit: int, *, at_least: int = 1, pace: Pace) -> bytes:
         """Return up to *limit* bytes, waiting for *at_least*; fewer, or none, only at the end.
@@ -150,6 +156,28 @@ class Wire(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Drop the connection without waiting for anything that is still to be sent."""
         self.transport.abort()
+
+    async def _keeps_taking(self, writable: asyncio.Future[None]) -> None:
+        """Wait for room, however long a big piece takes that the peer takes fast enough."""
+        stall_s, rate = self._limits.stall_s, self._limits.min_rate_bytes_per_s
+        while not writable.done():
+            untaken = self._untaken
+            await asyncio.wait((writable,), timeout=stall_s)
+            if not writable.done() and (taken := untaken - self._untaken) < rate * stall_s:
+                raise httpx.WriteTimeout(
+                    f"the peer took only {taken} bytes in {stall_s:g} s, less than {rate} a second"
+                )
+
+    @property
+    def _untaken(self) -> int:
+        """Return how many bytes wait here, or are on their way.
+
+        The kernel may hold megabytes, and asks for more only when a third of them is gone: what a
+        slow line moves in a minute shows nowhere else.
+        """
+        return sum(layer.get_write_buffer_size() for layer in self._layers) + _in_kernel(
+            self._layers[0]
+        )
 
     async def _wait(self, wanted: int, limit_s: float) -> bool:
         self._wanted = wanted
@@ -194,3 +222,12 @@ class Wire(asyncio.BufferedProtocol):
 def _release(waiter: asyncio.Future[None] | None) -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
+
+
+def _in_kernel(transport: asyncio.Transport) -> int:
+    """Return how many bytes the kernel holds that the peer has not acknowledged."""
+    socket = transport.get_extra_info("socket")
+    if socket is None or socket.fileno() < 0:
+        return 0
+    count: int = struct.unpack("i", fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return count
