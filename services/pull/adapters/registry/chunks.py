@@ -20,7 +20,7 @@ _KNOWS_NO_CHUNKS = frozenset({400, 404, 405, 501})
 
 async def send(upload: Upload, location: httpx.URL) -> None:
     """Upload the blob chunk by chunk, going on after a break where the registry says."""
-    size, position, attempts = upload.blob.size, 0, Attempts()
+    size, position, furthest, attempts = upload.blob.size, 0, 0, Attempts()
     while position < size:
         call = _patch(upload, location, position)
         answer = await upload.tried(call, attempts)
@@ -34,8 +34,9 @@ async def send(upload: Upload, location: httpx.URL) -> None:
                 raise _took_nothing(upload, position)
         else:
             raise upload.session.refused(answer.status, answer.body, call)
-        if had > position:
-            attempts = Attempts()
+        # Once more what was lost is no progress: a registry that forgets each time is given up.
+        if had > furthest:
+            furthest, attempts = had, Attempts()
         position = min(had, size)
     attempts = Attempts()
     while not await upload.is_committed(upload.end(location), attempts):
