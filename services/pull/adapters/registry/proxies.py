@@ -70,8 +70,12 @@ def _proxy(env: Mapping[str, str], variable: str) -> Proxy | None:
     value = env.get(variable) or env.get(variable.lower())
     if not value:
         return None
-    url = httpx.URL(value if "://" in value else f"http://{value}")
-    if url.scheme not in ("http", "https") or not url.host:
+    try:
+        url = httpx.URL(value if "://" in value else f"http://{value}")
+        is_sound = url.scheme in ("http", "https") and bool(url.host)
+    except (httpx.InvalidURL, UnicodeError):  # not passed on: it may show the password
+        is_sound = False
+    if not is_sound:
         raise errdefs.InvalidArgument(f"{variable}: must be http://host:port or https://host:port")
     user = f"{unquote(url.username)}:{unquote(url.password)}"
     return Proxy(

@@ -56,8 +56,19 @@ def test_a_star_turns_proxies_off() -> None:
     assert found.between("https", "r.example.com", 443) is None
 
 
-def test_a_proxy_of_another_kind_is_told_by_its_variable() -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://u:s3cret@h",
+        "http://u:s3cret@h:eighty",
+        "u:s3cret/@h",
+        "http://[::1",
+        "xn--a.local",
+    ],
+)
+def test_what_is_no_proxys_address_is_told_by_its_variable(value: str) -> None:
     """What can't be used stops the start, without showing what the variable holds."""
     with pytest.raises(errdefs.InvalidArgument, match="HTTPS_PROXY: must be http") as caught:
-        Proxies.from_env({"HTTPS_PROXY": "socks5://u:s3cret@h"})
+        Proxies.from_env({"HTTPS_PROXY": value})
     assert "s3cret" not in caught.value.message
+    assert caught.value.__context__ is None  # what httpx says of it may show it
