@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from shared import errdefs
+
 DOCKER_HUB: Final = "docker.io"
 #: All of them are Docker Hub; the CLI stores its login under https://index.docker.io/v1/.
 _HUB_NAMES: Final = frozenset(
@@ -54,6 +56,7 @@ class Credentials:
         """Read Docker's AuthConfig (what X-Registry-Auth holds); None is anonymous.
 
         ``auth`` is base64 of ``user:password`` and counts where the two are not given apart.
+        Raises InvalidArgument for a registry token that no header can hold.
         """
         values = {key: value for key, value in config.items() if isinstance(value, str)}
         username, password = values.get("username", ""), values.get("password", "")
@@ -66,6 +69,10 @@ class Credentials:
             identity_token=values.get("identitytoken", ""),
             registry_token=values.get("registrytoken", ""),
         )
+        if not found.registry_token.isascii() or not found.registry_token.isprintable():
+            raise errdefs.InvalidArgument(
+                "the login's registry token holds characters that no token has: get a new one"
+            )
         return None if found.is_empty else found
 
     @property

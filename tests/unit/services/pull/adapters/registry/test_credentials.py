@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.pull.adapters.registry.credentials import Credentials, canonical_host
 from services.pull.adapters.registry.endpoints import Endpoint
+from shared import errdefs
 
 _HUB = Endpoint(scheme="https", authority="registry-1.docker.io")
 
@@ -95,6 +96,14 @@ def test_an_auth_config_is_read_as_docker_does() -> None:
     assert found == Credentials(server="r.example.com", username="robin", password="cuc:koo")
     for broken in ({}, {"auth": "?"}, {"auth": 7}, {"username": "robin"}, {"auth": "/w=="}):
         assert Credentials.from_auth_config(broken) is None
+
+
+@pytest.mark.parametrize("token", ["tök€n", "to\r\nken"])
+def test_a_registry_token_that_is_none_is_refused(token: str) -> None:
+    """What no header can hold is told before anything is asked, and not shown."""
+    with pytest.raises(errdefs.InvalidArgument, match="registry token") as caught:
+        Credentials.from_auth_config({"registrytoken": token})
+    assert token not in caught.value.message
 
 
 def test_fingerprints_tell_logins_apart() -> None:
