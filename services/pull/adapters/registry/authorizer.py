@@ -107,10 +107,11 @@ class Authorizer:
         """Return the token server's address if a login may be sent there."""
         try:
             url = httpx.URL(realm)
-        except httpx.InvalidURL as error:
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise AccessRefused("the registry names no token server that can be asked") from error
         authority = url.netloc.decode()
-        if url.scheme == "https" and url.host and not url.userinfo:
+        if url.scheme == "https" and host and not url.userinfo:
             return realm
         if url.scheme == "http" and self._hosts.is_insecure(authority):
             return realm

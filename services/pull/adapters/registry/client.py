@@ -74,7 +74,7 @@ class Registry:
         """Return the repository of *reference* for one operation; asks nothing yet.
 
         Of *headers* the X-Meta ones go to the registry with every request. Raises
-        InvalidArgument for a mirror or a certificate that can't be used.
+        InvalidArgument for a host, a mirror or a certificate that can't be used.
         """
         meta = {
             name: value for name, value in (headers or {}).items() if name.lower().startswith(_META)

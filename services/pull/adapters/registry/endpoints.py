@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from services.pull.adapters.registry.credentials import Credentials, canonical_host
 from services.pull.adapters.registry.settings import Hosts
 from shared import errdefs
@@ -39,8 +41,12 @@ class Endpoint:
 def endpoints_of(domain: str, hosts: Hosts, *, push: bool = False) -> tuple[Endpoint, ...]:
     """Return the endpoints of a reference's *domain* in the order they are to be asked.
 
-    Raises InvalidArgument for a mirror that is not an address.
+    Raises InvalidArgument for a domain or a mirror that is not an address.
     """
+    if not _is_address(f"https://{domain}"):
+        raise errdefs.InvalidArgument(
+            "the registry's name is not that of a host: write host[:port]"
+        )
     if canonical_host(domain) == DEFAULT_DOMAIN:
         mirrors = () if push else tuple(_mirror(address, hosts) for address in hosts.mirrors)
         return (*mirrors, Endpoint(scheme="https", authority=_HUB))
@@ -64,11 +70,13 @@ def may_go_on(error: errdefs.Error, failed: Endpoint) -> bool:
 
 
 def _mirror(address: str, hosts: Hosts) -> Endpoint:
-    parts = urlsplit(address if "://" in address else f"https://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    url = address if "://" in address else f"https://{address}"
+    if not _is_address(url):
         raise errdefs.InvalidArgument(
-            f"invalid mirror: {address!r} is not an address: write https://host[:port]"
+            f"invalid mirror: {address.rpartition('@')[2]!r} is not an address: "
+            "write https://host[:port]"
         )
+    parts = urlsplit(url)
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise errdefs.InvalidArgument(
             f"invalid mirror: path, query, fragment or user in {parts.scheme}://{parts.hostname}: "
@@ -80,3 +88,11 @@ def _mirror(address: str, hosts: Hosts) -> Endpoint:
         is_insecure=hosts.is_insecure(parts.netloc),
         is_mirror=True,
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+        return parsed.scheme in ("http", "https") and bool(parsed.host)
+    except (httpx.InvalidURL, UnicodeError):  # the latter for ``xn--`` before what no name is
+        return False

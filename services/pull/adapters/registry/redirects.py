@@ -40,14 +40,15 @@ def joined(base: httpx.URL, location: str) -> httpx.URL:
     """
     try:
         url = base.join(location)
-    except httpx.InvalidURL as error:
+        host = url.host
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise BadRedirect("the redirect's Location is no address") from error
-    if url.scheme == "http" and base.scheme == "https" and url.host == base.host:
+    if url.scheme == "http" and base.scheme == "https" and host == base.host:
         url = url.copy_with(scheme="https", port=base.port)
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+    if url.scheme not in ("http", "https") or not host or url.userinfo:
         raise BadRedirect("the redirect's Location is no address of a web server")
     if url.scheme == "http" and base.scheme == "https":
-        raise BadRedirect(f"redirected from https to http://{url.host}")
+        raise BadRedirect(f"redirected from https to http://{host}")
     return url
 
 

@@ -190,7 +190,10 @@ async def test_a_withdrawn_token_is_replaced_once(
         await plugin.manifest()
 
 
-@pytest.mark.parametrize("realm", ["http://tokens.example.com/token", "ftp://x/", "no address"])
+@pytest.mark.parametrize(
+    "realm",
+    ["http://tokens.example.com/token", "ftp://x/", "no address", "https://xn--a.example/t"],
+)
 async def test_a_login_goes_to_no_token_server_in_the_clear(
     faulty: FaultyRegistry, registry: Registry, realm: str
 ) -> None:

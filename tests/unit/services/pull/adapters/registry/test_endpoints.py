@@ -57,13 +57,22 @@ def test_plain_http_is_for_those_who_are_insecure(domain: str, *, is_insecure: b
 
 
 @pytest.mark.parametrize(
-    "mirror", ["ftp://m", "https://", "https://m/path", "m?x=1", "https://u:p4ss@m", "https://m#f"]
-)
+    "mirror", ["ftp://m", "https://", "https://m/path", "m?x=1", "https://u:p4ss@m", "https://m#f",
+     "ftp://u:p4ss@m", "https://u:p4ss@m:eighty", "http://[::1", "xn--a.example"],
+)  # fmt: skip
 def test_a_mirror_that_is_no_address_is_told(mirror: str) -> None:
     """A mirror is a host; the error does not show a password in it."""
     with pytest.raises(errdefs.InvalidArgument, match="invalid mirror") as caught:
         urls("docker.io", Hosts(mirrors=(mirror,)))
     assert "p4ss" not in caught.value.message
+
+
+@pytest.mark.parametrize("domain", ["xn--a.example", "xn--zz--zz.example", "r:eighty", "[::1"])
+def test_a_domain_that_is_no_address_is_told(domain: str) -> None:
+    """What a reference or a login names as its registry has to be a host."""
+    with pytest.raises(errdefs.InvalidArgument, match="not that of a host"):
+        urls(domain)
+    assert urls("xn--fiqs8s.example") == ["https://xn--fiqs8s.example"]
 
 
 _MIRROR = Endpoint(scheme="https", authority="m", is_mirror=True)

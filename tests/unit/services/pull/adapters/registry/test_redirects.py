@@ -25,7 +25,7 @@ def test_where_a_location_leads(location: str, to: str) -> None:
 @pytest.mark.parametrize(
     "location",
     ["http://cdn.example.com/x", "ftp://r.example.com/", "file:///etc/passwd", "https://u:p@h/",
-     "http://r.example.com:bad/"],
+     "http://r.example.com:bad/", "https://xn--a.example/"],
 )  # fmt: skip
 def test_where_we_do_not_go(location: str) -> None:
     """TLS is never left, nor the web, and no login is taken from an address."""
