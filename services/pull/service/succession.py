@@ -37,7 +37,7 @@ class Succession:
         while True:
             try:
                 return await self._queue_live()
-            except (errdefs.Unavailable, errdefs.DeadlineExceeded) as error:
+            except errdefs.Error as error:  # whatever is wrong, nobody else takes them up
                 log.warning("jobs not taken up yet", reason=error.message, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

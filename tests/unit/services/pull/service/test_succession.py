@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.pull.service.succession import Succession
 from shared import errdefs
 from shared.contracts.job import Job, JobKind, JobList, JobState, ListJobs
@@ -51,10 +53,14 @@ async def test_a_job_goes_on_in_its_trace() -> None:
     assert queue.traces == [began, ""]
 
 
-async def test_a_store_that_is_away_is_asked_again() -> None:
-    """The jobs are taken up as soon as the store answers."""
+@pytest.mark.parametrize(
+    "error",
+    [errdefs.Unavailable, errdefs.DeadlineExceeded, errdefs.ResourceExhausted, errdefs.Internal],
+)
+async def test_a_store_that_does_not_tell_is_asked_again(error: type[errdefs.Error]) -> None:
+    """The jobs are taken up as soon as the store answers, whatever it said before."""
     answers: list[Message | Exception] = [
-        errdefs.Unavailable("away"),
+        error("away"),
         JobList(jobs=(job("j", JobState.RUNNING),)),
     ]
     queue = Queue()
