@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -27,7 +28,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._dialer = dialer
         self._limits = dialer.limits
         self._idle: dict[Origin, list[Connection]] = {}
-        self._slots: dict[Origin, asyncio.Semaphore] = {}
+        #: Those that a request holds or waits for: a registry sends us on to ever new hosts.
+        self._slots = WeakValueDictionary[Origin, asyncio.Semaphore]()
         #: Runs while there are idle connections.
         self._timer: asyncio.TimerHandle | None = None
 
