@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from weakref import WeakSet
 
 import httpx
 
@@ -21,6 +22,7 @@ from shared.version import VERSION
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     client: httpx.AsyncClient
+    transport: Transport
     stamp: Stamp
 
 
@@ -32,7 +34,8 @@ class Clients:
         self._hosts = hosts
         self._proxies = Proxies.from_env(env)
         self._kept: dict[Endpoint, _Kept] = {}
-        self._replaced: list[httpx.AsyncClient] = []
+        #: Of clients before: each is there until its last connection is unused for long enough.
+        self._replaced = WeakSet[Transport]()
 
     def of(self, endpoint: Endpoint) -> httpx.AsyncClient:
         """Return the client of *endpoint*; a new one where its certificates have changed.
@@ -45,30 +48,36 @@ class Clients:
         if kept is not None and kept.stamp == stamp:
             return kept.client
         if kept is not None:  # requests may still be under way on it
-            self._replaced.append(kept.client)
-        client = self._new(endpoint, certificates)
-        self._kept[endpoint] = _Kept(client=client, stamp=stamp)
+            self._replaced.add(kept.transport)
+        transport = self._transport(endpoint, certificates)
+        client = _client(transport)
+        self._kept[endpoint] = _Kept(client=client, transport=transport, stamp=stamp)
         return client
 
     async def aclose(self) -> None:
         """Close all connections that are not in use."""
-        for client in [*(kept.client for kept in self._kept.values()), *self._replaced]:
-            await client.aclose()
+        for kept in self._kept.values():
+            await kept.client.aclose()
+        for transport in list(self._replaced):
+            await transport.aclose()
         self._kept.clear()
         self._replaced.clear()
 
-    def _new(self, endpoint: Endpoint, certificates: Certificates) -> httpx.AsyncClient:
+    def _transport(self, endpoint: Endpoint, certificates: Certificates) -> Transport:
         tls = _Tls(endpoint, certificates)
-        dialer = Dialer(limits=self._limits, tls=tls.context, proxies=self._proxies)
-        return httpx.AsyncClient(
-            transport=Transport(dialer),
-            # A proxy is the dialer's business, and ~/.netrc holds nothing for a registry.
-            trust_env=False,
-            # One operation must not leave a session behind that the next one has.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            # A blob is what its digest says, so nobody may compress it on its way.
-            headers={"User-Agent": f"wherry/{VERSION}", "Accept-Encoding": "identity"},
-        )
+        return Transport(Dialer(limits=self._limits, tls=tls.context, proxies=self._proxies))
+
+
+def _client(transport: Transport) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        # A proxy is the dialer's business, and ~/.netrc holds nothing for a registry.
+        trust_env=False,
+        # One operation must not leave a session behind that the next one has.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        # A blob is what its digest says, so nobody may compress it on its way.
+        headers={"User-Agent": f"wherry/{VERSION}", "Accept-Encoding": "identity"},
+    )
 
 
 class _Tls:
