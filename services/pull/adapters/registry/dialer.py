@@ -30,7 +30,8 @@ class Origin:
     def of(cls, url: httpx.URL) -> Origin:
         """Return the origin of *url*."""
         default = 443 if url.scheme == "https" else 80
-        return cls(scheme=url.scheme, host=url.host, port=url.port or default)
+        # As DNS has it: decoded, Python would encode it by older rules, which lead elsewhere.
+        return cls(scheme=url.scheme, host=url.raw_host.decode(), port=url.port or default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

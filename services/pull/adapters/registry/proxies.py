@@ -79,7 +79,7 @@ def _proxy(env: Mapping[str, str], variable: str) -> Proxy | None:
         raise errdefs.InvalidArgument(f"{variable}: must be http://host:port or https://host:port")
     user = f"{unquote(url.username)}:{unquote(url.password)}"
     return Proxy(
-        host=url.host,
+        host=url.raw_host.decode(),
         port=url.port or (443 if url.scheme == "https" else 80),
         is_tls=url.scheme == "https",
         authorization=f"Basic {base64.b64encode(user.encode()).decode()}" if url.username else "",
