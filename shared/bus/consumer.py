@@ -164,13 +164,12 @@ class CommandConsumer:
         stream = fields.get(b"reply", b"")
         if not stream:
             return []
-        message = settlement.reply
         reply = Reply(
             message_id=fields.get(b"id", b"").decode(errors="replace"),
             correlation=fields.get(b"corr", b"").decode(errors="replace"),
             node=fields.get(b"node", b"").decode(errors="replace"),
             source=self._source,
-            body=b"" if message is None else message.model_dump_json().encode(),
+            body=settlement.reply,
             error=settlement.error,
         )
         settings = self._server.settings

@@ -27,7 +27,8 @@ class Settlement:
     """An end of a delivery, and what is said about it."""
 
     outcome: Outcome
-    reply: Message | None = None
+    #: The answer's body, in JSON.
+    reply: bytes = b""
     #: What the sender is told.
     error: errdefs.Error | None = None
     #: What is logged with its traceback and buried with the message.
@@ -35,8 +36,8 @@ class Settlement:
 
 
 def answered(reply: Message) -> Settlement:
-    """Settle a command whose handler returned."""
-    return Settlement(outcome=Outcome.ACK, reply=reply)
+    """Settle a command whose handler returned; raises ValueError for what no JSON holds."""
+    return Settlement(outcome=Outcome.ACK, reply=reply.model_dump_json().encode())
 
 
 def failed(error: Exception, *, service: str, message_id: str) -> Settlement:

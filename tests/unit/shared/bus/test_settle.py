@@ -15,7 +15,7 @@ def test_a_reply_is_an_ack() -> None:
     settlement = settle.answered(Answer(text="a"))
 
     assert settlement.outcome is Outcome.ACK
-    assert settlement.reply == Answer(text="a")
+    assert Answer.model_validate_json(settlement.reply) == Answer(text="a")
     assert settlement.error is None
 
 
