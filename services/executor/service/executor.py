@@ -90,6 +90,7 @@ class Executor:
 
     async def start_container(self, command: StartContainer, delivery: Delivery) -> ContainerReply:
         """Start a container; a repeat finds it, by its id, and waits on until it is ready."""
+        self._restorer.require_looked_at(command.container_id)
         held = await self._starter.start(command)
         if self._may_be_over(delivery):
             # Its sender may have deleted that container since: who owns it looks.
@@ -104,6 +105,7 @@ class Executor:
     async def stop_container(self, command: StopContainer, _: Delivery) -> ContainerReply:
         """Stop a container; a repeat finds it exited and answers with the same exit."""
         number = signals.number_of(command.signal)
+        self._restorer.require_looked_at(command.container_id)
         held = await self._settled(command.container_id)
         if held.record.exit is None:
             await self._stopper.stop(held, number, command.grace_s)
@@ -111,7 +113,7 @@ class Executor:
 
     async def check_container(self, command: CheckContainer, _: Delivery) -> ContainerReply:
         """Check a running container's health another way; the same way changes nothing."""
-        held = self._watch.named(command.container_id)
+        held = self._named(command.container_id)
         if held.record.exit is None and held.record.health != command.health:
             if command.health is not None and command.health.unix_socket is not None:
                 layout.check_socket_name(command.health.unix_socket)
@@ -121,7 +123,7 @@ class Executor:
     async def signal_container(self, command: SignalContainer, _: Delivery) -> Done:
         """Signal a container's init process; a repeat sends the signal again."""
         number = signals.number_of(command.signal)
-        held = self._watch.named(command.container_id)
+        held = self._named(command.container_id)
         init = held.record.init
         if init is None or not self._host.processes.send(init, number):
             raise errdefs.Conflict(
@@ -133,30 +135,38 @@ class Executor:
     async def delete_container(self, command: DeleteContainer, _: Delivery) -> Done:
         """Delete what is left of an ended container; a repeat finds nothing and succeeds."""
         layout.check_container_id(command.container_id)
-        async with self._watch.lock(command.container_id):
-            held = self._watch.get(command.container_id)
-            if held is not None and held.record.exit is None:
-                raise errdefs.Conflict(
-                    f"container {command.container_id} is running; stop it, then delete it",
-                    detail={"container_id": command.container_id},
-                )
-            if held is not None or self._host.bundles.has(command.container_id):
-                await self._stopper.remove(command.container_id)
+        self._restorer.require_looked_at(command.container_id)
+        await self._delete(command.container_id)
         return Done()
 
-    async def discard_container(self, command: DiscardContainer, delivery: Delivery) -> Done:
-        """Stop a container and delete what is left of it; a repeat goes on, or finds nothing."""
+    async def _delete(self, container_id: str) -> None:
+        async with self._watch.lock(container_id):
+            held = self._watch.get(container_id)
+            if held is not None and held.record.exit is None:
+                raise errdefs.Conflict(
+                    f"container {container_id} is running; stop it, then delete it",
+                    detail={"container_id": container_id},
+                )
+            if held is not None or self._host.bundles.has(container_id):
+                await self._stopper.remove(container_id)
+
+    async def discard_container(self, command: DiscardContainer, _: Delivery) -> Done:
+        """Stop a container and delete what is left of it; a repeat goes on, or finds nothing.
+
+        One that could not be looked at yet is killed: its owner wants nothing of it any more.
+        """
         number, container_id = signals.number_of(command.signal), command.container_id
         layout.check_container_id(container_id)
         with contextlib.suppress(errdefs.NotFound):
             held = await self._settled(container_id)
             if held.record.exit is None:
                 await self._stopper.stop(held, number, command.grace_s)
-        return await self.delete_container(DeleteContainer(container_id=container_id), delivery)
+        await self._delete(container_id)
+        return Done()
 
     async def get_container(self, command: GetContainer, _: Delivery) -> ContainerReply:
         """Answer what is observed of one container."""
-        return self._reply(self._watch.named(command.container_id))
+        return self._reply(self._named(command.container_id))
 
     async def list_containers(self, _command: ListContainers, _: Delivery) -> ContainerList:
         """Answer what is observed of all containers."""
@@ -194,6 +204,10 @@ class Executor:
         self._host.cgroups.remove_all()
         self._host.bundles.remove_all()
         return Done()
+
+    def _named(self, container_id: str) -> Held:
+        self._restorer.require_looked_at(container_id)
+        return self._watch.named(container_id)
 
     async def _settled(self, container_id: str) -> Held:
         """Return the container, waiting for a start that is still creating it."""

@@ -45,6 +45,15 @@ class Restorer:
                 again = partial(self._take_up_late, container_id)
                 self._later.ensure(container_id, until_done(again, obstacles=_OBSTACLES))
 
+    def require_looked_at(self, container_id: str) -> None:
+        """Raise Unavailable for a container that was found, and could not be looked at yet."""
+        if self._later.has(container_id):
+            raise errdefs.Unavailable(
+                f"container {container_id} could not be looked at yet since the executor started: "
+                "its log says why; try again",
+                detail={"container_id": container_id},
+            )
+
     async def close(self) -> None:
         """Take up nothing any more: the next executor does."""
         await self._later.cancel_all()
@@ -62,7 +71,7 @@ class Restorer:
 
     async def _take_up_late(self, container_id: str) -> None:
         async with self.watch.lock(container_id):
-            # A command may have come first: it is deleted then, or begun anew.
+            # A command may have come first: it is deleted then.
             if self.watch.get(container_id) is None and self.host.bundles.has(container_id):
                 await self._take_up(container_id)
         # Who compared lists meanwhile did not find it.
@@ -84,9 +93,5 @@ class Restorer:
         return status in {None, RuntimeStatus.CREATING, RuntimeStatus.CREATED}
 
     async def _clean_up(self, container_id: str) -> None:
+        await self.stopper.remove(container_id)
         log.info("half-made container removed", container_id=container_id)
-        try:
-            await self.stopper.remove(container_id)
-        except _OBSTACLES as error:
-            # Others must be taken up all the same; the next start tries again.
-            log.warning("half-made container left", container_id=container_id, error=str(error))

@@ -33,6 +33,9 @@ from shared.tasks.lanes import Lanes
 
 log = structlog.get_logger()
 
+#: Keys of looks at more than one plugin, whose ids are the other keys.
+_COMPARISON, _STRAYS = "*", "strays"
+
 
 class Supervisor:
     """Makes what is observed follow what is wished, one plugin at a time.
@@ -92,7 +95,7 @@ class Supervisor:
 
     def compare_soon(self) -> None:
         """Compare the inventory with the executor's list in the background, until it worked."""
-        self._looks.ensure("*", until_done(self._compare))
+        self._looks.ensure(_COMPARISON, until_done(self._compare))
 
     @asynccontextmanager
     async def interrupted(self, plugin_id: str) -> AsyncIterator[None]:
@@ -134,8 +137,13 @@ class Supervisor:
             if plugin.enabled:
                 self.look_soon(plugin.plugin_id)
         if left is not None:
+            # It alone is tried again: the plugins are looked at.
+            self._looks.ensure(_STRAYS, until_done(self._discard_rest))
+
+    async def _discard_rest(self) -> None:
+        left = await self._discard_strays()
+        if left is not None:
             raise left
-        self._compared.set()
 
     async def _discard_strays(self) -> errdefs.Error | None:
         """Discard containers without a plugin; return why one is left, for the next try."""
@@ -151,6 +159,8 @@ class Supervisor:
                 left = error
             else:
                 self._note_stray(container_id)
+        if left is None:
+            self._compared.set()
         return left
 
     def _note_stray(self, container_id: str) -> None:

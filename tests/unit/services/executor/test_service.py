@@ -677,17 +677,44 @@ async def test_what_can_not_be_taken_up_for_a_moment_is_taken_up_later(scene: Sc
     assert host.bundles.container_ids() == ["started", "unread", "well"]
 
 
-async def test_what_was_not_taken_up_may_be_begun_anew(scene: Scene) -> None:
-    """A start that comes before the container can be looked at is the one that counts."""
+async def test_what_is_not_taken_up_yet_is_not_told_as_gone(scene: Scene) -> None:
+    """Nobody takes it for dead, deletes it alive or starts it once more: they ask again."""
     process = scene.host.processes.begin(11)
-    scene.host.bundles.save(record("c-1", phase=Phase.STARTING, init=process, conmon=process))
-    scene.host.runtime.errors = [errdefs.Internal("no answer")]
+    scene.host.bundles.save(record("c-1", phase=Phase.RUNNING, init=process, conmon=process))
+    scene.host.bundles.load_errors["c-1"] = OSError(errno.EMFILE, "Too many open files")
     await scene.executor.restore()
 
-    begun = await scene.start()
+    for asked in (scene.get, scene.start, scene.stop, scene.delete):
+        with pytest.raises(errdefs.Unavailable, match="could not be looked at yet"):
+            await asked()
     await eventually(lambda: ExecutorStarted() in scene.publisher.published)
 
-    assert await scene.get() == begun
+    assert (await scene.get()).status is ContainerStatus.RUNNING
+    assert scene.host.runtime.calls == []
+
+
+async def test_what_is_not_taken_up_yet_can_be_discarded(scene: Scene) -> None:
+    """Its owner wants nothing of it any more, so it need not be looked at."""
+    process = scene.host.processes.begin(11)
+    scene.host.bundles.save(record("c-1", phase=Phase.RUNNING, init=process, conmon=process))
+    scene.host.bundles.load_errors["c-1"] = OSError(errno.EMFILE, "Too many open files")
+    await scene.executor.restore()
+
+    command = DiscardContainer(container_id="c-1", grace_s=5)
+    await scene.executor.discard_container(command, delivery())
+
+    assert scene.host.bundles.container_ids() == []
+
+
+async def test_what_is_half_made_is_removed_as_soon_as_it_can_be(scene: Scene) -> None:
+    """Not only at the next start: what is in its way goes by itself."""
+    scene.host.bundles.save(record("c-1", phase=Phase.PREPARING))
+    scene.host.mounts.error = errdefs.Conflict("busy")
+    await scene.executor.restore()
+    assert scene.host.bundles.container_ids() == ["c-1"]
+    scene.host.mounts.error = None
+
+    await eventually(lambda: scene.host.bundles.container_ids() == [])
 
 
 async def test_a_full_log_is_rotated_while_somebody_writes_it(scene: Scene) -> None:
