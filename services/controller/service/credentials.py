@@ -36,11 +36,8 @@ class Credentials:
         Raises InvalidArgument when it was sealed to another.
         """
         secret = self.vault.open(sealed, credential.subject(service_id))
-        return tuple(
-            self._entry(service_id, node.name, node.seal_key, secret)
-            for node in self.nodes.all()
-            if node.seal_key
-        )
+        nodes = (node for node in self.nodes.all() if node.seal_key)
+        return tuple(self._sealed(service_id, nodes, secret))
 
     def forgotten(self, service_id: str) -> tuple[Entry, ...]:
         """Return the rows of a service's login, gone."""

@@ -23,6 +23,7 @@ from shared import errdefs
 from shared.contracts.job import StagedBlob
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.oci.unpack import Unpacked
 
 log = structlog.get_logger()
 
@@ -223,15 +224,15 @@ class LayerFetch:
                 raise prefixed(error, f"error applying layer for digest {digest}") from error
             span.set_attribute("wherry.files", unpacked.entries)
             span.set_attribute("wherry.bytes", unpacked.size)
-            if unpacked.skipped_xattrs:
-                first = unpacked.skipped_xattrs[0]
-                log.warning(
-                    "attributes not carried over",
-                    digest=digest,
-                    first=f"{first.key[:80]} of {first.entry}: {first.reason}",
-                )
+            _tell_skipped(digest, unpacked)
             metrics.UNPACKED_FILES.inc(unpacked.entries)
             metrics.UNPACKED_BYTES.inc(unpacked.size)
             await layer.verified()
             plugin_image.check_diff_id(self.image, number, diff_id)
         self.attempt.lines.say(Status.COMPLETE, layer.id)
+
+
+def _tell_skipped(digest: Digest, unpacked: Unpacked) -> None:
+    for first in unpacked.skipped_xattrs[:1]:
+        about = f"{first.key[:80]} of {first.entry}: {first.reason}"
+        log.warning("attributes not carried over", digest=digest, first=about)

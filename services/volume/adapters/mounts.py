@@ -92,7 +92,8 @@ def _umount(path: Path, flags: int) -> int:
 
 
 def _has_mounts_below(path: Path) -> bool:
-    return any(place.startswith(f"{_place(path)}/") for place in _places())
+    folder = f"{_place(path)}/"
+    return any(place.startswith(folder) for place in _places())
 
 
 def _place(path: Path) -> str:

@@ -64,10 +64,11 @@ def test_saved_to_a_folder(path: Path) -> None:
         _archives(FakeApi()).save_to(("p",), path)
 
 
-def test_no_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["missing/out", "n" * 300])
+def test_no_place(tmp_path: Path, name: str) -> None:
     """A file that can't be written is named."""
     with pytest.raises(errdefs.InvalidArgument, match="cannot write"):
-        _archives(FakeApi()).save_to(("p",), tmp_path / "missing" / "out")
+        _archives(FakeApi()).save_to(("p",), tmp_path / name)
 
 
 def test_loaded() -> None:

@@ -359,6 +359,15 @@ async def test_a_node_whose_key_is_none_keeps_nobody_from_a_login(world: World) 
     await eventually(lambda: keys(Kind.CREDENTIAL) == kept)
 
 
+async def test_a_login_is_taken_though_a_node_s_key_is_none(world: World) -> None:
+    """A new service has its login on all nodes that it can be sealed to."""
+    await world.ask(Heartbeat(node="b", version="1", seal_key="no key"))
+
+    await world.create(credentials=Sealed(box="key-of-a|service/service-1|secret"))
+
+    assert world.controller.controller.catalog.keys(Kind.CREDENTIAL) == ("service-1/a",)
+
+
 async def test_a_login_for_another_node_is_refused(world: World) -> None:
     """Another controller has become active meanwhile: the request is to be sent again."""
     with pytest.raises(errdefs.InvalidArgument, match="do not open"):
