@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -29,6 +30,9 @@ from ._state import Container
 from ._stats import Event, Stats
 
 T = TypeVar("T")
+
+_MNT_DETACH = 2
+_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +260,10 @@ class Runc:
             raise
 
     async def _take_back(self, container_id: str, error: BaseException) -> None:
+        # A child of runc mounts runc itself there for a moment, to run from what nobody can write
+        # to; killed just then it leaves that, and runc can't delete the folder.
+        for copy in (self._state_root() / container_id).glob("runc.*"):
+            _libc.umount2(os.fsencode(copy), _MNT_DETACH)
         try:
             await self._call("delete", "--force", container_id=container_id).insist()
         except RuncError as left:

@@ -206,6 +206,24 @@ async def test_cancelled_create_spares_what_was_there(fake: MakeFake, tmp_path: 
     assert seen.read_text().split() == ["create"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file")
+async def test_cancelled_create_unmounts(fake: MakeFake, tmp_path: Path) -> None:
+    """A child of runc that was killed may leave a mount of runc where the container's state is."""
+    began, state = tmp_path / "began", tmp_path / "root" / "c1"
+    script = f"""[ $1 = delete ] && exec rm -r {state}
+mkdir -p {state}; touch {state}/runc.Ab12; mount --bind $0 {state}/runc.Ab12; echo > {began}
+sleep 300"""
+    runc = runc_ctl.Runc(command=fake(script), root=tmp_path / "root")
+    task = asyncio.create_task(runc.create("c1", Path("/b")))
+    await appears(began)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not state.exists()
+
+
 async def test_a_failed_cleanup_is_noted(fake: MakeFake, tmp_path: Path) -> None:
     """If the half made container can't be deleted, the exception says so."""
     script = ERROR + "[ $1 = delete ] && exit 1; sleep 300"
