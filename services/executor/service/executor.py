@@ -200,6 +200,8 @@ class Executor:
                 f"containers are left: {', '.join(left)}; stop and delete them first",
                 detail={"container_ids": left},
             )
+        for container_id in self._host.bundles.container_ids():
+            self._restorer.require_looked_at(container_id)
         self._host.mounts.release_data_root()
         self._host.cgroups.remove_all()
         self._host.bundles.remove_all()

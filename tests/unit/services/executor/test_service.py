@@ -37,6 +37,7 @@ from shared.contracts.executor import (
     StartContainer,
     StopContainer,
 )
+from shared.contracts.message import Done
 from tests.support.bus import FakePublisher, delivery
 from tests.support.host import FakeHost
 from tests.support.spans import recorded
@@ -684,7 +685,10 @@ async def test_what_is_not_taken_up_yet_is_not_told_as_gone(scene: Scene) -> Non
     scene.host.bundles.load_errors["c-1"] = OSError(errno.EMFILE, "Too many open files")
     await scene.executor.restore()
 
-    for asked in (scene.get, scene.start, scene.stop, scene.delete):
+    async def release() -> Done:
+        return await scene.executor.release_node(ReleaseNode(), delivery())
+
+    for asked in (scene.get, scene.start, scene.stop, scene.delete, release):
         with pytest.raises(errdefs.Unavailable, match="could not be looked at yet"):
             await asked()
     await eventually(lambda: ExecutorStarted() in scene.publisher.published)
